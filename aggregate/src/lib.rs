@@ -1,0 +1,1 @@
+//! Tiles, windows, sketches and expressions: pure, deterministic, without I/O.

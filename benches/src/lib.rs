@@ -1,0 +1,1 @@
+//! Load generator, workloads and criterion benchmarks.

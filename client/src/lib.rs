@@ -1,0 +1,1 @@
+//! The async client: many requests in flight on few connections.

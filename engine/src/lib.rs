@@ -1,0 +1,1 @@
+//! The embeddable database: shards, apply, commit, restore.

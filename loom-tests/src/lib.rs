@@ -1,0 +1,1 @@
+//! Model-checked interleavings of the commit path.

@@ -1,0 +1,1 @@
+//! The vocabulary of Larder: names, types, values, time, keys, definitions, limits.

@@ -1,0 +1,1 @@
+//! Frames and operations of the wire: no I/O, no feature logic.

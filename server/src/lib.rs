@@ -1,0 +1,1 @@
+//! Where the wire meets the engine: listeners, connections, handlers.

@@ -1,0 +1,1 @@
+//! Bytes, LSNs and files: the write-ahead log; knows no feature.

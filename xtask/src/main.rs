@@ -1,0 +1,2 @@
+//! Checks and tests of the repository itself.
+fn main() {}
