@@ -1,0 +1,202 @@
+//! One column of a reply: a status and a value for each entity asked for, in request order.
+//!
+//! ```text
+//! fixed types      status[n] u8      values[n · width]                      a withheld value's bytes are zero
+//! string, bytes    status[n] u8      ends[n] u32 (cumulative)    data       a withheld value is empty
+//! ```
+//!
+//! Statuses first and values in one run, so that Arrow and numpy can wrap what arrives without copying.
+
+use crate::{
+    Error, packed,
+    status::Status,
+    value::{DataType, ValueRef},
+};
+use stdx::cursor::Writer;
+
+/// A column under construction, or as received.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    data_type: DataType,
+    statuses: Vec<u8>,
+    /// End of each value in `data`; empty for fixed types.
+    ends: Vec<u32>,
+    data: Vec<u8>,
+}
+
+impl Column {
+    /// An empty column with room for `rows`.
+    #[must_use]
+    pub fn new(data_type: DataType, rows: usize) -> Self {
+        let fixed = data_type.fixed_bytes();
+        Self {
+            data_type,
+            statuses: Vec::with_capacity(rows),
+            ends: Vec::with_capacity(if fixed.is_some() { 0 } else { rows }),
+            data: Vec::with_capacity(fixed.unwrap_or(0) * rows),
+        }
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn data_type(&self) -> DataType {
+        self.data_type
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.statuses.len()
+    }
+
+    /// True without rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.statuses.is_empty()
+    }
+
+    /// The status bytes, one a row.
+    #[must_use]
+    pub fn statuses(&self) -> &[u8] {
+        &self.statuses
+    }
+
+    /// The ends of variable values in [`Column::data`]; empty for fixed types.
+    #[must_use]
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// The value bytes.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Appends a row without a value: null, not found, expired, failed.
+    pub fn push_empty(&mut self, status: Status) {
+        self.statuses.push(status.code());
+        match self.data_type.fixed_bytes() {
+            Some(width) => self.data.resize(self.data.len() + width, 0),
+            None => self.push_end(),
+        }
+    }
+
+    /// Appends a row with a value, which must have the column's type.
+    pub fn push(&mut self, status: Status, value: ValueRef<'_>) {
+        debug_assert_eq!(value.data_type(), self.data_type, "a column has one type");
+        match value {
+            ValueRef::String(text) => self.push_cell(status, text.as_bytes()),
+            ValueRef::Bytes(bytes) => self.push_cell(status, bytes),
+            fixed => {
+                self.statuses.push(status.code());
+                packed::write_value(&mut Writer::new(&mut self.data), fixed);
+            }
+        }
+    }
+
+    /// Appends a row whose value is already packed: the cell's bytes without a length.
+    pub fn push_cell(&mut self, status: Status, cell: &[u8]) {
+        debug_assert!(self.data_type.fixed_bytes().is_none_or(|width| width == cell.len()));
+        self.statuses.push(status.code());
+        self.data.extend_from_slice(cell);
+        if self.data_type.fixed_bytes().is_none() {
+            self.push_end();
+        }
+    }
+
+    fn push_end(&mut self) {
+        // A reply is far below 4 GiB: limits::FRAME_BYTES_MAX.
+        self.ends.push(u32::try_from(self.data.len()).unwrap_or(u32::MAX));
+    }
+
+    /// The status of `row`, and its value when one is given.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the row does not exist or its bytes are not a value of the type.
+    pub fn get(&self, row: usize) -> Result<(Status, Option<ValueRef<'_>>), Error> {
+        let status = self.statuses.get(row).copied().and_then(Status::from_code);
+        let status = status.ok_or_else(|| Error::Malformed(format!("row {row} has no status")))?;
+        if !matches!(status, Status::Present | Status::Partial) {
+            return Ok((status, None));
+        }
+        let range = match self.data_type.fixed_bytes() {
+            Some(width) => row * width..(row + 1) * width,
+            None => {
+                let end = |row: usize| self.ends.get(row).map(|end| *end as usize);
+                let start = if row == 0 { Some(0) } else { end(row - 1) };
+                start.zip(end(row)).map_or(0..usize::MAX, |(start, end)| start..end)
+            }
+        };
+        let cell = self.data.get(range);
+        let cell = cell.ok_or_else(|| Error::Malformed(format!("row {row} passes the column")))?;
+        packed::decode(cell, self.data_type).map(|value| (status, Some(value)))
+    }
+
+    /// A column from its parts as received; every row is checked once here.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when lengths disagree, a status is unknown or a value is not of the type.
+    pub fn from_parts(
+        data_type: DataType,
+        statuses: &[u8],
+        ends: &[u32],
+        data: &[u8],
+    ) -> Result<Self, Error> {
+        let rows = statuses.len();
+        let consistent = match data_type.fixed_bytes() {
+            Some(width) => ends.is_empty() && rows.checked_mul(width) == Some(data.len()),
+            None => {
+                ends.len() == rows
+                    && ends.is_sorted()
+                    && ends.last().map_or(0, |end| *end as usize) == data.len()
+            }
+        };
+        if !consistent {
+            return Err(Error::Malformed(format!("a {data_type} column whose lengths disagree")));
+        }
+        let column =
+            Self { data_type, statuses: statuses.into(), ends: ends.into(), data: data.into() };
+        for row in 0..rows {
+            column.get(row)?;
+        }
+        Ok(column)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_with_their_status() {
+        let mut column = Column::new(DataType::String, 3);
+        column.push(Status::Present, ValueRef::String("ab"));
+        column.push_empty(Status::Expired);
+        column.push(Status::Partial, ValueRef::String("c"));
+        let copy =
+            Column::from_parts(DataType::String, column.statuses(), column.ends(), column.data());
+        assert_eq!(copy.as_ref(), Ok(&column));
+        let shown: Vec<_> = (0..3)
+            .map(|row| column.get(row).map(|(s, v)| (s, v.map(|v| v.to_owned().to_string()))))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                Ok((Status::Present, Some("ab".to_owned()))),
+                Ok((Status::Expired, None)),
+                Ok((Status::Partial, Some("c".to_owned())))
+            ]
+        );
+        assert!(column.get(3).is_err());
+    }
+
+    #[test]
+    fn parts_that_disagree_are_refused() {
+        assert!(Column::from_parts(DataType::I64, &[0, 0], &[], &[0; 8]).is_err());
+        assert!(Column::from_parts(DataType::String, &[0], &[2], b"a").is_err());
+        assert!(Column::from_parts(DataType::String, &[0, 0], &[2, 1], b"a").is_err());
+        assert!(Column::from_parts(DataType::Bool, &[9], &[], &[0]).is_err());
+        assert!(Column::from_parts(DataType::Bool, &[0], &[], &[7]).is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! Every bound of the product, in one place: no queue, buffer, batch or loop without one.
+
+/// Longest name of an entity, stream, group, feature or service, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+/// Longest encoded entity key, in bytes.
+pub const KEY_BYTES_MAX: usize = 512;
+/// Most parts of a composite key.
+pub const KEY_PARTS_MAX: usize = 8;
+/// Longest string or bytes value, in bytes.
+pub const STRING_BYTES_MAX: usize = 64 * 1024;
+/// Most elements of an `f32[n]` vector.
+pub const VECTOR_ELEMENTS_MAX: u32 = 8 * 1024;
+/// Most decimal places of a `decimal(s)`.
+pub const DECIMAL_SCALE_MAX: u8 = 18;
+/// Decimal places kept of an `f32` or `f64` field of a stream.
+pub const FLOAT_FIELD_SCALE: u8 = 6;
+/// Longest definitions file, in bytes.
+pub const DEFINITIONS_BYTES_MAX: usize = 1024 * 1024;
+/// Most features of a row group, fields of a stream, or columns of a window group.
+pub const FEATURES_PER_GROUP_MAX: usize = 1024;
+/// Most values a service reads, derived ones included.
+pub const FEATURES_PER_SERVICE_MAX: usize = 1024;
+/// Most windows of a window group.
+pub const WINDOWS_PER_GROUP_MAX: usize = 16;
+/// Most groups, streams, entities and services, each.
+pub const DEFINITIONS_MAX: usize = 4096;
+/// Deepest nesting of an expression.
+pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Most entities read, rows put or events pushed by one request.
+pub const BATCH_MAX: usize = 4096;
+/// Most rows one scan page returns.
+pub const SCAN_PAGE_MAX: usize = 1024;
+/// Longest request or reply frame, in bytes, header included.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Most requests in flight on one connection.
+pub const IN_FLIGHT_MAX: usize = 128;
+/// Most connections of one server.
+pub const CONNECTIONS_MAX: usize = 10_000;
+/// Most sequences remembered per producer: how far behind a retry may come and still be answered exactly.
+pub const PRODUCER_SEQUENCES_MAX: usize = 1024;
+/// Most producers remembered; the least recently seen leaves first.
+pub const PRODUCERS_MAX: usize = 100_000;
+/// Most refused rows described in one reply; the count is always complete.
+pub const REJECTS_PER_REPLY_MAX: usize = BATCH_MAX;
+/// Distinct values counted exactly before the sketch answers.
+pub const DISTINCT_EXACT_MAX: usize = 512;
+/// Raw events of one entity older than the horizon before they are folded into tiles whatever that costs.
+pub const RAW_EVENTS_MAX: usize = 1024;
+/// Earliest and latest event time accepted, in ms since the epoch: ±8,925 years, so that sums of times and windows stay
+/// inside i64 and a time packs into 49 bits.
+pub const EVENT_TIME_ABS_MAX: i64 = 1 << 48;
+/// Longest window, retention or horizon, in ms: 100 years.
+pub const SPAN_MS_MAX: i64 = 100 * 366 * 24 * 3600 * 1000;
+
+/// Default port of the native protocol.
+pub const PORT_DEFAULT: u16 = 7440;
+
+const _: () = assert!(EVENT_TIME_ABS_MAX > 2 * SPAN_MS_MAX);
+const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
+const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(BATCH_MAX * 8 <= FRAME_BYTES_MAX);
