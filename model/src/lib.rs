@@ -4,7 +4,8 @@
 //! limits       every bound of the product                       name     validated names
 //! time         event times, durations, floor to a hop           value    types and values of features and fields
 //! packed       one value as bytes, packed_row one row            key      entity keys as canonical bytes
-//! status       what a served value is worth                     column   one column of a reply, many entities
+//! text         values as people write them                      column   one column of a reply, many entities
+//! status       what a served value is worth
 //! expr         typed plans of SQL expressions                   definition  entities, streams, groups, services
 //! ```
 //!
@@ -20,6 +21,7 @@ pub mod name;
 pub mod packed;
 pub mod packed_row;
 pub mod status;
+pub mod text;
 pub mod time;
 pub mod value;
 

@@ -37,7 +37,7 @@ pub const IN_FLIGHT_MAX: usize = 128;
 /// Most connections of one server.
 pub const CONNECTIONS_MAX: usize = 10_000;
 /// Most sequences remembered per producer: how far behind a retry may come and still be answered exactly.
-pub const PRODUCER_SEQUENCES_MAX: usize = 1024;
+pub const PRODUCER_SEQUENCES_MAX: usize = 256;
 /// Most producers remembered; the least recently seen leaves first.
 pub const PRODUCERS_MAX: usize = 100_000;
 /// Most refused rows described in one reply; the count is always complete.
