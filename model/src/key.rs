@@ -14,6 +14,9 @@ use crate::{
     limits::{KEY_BYTES_MAX, KEY_PARTS_MAX},
 };
 
+/// What joins the parts of a composite key when people write one.
+const PART_SEPARATOR: char = '|';
+
 /// The type of one part of an entity key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyType {
@@ -169,6 +172,25 @@ impl EntityKey {
         Ok(Self(bytes.into()))
     }
 
+    /// Reads a key as people write it: its parts as [`KeyPart::parse`] reads them, joined by `|` when there are several.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] or [`Error::Type`] says how the key is written.
+    pub fn parse(text: &str, key_types: &[KeyType]) -> Result<Self, Error> {
+        let parts: Vec<_> = match key_types {
+            [_] => vec![text],
+            _ => text.split(PART_SEPARATOR).collect(),
+        };
+        if parts.len() != key_types.len() {
+            let kinds: Vec<_> = key_types.iter().map(|kind| kind.as_str()).collect();
+            let allowed = format!("{} parts ({}) joined by |", kinds.len(), kinds.join("|"));
+            return Err(Error::invalid("entity key", text, allowed));
+        }
+        let part = |(text, kind): (&&str, &KeyType)| KeyPart::parse(text, *kind);
+        let parts: Vec<_> = parts.iter().zip(key_types).map(part).collect::<Result<_, _>>()?;
+        Self::encode(&parts, key_types)
+    }
+
     /// Takes bytes that came from outside, after checking that they are a canonical key of `key_types`.
     ///
     /// # Errors
@@ -265,11 +287,14 @@ pub fn decode_parts(bytes: &[u8], key_types: &[KeyType]) -> Result<Vec<KeyPart>,
     Err(Error::Malformed(format!("{} bytes after the key", input.left())))
 }
 
-/// How people read canonical key bytes: the parts joined by `,`.
+/// How people read canonical key bytes: the parts joined by `|`.
 #[must_use]
 pub fn format_key(bytes: &[u8], key_types: &[KeyType]) -> String {
     match decode_parts(bytes, key_types) {
-        Ok(parts) => parts.iter().map(KeyPart::to_string).collect::<Vec<_>>().join(","),
+        Ok(parts) => {
+            let parts: Vec<_> = parts.iter().map(KeyPart::to_string).collect();
+            parts.join(&PART_SEPARATOR.to_string())
+        }
         Err(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
     }
 }
@@ -286,7 +311,9 @@ mod tests {
                 .expect("valid")
         };
         assert_ne!(key("ab", "c"), key("a", "bc"));
-        assert_eq!(format_key(key("ab", "c").as_bytes(), &kinds), "ab,c");
+        assert_eq!(format_key(key("ab", "c").as_bytes(), &kinds), "ab|c");
+        assert_eq!(EntityKey::parse("ab|c", &kinds), Ok(key("ab", "c")));
+        assert!(EntityKey::parse("abc", &kinds).is_err());
         let number = EntityKey::encode(&[KeyPart::I64(-3)], &[KeyType::I64]).expect("valid");
         assert_eq!(decode_parts(number.as_bytes(), &[KeyType::I64]), Ok(vec![KeyPart::I64(-3)]));
     }
