@@ -28,6 +28,16 @@ pub enum Error {
     /// A definitions file that cannot be accepted; the message starts with `file:line:`.
     #[error("{0}")]
     Definition(String),
+    /// An expression that cannot be accepted.
+    #[error("{line}:{column}: {message}")]
+    Expression {
+        /// Line within the expression, from 1.
+        line: u64,
+        /// Column within the line, from 1.
+        column: u64,
+        /// What is wrong, and what is supported.
+        message: String,
+    },
     /// Packed bytes that end too early or do not mean anything.
     #[error("malformed bytes: {0}")]
     Malformed(String),

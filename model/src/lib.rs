@@ -26,5 +26,6 @@ pub mod time;
 pub mod value;
 
 mod error;
+mod nearest;
 
 pub use error::Error;

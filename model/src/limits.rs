@@ -26,6 +26,16 @@ pub const WINDOWS_PER_GROUP_MAX: usize = 16;
 pub const DEFINITIONS_MAX: usize = 4096;
 /// Deepest nesting of an expression.
 pub const EXPRESSION_DEPTH_MAX: usize = 64;
+/// Longest expression, in bytes.
+pub const EXPRESSION_BYTES_MAX: usize = 8 * 1024;
+/// Most tokens of an expression: a chain of operators nests one level for each.
+pub const EXPRESSION_TOKENS_MAX: usize = 1024;
+/// Most nodes of a compiled expression: `between` and `case x when` repeat their operand.
+pub const EXPRESSION_NODES_MAX: usize = 4096;
+/// Most problems of a definitions file listed in one answer.
+pub const PROBLEMS_LISTED_MAX: usize = 20;
+/// Most tags of a definition.
+pub const TAGS_MAX: usize = 32;
 /// Most entities read, rows put or events pushed by one request.
 pub const BATCH_MAX: usize = 4096;
 /// Most rows one scan page returns.

@@ -5,10 +5,16 @@
 //! group    stored features of one entity: rows or windows  service  what one model version reads, in order
 //! ```
 
+mod change;
+mod describe;
 mod group;
+mod read;
+mod select;
 mod service;
 mod stream;
 
+pub use change::{Change, Plan, Verb};
+pub use describe::{DescribedColumn, Section, describe};
 pub use group::{
     Aggregate, AggregateFeature, AggregateFunction, Group, GroupKind, RowGroup, Window,
     WindowColumn, WindowGroup,

@@ -4,6 +4,16 @@
 //! Numbers are exact where they can be: i64 and decimals are computed as integers (i128 between operations), only
 //! division and what is already a float is f64. Nulls follow SQL: an operation on null is null, `and`/`or` are three-valued.
 
+mod aggregate;
+mod compile;
+mod literal;
+mod operator;
+mod parse;
+mod scope;
+mod typed;
+
+pub use scope::Scope;
+
 use crate::value::{DataType, Value};
 
 /// A typed expression.
@@ -15,14 +25,65 @@ pub struct Expr {
     pub data_type: DataType,
 }
 
+impl Expr {
+    /// Indexes of the inputs it uses, ascending, each once.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<usize> {
+        let mut found = std::collections::BTreeSet::new();
+        self.visit(&mut |expr| {
+            if let Node::Input(index) = expr.node {
+                found.insert(index);
+            }
+        });
+        found.into_iter().collect()
+    }
+
+    /// Number of nodes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let mut count = 0;
+        self.visit(&mut |_| count += 1);
+        count
+    }
+
+    /// Calls `see` for this node and all below it.
+    fn visit(&self, see: &mut impl FnMut(&Self)) {
+        see(self);
+        match &self.node {
+            Node::Input(_) | Node::Literal(_) => {}
+            Node::Cast(a) | Node::Negate(a) | Node::Not(a) | Node::IsNull(a, _) | Node::Abs(a) => {
+                a.visit(see);
+            }
+            Node::Binary(_, a, b) | Node::NullIf(a, b) => {
+                a.visit(see);
+                b.visit(see);
+            }
+            Node::In(a, list) => {
+                a.visit(see);
+                list.iter().for_each(|item| item.visit(see));
+            }
+            Node::Coalesce(list) | Node::Least(list) | Node::Greatest(list) => {
+                list.iter().for_each(|item| item.visit(see));
+            }
+            Node::Case(arms, otherwise) => {
+                for (condition, result) in arms {
+                    condition.visit(see);
+                    result.visit(see);
+                }
+                otherwise.iter().for_each(|otherwise| otherwise.visit(see));
+            }
+        }
+    }
+}
+
 /// One operation. Operands already have the types the operation needs: the compiler inserts [`Node::Cast`].
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node {
-    /// The input of this index.
+    /// The input of this index; an f32 is widened where the expression's type is f64.
     Input(usize),
     /// A constant; `None` is null.
     Literal(Option<Value>),
-    /// Number to number: widening, or f64 from i64 and decimal.
+    /// Number to number, or timestamp to i64. Fewer places and f64 to exact round half to even.
     Cast(Box<Expr>),
     /// `-x`
     Negate(Box<Expr>),

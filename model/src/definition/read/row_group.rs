@@ -1,0 +1,50 @@
+//! `[group.X]` of rows that are put.
+
+use super::{Kind, Reader, document::Section, fields, metadata, put};
+use crate::{
+    definition::{Group, GroupKind, RowGroup},
+    name::Name,
+};
+
+impl Reader<'_> {
+    pub(super) fn row_group(&mut self, name: Name, section: &Section<'_>) {
+        let keys = metadata::with(&["entity", "max_age", "features"]);
+        for key in ["key", "hops"] {
+            if let Some(item) = section.get(key) {
+                item.refuse(
+                    &mut self.problems,
+                    "only a window group has it, which also has stream and windows",
+                );
+            }
+        }
+        let known: Vec<_> = keys.iter().copied().chain(["key", "hops"]).collect();
+        let unknown = section.items.iter().any(|item| !known.contains(&item.key));
+        if unknown {
+            section.check_keys(&mut self.problems, &keys);
+        }
+        let metadata = metadata::read(section, &mut self.problems);
+        let entity = self.reference(section, Kind::Entity);
+        let max_age_ms = section.span_ms(&mut self.problems, "max_age").flatten();
+        let wanted = "a table of feature names and types";
+        if section.require(&mut self.problems, "features", wanted).is_none() {
+            return;
+        }
+        let items = section.table(&mut self.problems, "features");
+        let existing = match self.definitions.group(name.as_str()) {
+            Some((_, Group { kind: GroupKind::Rows(rows), .. })) => rows.features.as_slice(),
+            _ => &[],
+        };
+        let features = fields::read(&items, existing, &mut self.problems, |_| Ok(()));
+        if items.is_empty() {
+            section.refuse(&mut self.problems, "features is empty; a group has at least one");
+        }
+        let Some(entity) = entity else { return };
+        let kind = GroupKind::Rows(RowGroup { features, max_age_ms });
+        self.put_group(Group { name, entity, kind, metadata });
+    }
+
+    pub(super) fn put_group(&mut self, group: Group) {
+        let name = group.name.clone();
+        put(&mut self.definitions.groups, group, |existing| existing.name == name);
+    }
+}
