@@ -1,1 +1,3 @@
 //! Tiles, windows, sketches and expressions: pure, deterministic, without I/O.
+
+pub mod expr;
