@@ -12,6 +12,7 @@ mod parse;
 mod scope;
 mod typed;
 
+pub(crate) use parse::shown;
 pub use scope::Scope;
 
 use crate::value::{DataType, Value};

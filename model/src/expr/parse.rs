@@ -63,10 +63,10 @@ pub(super) fn too_deep() -> String {
     )
 }
 
-/// A piece of an expression as messages show it.
-pub(super) fn shown(piece: &str) -> String {
+/// A piece of an expression or file as messages show it: its first line, cut when long.
+pub(crate) fn shown(piece: &str) -> String {
     const SHOWN_MAX: usize = 60;
-    let mut short: String = piece.chars().take(SHOWN_MAX).collect();
+    let mut short: String = piece.chars().take_while(|c| *c != '\n').take(SHOWN_MAX).collect();
     if short.len() < piece.len() {
         short.push('…');
     }

@@ -22,6 +22,7 @@ use document::{Item, Problems, Section};
 use super::Definitions;
 use crate::{
     Error,
+    expr::shown,
     limits::{DEFINITIONS_BYTES_MAX, DEFINITIONS_MAX},
     name::Name,
     nearest,
@@ -51,8 +52,12 @@ impl Definitions {
         }
         let (table, syntax_errors) = toml::de::DeTable::parse_recoverable(text);
         for error in &syntax_errors {
-            let offset = error.span().map_or(0, |span| span.start);
-            problems.add(offset, "TOML", error.message().replace('\n', ", "));
+            let span = error.span().unwrap_or(0..0);
+            let piece = text.get(span.clone()).map_or("", str::trim);
+            let piece =
+                if piece.is_empty() { String::new() } else { format!(" at {}", shown(piece)) };
+            let message = error.message().replace('\n', ", ");
+            problems.add(span.start, "TOML", format!("{message}{piece}"));
         }
         if !syntax_errors.is_empty() {
             problems.into_result()?;
