@@ -1,0 +1,101 @@
+//! What can go wrong with files, and what to do about it.
+
+use std::sync::Arc;
+
+/// An error of storage.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// A file operation failed.
+    #[error("{operation} {file}: {source}")]
+    Io {
+        /// What was tried: `open`, `write`, …
+        operation: &'static str,
+        /// The file or directory.
+        file: String,
+        /// What the system said.
+        source: Arc<std::io::Error>,
+    },
+    /// Another process has the directory.
+    #[error(
+        "{directory} is in use by another larder process{holder}: stop that one, or choose another directory"
+    )]
+    Locked {
+        /// The directory.
+        directory: String,
+        /// ` (process 123)` when known.
+        holder: String,
+    },
+    /// Acknowledged bytes are damaged. Nothing was touched.
+    #[error(
+        "{file} is damaged at byte {offset}: {why}; records {first_lsn} to {last_lsn} were acknowledged and cannot be read. \
+         Nothing was changed: restore the file from a backup, or copy the directory before you try to rescue what is left"
+    )]
+    Corrupt {
+        /// The segment.
+        file: String,
+        /// Bytes from its start.
+        offset: u64,
+        /// First record that cannot be read.
+        first_lsn: u64,
+        /// Last record known to have been acknowledged.
+        last_lsn: u64,
+        /// What is wrong with the bytes.
+        why: String,
+    },
+    /// A file of another release.
+    #[error(
+        "{file} has format {found}, this release knows up to {supported}: use the release that wrote it"
+    )]
+    UnsupportedFormat {
+        /// The file.
+        file: String,
+        /// Its format version.
+        found: u16,
+        /// The newest known.
+        supported: u16,
+    },
+    /// A write or sync failed earlier: nothing is acknowledged any more.
+    #[error(
+        "the log is poisoned: {0}; reads go on, writes are refused: look at the disk, then restart to recover what was \
+         acknowledged"
+    )]
+    Poisoned(Arc<str>),
+    /// No space for the log. Writes are refused until there is.
+    #[error("{0}: the disk is full; writes are refused until space returns, reads go on")]
+    Full(String),
+    /// The log was closed.
+    #[error("the database is closed")]
+    Closed,
+    /// A record longer than the log takes.
+    #[error("a record of {bytes} bytes is above the limit of {max}: send less in one request")]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// Durability was asked of a server that keeps no log.
+    #[error(
+        "this server keeps no log (sync policy memory): it cannot promise more; start it with another policy"
+    )]
+    NoLog,
+    /// The replay of a record failed.
+    #[error("record {lsn} cannot be replayed: {why}")]
+    Replay {
+        /// The record.
+        lsn: u64,
+        /// What the replayer said.
+        why: String,
+    },
+}
+
+impl Error {
+    /// Shorthand for [`Error::Io`]; a full disk becomes [`Error::Full`].
+    pub fn io(operation: &'static str, file: impl Into<String>, source: std::io::Error) -> Self {
+        let file = file.into();
+        if source.kind() == std::io::ErrorKind::StorageFull {
+            return Self::Full(file);
+        }
+        Self::Io { operation, file, source: Arc::new(source) }
+    }
+}

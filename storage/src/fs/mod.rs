@@ -1,0 +1,79 @@
+//! The file system as the log needs it: a handful of calls that tests can break on purpose.
+
+mod os;
+mod sim;
+
+use std::ops::Deref;
+
+pub use os::{OsFile, OsFs};
+pub use sim::{SimFile, SimFs};
+
+use crate::Error;
+
+/// A directory of files.
+pub trait Vfs: Clone + Send + Sync + 'static {
+    /// An open file.
+    type File: VFile;
+    /// Keeps the directory locked until dropped.
+    type Lock: Send + Sync;
+
+    /// Takes the directory for this process alone.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another one has it.
+    fn lock(&self) -> Result<Self::Lock, Error>;
+    /// Makes a file that must not exist, with `bytes` of space reserved and reading as zeros.
+    ///
+    /// # Errors
+    /// [`Error::Full`] without space, else [`Error::Io`].
+    fn create_new(&self, name: &str, bytes: u64) -> Result<Self::File, Error>;
+    /// Opens an existing file for reading and writing.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn open(&self, name: &str) -> Result<Self::File, Error>;
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn remove(&self, name: &str) -> Result<(), Error>;
+    /// Makes creations and removals survive a power loss.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn sync_dir(&self) -> Result<(), Error>;
+    /// Names of all files.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn list(&self) -> Result<Vec<String>, Error>;
+    /// The path of a file, for messages.
+    fn path(&self, name: &str) -> String;
+}
+
+/// An open file. Offsets and lengths in bytes.
+pub trait VFile: Send + Sync + 'static {
+    /// The whole file for reading.
+    type Map: Deref<Target = [u8]>;
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// [`Error::Full`] or [`Error::Io`]; what reached the file is then unknown.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error>;
+    /// Makes written bytes survive a power loss.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; what is on the disk is then unknown.
+    fn sync_data(&self) -> Result<(), Error>;
+    /// Cuts the file at `length`, then extends it to `reserve` zero bytes.
+    ///
+    /// # Errors
+    /// [`Error::Full`] or [`Error::Io`].
+    fn cut(&self, length: u64, reserve: u64) -> Result<(), Error>;
+    /// The whole file for reading. Nobody else writes it: the directory is locked.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn map(&self) -> Result<Self::Map, Error>;
+}

@@ -1,0 +1,201 @@
+//! Real files. The only code that calls the operating system's file functions, and the only `unsafe` of the product.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the file through which all others reach files"
+)]
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Deref;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use rustix::fs::{FallocateFlags, fallocate};
+
+use super::{VFile, Vfs};
+use crate::Error;
+
+/// Files of one directory.
+#[derive(Debug, Clone)]
+pub struct OsFs {
+    directory: Arc<PathBuf>,
+}
+
+impl OsFs {
+    /// The files of `directory`, which is made when it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] names the directory.
+    pub fn open(directory: &Path) -> Result<Self, Error> {
+        let shown = directory.display().to_string();
+        std::fs::create_dir_all(directory)
+            .map_err(|error| Error::io("make the data directory", shown, error))?;
+        Ok(Self { directory: Arc::new(directory.to_owned()) })
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}
+
+/// A real file.
+#[derive(Debug)]
+pub struct OsFile {
+    file: File,
+    path: String,
+}
+
+/// Holds the lock of a directory; the system lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct OsLock {
+    _file: File,
+}
+
+const LOCK: &str = "LOCK";
+
+impl Vfs for OsFs {
+    type File = OsFile;
+    type Lock = OsLock;
+
+    fn lock(&self) -> Result<OsLock, Error> {
+        let path = self.path(LOCK);
+        let io = |error| Error::io("open", path.clone(), error);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(self.at(LOCK)).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let id = std::process::id().to_string();
+                let written = file
+                    .set_len(0)
+                    .and_then(|()| file.seek(SeekFrom::Start(0)))
+                    .and_then(|_| file.write_all(id.as_bytes()));
+                written.map_err(io)?;
+                Ok(OsLock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut id = String::new();
+                // Only for the message: without it, the lock still says enough.
+                let _ = file.read_to_string(&mut id);
+                let holder = if id.is_empty() { id } else { format!(" (process {id})") };
+                Err(Error::Locked { directory: self.directory.display().to_string(), holder })
+            }
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
+        }
+    }
+
+    fn create_new(&self, name: &str, bytes: u64) -> Result<OsFile, Error> {
+        let path = self.path(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        let file = options
+            .open(self.at(name))
+            .map_err(|error| Error::io("create", path.clone(), error))?;
+        let file = OsFile { file, path };
+        if let Err(error) = file.reserve(bytes) {
+            // An empty segment left behind would have to be told from a damaged one.
+            let _ = self.remove(name);
+            return Err(error);
+        }
+        Ok(file)
+    }
+
+    fn open(&self, name: &str) -> Result<OsFile, Error> {
+        let path = self.path(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        let file =
+            options.open(self.at(name)).map_err(|error| Error::io("open", path.clone(), error))?;
+        Ok(OsFile { file, path })
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Error> {
+        std::fs::remove_file(self.at(name))
+            .map_err(|error| Error::io("remove", self.path(name), error))
+    }
+
+    fn sync_dir(&self) -> Result<(), Error> {
+        let synced = File::open(&*self.directory).and_then(|directory| directory.sync_all());
+        synced.map_err(|error| Error::io("sync", self.directory.display().to_string(), error))
+    }
+
+    fn list(&self) -> Result<Vec<String>, Error> {
+        let io = |error| Error::io("list", self.directory.display().to_string(), error);
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&*self.directory).map_err(io)? {
+            names.push(entry.map_err(io)?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.at(name).display().to_string()
+    }
+}
+
+impl OsFile {
+    fn io(&self, operation: &'static str, error: std::io::Error) -> Error {
+        Error::io(operation, self.path.clone(), error)
+    }
+
+    /// Reserves space, so that later writes cannot meet a full disk; where the file system cannot, only the length is set.
+    fn reserve(&self, bytes: u64) -> Result<(), Error> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                self.file.set_len(bytes).map_err(|error| self.io("extend", error))
+            }
+            Err(error) => Err(self.io("reserve space for", error.into())),
+        }
+    }
+}
+
+/// A mapped file, or nothing for an empty one.
+#[derive(Debug)]
+pub struct OsMap(Option<Mmap>);
+
+impl Deref for OsMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl VFile for OsFile {
+    type Map = OsMap;
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all_at(bytes, offset).map_err(|error| self.io("write", error))
+    }
+
+    fn sync_data(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(|error| self.io("sync", error))
+    }
+
+    fn cut(&self, length: u64, reserve: u64) -> Result<(), Error> {
+        self.file.set_len(length).map_err(|error| self.io("cut", error))?;
+        self.reserve(reserve.max(length))
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "mapping a file is unsafe by nature; the proof stands at the call"
+    )]
+    fn map(&self) -> Result<OsMap, Error> {
+        let metadata = self.file.metadata().map_err(|error| self.io("read", error))?;
+        if metadata.len() == 0 {
+            return Ok(OsMap(None));
+        }
+        // SAFETY: a mapping is unsound when the file is changed beneath it. The directory lock keeps other larder processes
+        // out, and this process maps a segment only during recovery, before it writes to it. Somebody who edits the files
+        // of a running database by hand can break this, as they can break the database itself.
+        let map = unsafe { Mmap::map(&self.file) }.map_err(|error| self.io("map", error))?;
+        Ok(OsMap(Some(map)))
+    }
+}

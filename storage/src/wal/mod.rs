@@ -1,0 +1,364 @@
+//! The write-ahead log: append now, know later when it is safe.
+//!
+//! `group_commit` is the meeting point of writers and flusher, without files; `flusher` writes, syncs, rotates and seals;
+//! `reader` recovers; `batch` and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
+
+mod batch;
+mod flusher;
+mod group_commit;
+mod reader;
+mod segment;
+mod sync_policy;
+
+use std::sync::atomic::Ordering;
+
+use stdx::{
+    clock::Clock,
+    prng::Prng,
+    sync::{Arc, Mutex},
+};
+
+pub use group_commit::{CommitTicket, Durable, GroupCommit, Taken, Work};
+pub use sync_policy::{SyncLevel, SyncPolicy};
+
+use crate::{Error, Lsn, Vfs, fs::VFile};
+use flusher::{Figures, Flusher, OpenSegment};
+use reader::{Position, Replay};
+use segment::{BATCHES_AT, Header};
+
+/// Options of [`Wal::open`].
+#[derive(Debug, Clone)]
+pub struct WalConfig {
+    /// When a write counts as done.
+    pub sync: SyncPolicy,
+    /// Space reserved for a segment, in bytes.
+    pub segment_bytes: u64,
+    /// Bytes that may wait to be written before writers are held back.
+    pub buffer_bytes_max: usize,
+    /// Longest record, in bytes.
+    pub record_bytes_max: usize,
+    /// Seed of salts and of the name of a new database.
+    pub seed: u64,
+    /// False: no thread is started, a simulation calls [`Wal::step`].
+    pub threaded: bool,
+}
+
+impl Default for WalConfig {
+    fn default() -> Self {
+        Self {
+            sync: SyncPolicy::Always,
+            segment_bytes: 64 << 20,
+            buffer_bytes_max: 16 << 20,
+            record_bytes_max: 64 << 20,
+            seed: 0,
+            threaded: true,
+        }
+    }
+}
+
+/// What recovery found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Records replayed.
+    pub records: u64,
+    /// Segments read.
+    pub segments: u64,
+    /// The unfinished end that was cut off, if there was one.
+    pub torn_tail: Option<TornTail>,
+}
+
+/// An unfinished end of the log: never acknowledged, cut off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// The segment.
+    pub file: String,
+    /// Where it began, in bytes.
+    pub offset: u64,
+    /// The newest record that was kept.
+    pub last_lsn: Lsn,
+}
+
+/// Figures of the log since it was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WalStats {
+    /// Bytes of batches written.
+    pub bytes_written: u64,
+    /// Segments there are.
+    pub segments: u64,
+    /// Calls of fdatasync for batches.
+    pub syncs: u64,
+    /// Time in them, in ns.
+    pub sync_ns_total: u64,
+    /// The longest, in ns.
+    pub sync_ns_max: u64,
+}
+
+/// An open log. Every method takes `&self`.
+pub struct Wal<V: Vfs> {
+    core: Arc<GroupCommit>,
+    config: WalConfig,
+    figures: Arc<Figures>,
+    thread: Mutex<Option<stdx::sync::thread::JoinHandle<()>>>,
+    /// The flusher of a log without a thread.
+    stepped: Mutex<Option<Flusher<V>>>,
+    _lock: V::Lock,
+}
+
+impl<V: Vfs> Wal<V> {
+    /// Locks the directory, gives every record of its log to `replay`, and opens it for appending.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Corrupt`] and [`Error::UnsupportedFormat`] before anything was changed; [`Error::Replay`]
+    /// with what `replay` said.
+    pub fn open(
+        vfs: V,
+        config: WalConfig,
+        clock: Arc<dyn Clock>,
+        replay: &mut Replay<'_>,
+    ) -> Result<(Self, RecoveryReport), Error> {
+        let lock = vfs.lock()?;
+        let names = reader::segments(vfs.list()?);
+        let figures = Arc::new(Figures::default());
+        if config.sync == SyncPolicy::Memory {
+            return Self::without_log(&vfs, config, figures, lock, names.first());
+        }
+        let mut prng = Prng::stream(config.seed, "wal");
+        let recovered = recover(&vfs, &names, &config, &mut prng, replay)?;
+        figures.segments.store(recovered.report.segments, Ordering::Relaxed);
+        let core =
+            Arc::new(GroupCommit::new(Lsn(recovered.position.last_lsn), config.buffer_bytes_max));
+        let flusher = Flusher {
+            synced_at_ns: clock.mono_ns(),
+            core: Arc::clone(&core),
+            config: config.clone(),
+            clock,
+            figures: Arc::clone(&figures),
+            prng,
+            cluster: recovered.cluster,
+            position: recovered.position,
+            segment: recovered.segment,
+            unsealed: recovered.position.last_lsn > 0,
+            vfs,
+        };
+        let (mut thread, mut stepped) = (None, None);
+        if config.threaded {
+            let builder = std::thread::Builder::new().name("larder-flusher".to_owned());
+            let started = builder.spawn(move || flusher.run());
+            thread =
+                Some(started.map_err(|error| Error::io("start", "the flusher's thread", error))?);
+        } else {
+            stepped = Some(flusher);
+        }
+        let (thread, stepped) = (Mutex::new(thread), Mutex::new(stepped));
+        Ok((Self { core, config, figures, thread, stepped, _lock: lock }, recovered.report))
+    }
+
+    /// The log of a server without one: numbers are given, nothing is kept.
+    fn without_log(
+        vfs: &V,
+        config: WalConfig,
+        figures: Arc<Figures>,
+        lock: V::Lock,
+        existing: Option<&String>,
+    ) -> Result<(Self, RecoveryReport), Error> {
+        if let Some(name) = existing {
+            let why = "sync policy memory keeps no log, but this directory holds one: choose another directory or policy";
+            return Err(Error::io("ignore", vfs.path(name), std::io::Error::other(why)));
+        }
+        let core = Arc::new(GroupCommit::new(Lsn(0), config.buffer_bytes_max));
+        let (thread, stepped) = (Mutex::new(None), Mutex::new(None));
+        let wal = Self { core, config, figures, thread, stepped, _lock: lock };
+        Ok((wal, RecoveryReport::default()))
+    }
+
+    /// Waits until there is room for a record of `bytes`. Call it before any lock is taken; [`Wal::append`] never waits.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], [`Error::Poisoned`], [`Error::Full`], [`Error::Closed`].
+    pub fn reserve(&self, bytes: usize) -> Result<(), Error> {
+        if bytes > self.config.record_bytes_max {
+            return Err(Error::TooLarge { bytes, max: self.config.record_bytes_max });
+        }
+        self.core.reserve()
+    }
+
+    /// Appends a record and returns its number. Not safe yet: see [`Wal::ticket`].
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`]: it was not appended.
+    pub fn append(&self, kind: u8, payload: &[u8]) -> Result<Lsn, Error> {
+        if self.config.sync == SyncPolicy::Memory {
+            return Ok(self.core.append_nowhere());
+        }
+        self.core.append(kind, payload)
+    }
+
+    /// A promise about `lsn`: the policy's, or `more` than that.
+    #[must_use]
+    pub fn ticket(&self, lsn: Lsn, more: Option<SyncLevel>) -> CommitTicket {
+        let own = self.config.sync.level();
+        let asked = more.map_or(own, |more| more.max(own));
+        let level = if own == SyncLevel::Memory && asked != own { Err(asked) } else { Ok(asked) };
+        CommitTicket::new(Arc::clone(&self.core), lsn, level)
+    }
+
+    /// The sync policy.
+    #[must_use]
+    pub fn policy(&self) -> SyncPolicy {
+        self.config.sync
+    }
+
+    /// Newest record appended.
+    #[must_use]
+    pub fn appended_lsn(&self) -> Lsn {
+        self.core.positions().0
+    }
+
+    /// Newest record known to be on the disk.
+    #[must_use]
+    pub fn durable_lsn(&self) -> Lsn {
+        self.core.positions().2
+    }
+
+    /// Why nothing is acknowledged any more, if so.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<std::sync::Arc<str>> {
+        self.core.poisoned()
+    }
+
+    /// Figures since the log was opened.
+    #[must_use]
+    pub fn stats(&self) -> WalStats {
+        let read = |figure: &stdx::sync::atomic::AtomicU64| figure.load(Ordering::Relaxed);
+        let figures = &self.figures;
+        WalStats {
+            bytes_written: read(&figures.bytes_written),
+            segments: read(&figures.segments),
+            syncs: read(&figures.syncs),
+            sync_ns_total: read(&figures.sync_ns_total),
+            sync_ns_max: read(&figures.sync_ns_max),
+        }
+    }
+
+    /// Does one piece of the flusher's work: for logs opened without a thread.
+    ///
+    /// # Errors
+    /// What the write or sync said; the log is poisoned then, unless the disk was merely full.
+    pub fn step(&self, work: Work) -> Result<(), Error> {
+        let mut stepped = self.stepped.lock();
+        let Some(flusher) = stepped.as_mut() else { return Ok(()) };
+        flusher.step(work).map(drop).inspect_err(|error| {
+            if !matches!(error, Error::Full(_)) {
+                self.core.poison(&error.to_string());
+            }
+        })
+    }
+
+    /// Takes no more records, writes and syncs what there is, seals the log.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`] when that failed.
+    pub fn close(&self) -> Result<(), Error> {
+        self.core.close();
+        self.join();
+        if self.stepped.lock().is_some() && self.poisoned().is_none() {
+            self.step(Work::Write)?;
+            self.step(Work::Close)?;
+        }
+        self.poisoned().map_or(Ok(()), |why| Err(Error::Poisoned(why)))
+    }
+
+    /// Stops as a killed process does: nothing more is written, not even what waits in the buffer.
+    pub fn abandon(&self) {
+        self.core.abandon();
+        self.join();
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            self.core.poison("the flusher's thread panicked");
+        }
+    }
+}
+
+impl<V: Vfs> Drop for Wal<V> {
+    fn drop(&mut self) {
+        // Whoever wants to know whether it worked has called `close` before.
+        let _ = self.close();
+    }
+}
+
+/// A log that was read to its end and can be written on.
+struct Recovered<F> {
+    report: RecoveryReport,
+    position: Position,
+    cluster: u128,
+    segment: OpenSegment<F>,
+}
+
+fn recover<V: Vfs>(
+    vfs: &V,
+    names: &[String],
+    config: &WalConfig,
+    prng: &mut Prng,
+    replay: &mut Replay<'_>,
+) -> Result<Recovered<V::File>, Error> {
+    let mut report = RecoveryReport::default();
+    let mut position = Position { last_lsn: 0, previous: 0 };
+    let mut cluster = None;
+    let mut last = None;
+    for (index, name) in names.iter().enumerate() {
+        let path = vfs.path(name);
+        let file = vfs.open(name)?;
+        let map = file.map()?;
+        let is_last = index + 1 == names.len();
+        let Some(scan) = reader::scan(&path, &map, is_last, &mut position, replay)? else {
+            // A crash came while the segment was being made: it never held anything.
+            drop(map);
+            vfs.remove(name)?;
+            vfs.sync_dir()?;
+            continue;
+        };
+        if *cluster.get_or_insert(scan.header.cluster) != scan.header.cluster {
+            let why = "the segment belongs to another database".to_owned();
+            let (first_lsn, last_lsn) = (scan.header.first_lsn, position.last_lsn);
+            return Err(Error::Corrupt { file: path, offset: 16, first_lsn, last_lsn, why });
+        }
+        report.segments += 1;
+        let bytes = (map.len() as u64).max(config.segment_bytes);
+        drop(map);
+        if scan.torn {
+            let (offset, last_lsn) = (scan.end, Lsn(position.last_lsn));
+            report.torn_tail = Some(TornTail { file: path, offset, last_lsn });
+        }
+        let Header { salt, first_lsn, .. } = scan.header;
+        last = Some(OpenSegment { file, salt, first_lsn, end: scan.end, bytes });
+    }
+    report.records = position.last_lsn;
+    let cluster =
+        cluster.unwrap_or_else(|| u128::from(prng.next_u64()) << 64 | u128::from(prng.next_u64()));
+    let segment = match last {
+        Some(segment) => {
+            // Whatever stands behind the last good batch must not be taken for a batch later; and what was read may have
+            // been in the system's memory only: both before the first append.
+            if report.torn_tail.is_some() {
+                segment.file.cut(segment.end, segment.bytes)?;
+            }
+            segment.file.sync_data()?;
+            vfs.sync_dir()?;
+            segment
+        }
+        None => {
+            let header = Header { cluster, salt: prng.next_u64(), first_lsn: 1, previous: 0 };
+            let segment =
+                flusher::create(vfs, &header, config.segment_bytes.max(BATCHES_AT as u64))?;
+            position.previous = header.checksum();
+            report.segments = 1;
+            segment
+        }
+    };
+    Ok(Recovered { report, position, cluster, segment })
+}

@@ -1,0 +1,68 @@
+//! The log outgrows a segment: records go on in the next, all are read back in order, and a missing or foreign segment is
+//! noticed.
+
+#[path = "harness/example.rs"]
+mod example;
+mod harness;
+
+use example::append_each;
+use harness::{config, open};
+use storage::{Error, SyncPolicy, Vfs, fs::SimFs};
+
+fn three_segments() -> (SimFs, Vec<Vec<u8>>) {
+    let fs = SimFs::new();
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    let payloads: Vec<_> = (0..100_u8).map(|number| vec![number; 100]).collect();
+    append_each(&wal, &payloads.iter().map(Vec::as_slice).collect::<Vec<_>>());
+    wal.close().expect("closed");
+    assert!(fs.list().expect("listed").len() >= 3);
+    (fs, payloads)
+}
+
+#[test]
+fn records_cross_segments_in_order() {
+    let (fs, payloads) = three_segments();
+    let (_, report, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    assert_eq!((report.records, report.torn_tail), (100, None));
+    assert!(records.iter().map(|(.., payload)| payload).eq(&payloads));
+}
+
+#[test]
+fn a_missing_segment_refuses_the_start() {
+    let (fs, _) = three_segments();
+    let names = fs.list().expect("listed");
+    fs.remove(&names[1]).expect("removed");
+    let error = open(&fs, &config(SyncPolicy::Always)).err().expect("refused");
+    assert!(matches!(&error, Error::Corrupt { file, .. } if *file == names[2]), "{error}");
+}
+
+#[test]
+fn a_record_larger_than_a_segment_gets_one_that_fits() {
+    let fs = SimFs::new();
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append_each(&wal, &[b"small", &[9; 20_000], b"small"]);
+    wal.close().expect("closed");
+    let (_, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    assert_eq!(
+        records.iter().map(|(.., payload)| payload.len()).collect::<Vec<_>>(),
+        [5, 20_000, 5]
+    );
+}
+
+#[test]
+fn a_full_disk_refuses_writes_and_takes_them_again_when_space_returns() {
+    let fs = SimFs::new();
+    fs.set_capacity(Some(9000));
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append_each(&wal, &[&[1; 4000]]);
+    wal.append(7, &[2; 4000]).expect("appended");
+    let error = wal.step(storage::wal::Work::Write).expect_err("no room for a segment");
+    assert!(error.to_string().contains("disk is full"), "{error}");
+    assert!(matches!(wal.reserve(10), Err(Error::Full(_))), "refused before anything is done");
+    assert!(wal.poisoned().is_none());
+    fs.set_capacity(None);
+    wal.step(storage::wal::Work::Write).expect("the waiting record is written");
+    wal.reserve(10).expect("writes go on");
+    wal.close().expect("closed");
+    assert_eq!(open(&fs, &config(SyncPolicy::Always)).expect("opens").1.records, 2);
+}
