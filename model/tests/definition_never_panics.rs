@@ -55,23 +55,27 @@ const PIECES: [&str; 40] = [
     "interval '1' day",
 ];
 
+fn below(random: &mut Prng, bound: usize) -> usize {
+    usize::try_from(random.below(bound as u64)).expect("below a usize")
+}
+
 /// `text` with up to eight random cuts, copies and insertions.
 fn mutated(text: &str, random: &mut Prng) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for _ in 0..=random.below(8) {
-        let index = |random: &mut Prng, bytes: &[u8]| random.below(bytes.len() as u64 + 1) as usize;
+        let index = |random: &mut Prng, bytes: &[u8]| below(random, bytes.len() + 1);
         let at = index(random, &bytes);
         match random.below(3) {
             0 => {
-                let end = bytes.len().min(at + random.below(40) as usize);
+                let end = bytes.len().min(at + below(random, 40));
                 bytes.drain(at..end);
             }
             1 => {
-                let piece = PIECES[random.below(PIECES.len() as u64) as usize];
+                let piece = PIECES[below(random, PIECES.len())];
                 bytes.splice(at..at, piece.bytes());
             }
             _ => {
-                let end = bytes.len().min(at + random.below(60) as usize);
+                let end = bytes.len().min(at + below(random, 60));
                 let copied = bytes[at..end].to_vec();
                 let to = index(random, &bytes);
                 bytes.splice(to..to, copied);
@@ -116,9 +120,8 @@ fn random_expressions_are_compiled_or_refused() {
     let mut scope = Scope::new();
     scope.declare(&["amount", "request.amount"], DataType::Decimal(2));
     for _ in 0..5000 {
-        let count = random.below(12) as usize;
-        let text: String =
-            (0..count).map(|_| PIECES[random.below(PIECES.len() as u64) as usize]).collect();
+        let count = below(&mut random, 12);
+        let text: String = (0..count).map(|_| PIECES[below(&mut random, PIECES.len())]).collect();
         let mut outcomes =
             [Expr::compile(&text, &scope).err(), Aggregate::compile(&text, &[]).err()];
         for error in outcomes.iter_mut().filter_map(Option::take) {

@@ -3,6 +3,9 @@
 //! ```text
 //! entity   what features describe and how it is keyed      stream   a named event schema
 //! group    stored features of one entity: rows or windows  service  what one model version reads, in order
+//!
+//! read     from a TOML file, with every problem            select   references to values of a service
+//! change   what a new version may change                   describe for people
 //! ```
 
 mod change;

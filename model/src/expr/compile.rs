@@ -111,9 +111,9 @@ impl Compiler<'_> {
         }
         let inner = self.compile(operand, depth)?;
         match operator {
-            ast::UnaryOperator::Plus => self.number(node, inner, "+"),
+            ast::UnaryOperator::Plus => number(node, inner, "+"),
             ast::UnaryOperator::Minus => {
-                let inner = self.number(node, inner, "-")?;
+                let inner = number(node, inner, "-")?;
                 let (data_type, is_float) = (inner.data_type(), inner.is_float);
                 Ok(Typed::new(Node::Negate(inner.boxed()), data_type, is_float))
             }
@@ -210,7 +210,7 @@ impl Compiler<'_> {
             ast::FunctionArguments::List(list) if is_plain(function, list) => list,
             _ => return Err(unsupported(node)),
         };
-        let check = FunctionName::of(&name).ok_or_else(|| {
+        let called = FunctionName::of(&name).ok_or_else(|| {
             let aggregate = super::aggregate::named(&name).is_some();
             let why = if aggregate {
                 "is an aggregate, which stands alone as a feature of a window group; compute with its columns in a \
@@ -229,49 +229,46 @@ impl Compiler<'_> {
             };
             operands.push(self.compile(argument, depth)?);
         }
-        self.call(node, check, operands)
+        call(node, called, operands)
     }
+}
 
-    fn call(
-        &self,
-        node: &ast::Expr,
-        name: FunctionName,
-        operands: Vec<Typed>,
-    ) -> Result<Typed, Error> {
-        let is_float = operands.iter().any(|operand| operand.is_float);
-        let count = operands.len();
-        let (data_type, operands) = unify(node, operands)?;
-        let wrong = |allowed: &str| {
-            Err(at(node, format!("{} has {count} arguments; {allowed}", shown(&node.to_string()))))
-        };
-        let exprs = || operands.iter().map(|operand| operand.expr.clone()).collect::<Vec<_>>();
-        let node = match (name, operands.as_slice()) {
-            (_, []) => return wrong("it needs at least one"),
-            (FunctionName::Abs, [_]) => {
-                let inner = operands.into_iter().next().ok_or_else(|| unsupported(node))?;
-                Node::Abs(self.number(node, inner, "abs")?.boxed())
-            }
-            (FunctionName::Abs, _) => return wrong("abs needs one"),
-            (FunctionName::NullIf, [a, b]) => {
-                Node::NullIf(Box::new(a.expr.clone()), Box::new(b.expr.clone()))
-            }
-            (FunctionName::NullIf, _) => return wrong("nullif needs two"),
-            (FunctionName::Coalesce, _) => Node::Coalesce(exprs()),
-            (FunctionName::Least, _) => Node::Least(exprs()),
-            (FunctionName::Greatest, _) => Node::Greatest(exprs()),
-        };
-        Ok(Typed::new(node, data_type, is_float))
-    }
+/// A call of a scalar function, its arguments brought to their common type.
+fn call(node: &ast::Expr, name: FunctionName, operands: Vec<Typed>) -> Result<Typed, Error> {
+    let is_float = operands.iter().any(|operand| operand.is_float);
+    let count = operands.len();
+    let (data_type, operands) = unify(node, operands)?;
+    let wrong = |allowed: &str| {
+        at(node, format!("{} has {count} arguments; {allowed}", shown(&node.to_string())))
+    };
+    let exprs: Vec<Expr> = operands.into_iter().map(|operand| operand.expr).collect();
+    let node = match name {
+        FunctionName::Abs => {
+            let [inner] = <[Expr; 1]>::try_from(exprs).map_err(|_| wrong("abs needs one"))?;
+            let inner = Typed { expr: inner, is_float, is_untyped_null: false };
+            Node::Abs(number(node, inner, "abs")?.boxed())
+        }
+        FunctionName::NullIf => {
+            let [a, b] = <[Expr; 2]>::try_from(exprs).map_err(|_| wrong("nullif needs two"))?;
+            Node::NullIf(Box::new(a), Box::new(b))
+        }
+        _ if exprs.is_empty() => return Err(wrong("it needs at least one")),
+        FunctionName::Coalesce => Node::Coalesce(exprs),
+        FunctionName::Least => Node::Least(exprs),
+        FunctionName::Greatest => Node::Greatest(exprs),
+    };
+    Ok(Typed::new(node, data_type, is_float))
+}
 
-    fn number(&self, node: &ast::Expr, typed: Typed, what: &str) -> Result<Typed, Error> {
-        if typed.is_untyped_null {
-            return Ok(typed.cast(DataType::I64));
-        }
-        if is_number(typed.data_type()) {
-            return Ok(typed);
-        }
-        Err(at(node, format!("{what} needs a number, got a {}", typed.data_type())))
+/// `typed` as an operand of `what`.
+fn number(node: &ast::Expr, typed: Typed, what: &str) -> Result<Typed, Error> {
+    if typed.is_untyped_null {
+        return Ok(typed.cast(DataType::I64));
     }
+    if is_number(typed.data_type()) {
+        return Ok(typed);
+    }
+    Err(at(node, format!("{what} needs a number, got a {}", typed.data_type())))
 }
 
 /// The scalar functions.

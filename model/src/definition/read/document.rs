@@ -191,9 +191,18 @@ impl<'a> Section<'a> {
         Self { path, key, offset, items }
     }
 
-    /// Notes every key that is not one of `allowed`.
-    pub(super) fn check_keys(&self, problems: &mut Problems<'_>, allowed: &[&str]) {
+    /// Notes every key that is not one of `allowed`, with its own reason when it is one of `misplaced`.
+    pub(super) fn check_keys(
+        &self,
+        problems: &mut Problems<'_>,
+        allowed: &[&str],
+        misplaced: &[(&str, &str)],
+    ) {
         for item in self.items.iter().filter(|item| !allowed.contains(&item.key)) {
+            if let Some((_, why)) = misplaced.iter().find(|(key, _)| *key == item.key) {
+                item.refuse(problems, why);
+                continue;
+            }
             let hint = nearest::hint(item.key, allowed.iter().copied());
             item.refuse(problems, format!("unknown key{hint}; allowed are {}", allowed.join(", ")));
         }

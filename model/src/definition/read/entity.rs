@@ -5,7 +5,7 @@ use crate::{definition::Entity, key::KeyType, limits::KEY_PARTS_MAX, name::Name}
 
 impl Reader<'_> {
     pub(super) fn entity(&mut self, name: Name, section: &Section<'_>) {
-        section.check_keys(&mut self.problems, &metadata::with(&["key"]));
+        section.check_keys(&mut self.problems, &metadata::with(&["key"]), &[]);
         let metadata = metadata::read(section, &mut self.problems);
         let Some(key) = self.key_types(section) else { return };
         let entity = Entity { name, key, metadata };

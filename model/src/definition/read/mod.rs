@@ -103,7 +103,7 @@ struct Reader<'t> {
 
 impl Reader<'_> {
     fn file(&mut self, root: &Section<'_>) {
-        root.check_keys(&mut self.problems, &Kind::ALL.map(Kind::as_str));
+        root.check_keys(&mut self.problems, &Kind::ALL.map(Kind::as_str), &[]);
         for kind in Kind::ALL {
             for item in root.table(&mut self.problems, kind.as_str()) {
                 let before = self.problems.count();

@@ -8,20 +8,10 @@ use crate::{
 
 impl Reader<'_> {
     pub(super) fn row_group(&mut self, name: Name, section: &Section<'_>) {
+        const WINDOWS_ONLY: &str = "only a window group has it, which also has stream and windows";
         let keys = metadata::with(&["entity", "max_age", "features"]);
-        for key in ["key", "hops"] {
-            if let Some(item) = section.get(key) {
-                item.refuse(
-                    &mut self.problems,
-                    "only a window group has it, which also has stream and windows",
-                );
-            }
-        }
-        let known: Vec<_> = keys.iter().copied().chain(["key", "hops"]).collect();
-        let unknown = section.items.iter().any(|item| !known.contains(&item.key));
-        if unknown {
-            section.check_keys(&mut self.problems, &keys);
-        }
+        let misplaced = [("key", WINDOWS_ONLY), ("hops", WINDOWS_ONLY)];
+        section.check_keys(&mut self.problems, &keys, &misplaced);
         let metadata = metadata::read(section, &mut self.problems);
         let entity = self.reference(section, Kind::Entity);
         let max_age_ms = section.span_ms(&mut self.problems, "max_age").flatten();

@@ -22,7 +22,8 @@ const REQUEST: &str = "request";
 
 impl Reader<'_> {
     pub(super) fn service(&mut self, name: Name, section: &Section<'_>) {
-        section.check_keys(&mut self.problems, &metadata::with(&["features", REQUEST, "derived"]));
+        let keys = metadata::with(&["features", REQUEST, "derived"]);
+        section.check_keys(&mut self.problems, &keys, &[]);
         let metadata = metadata::read(section, &mut self.problems);
         let request_items = section.table(&mut self.problems, REQUEST);
         let derived_items = section.table(&mut self.problems, "derived");

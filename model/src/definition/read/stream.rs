@@ -17,7 +17,7 @@ const KEYS: [&str; 7] =
 
 impl Reader<'_> {
     pub(super) fn stream(&mut self, name: Name, section: &Section<'_>) {
-        section.check_keys(&mut self.problems, &metadata::with(&KEYS));
+        section.check_keys(&mut self.problems, &metadata::with(&KEYS), &[]);
         let metadata = metadata::read(section, &mut self.problems);
         let fields = self.stream_fields(&name, section);
         let clock = self.clock(section);

@@ -12,7 +12,6 @@ use crate::{
     key::KeyType,
     limits::{FEATURES_PER_GROUP_MAX, WINDOWS_PER_GROUP_MAX},
     name::Name,
-    nearest,
     time::format_span,
     value::DataType,
 };
@@ -21,22 +20,8 @@ const KEYS: [&str; 6] = ["entity", "stream", "key", "windows", "hops", "features
 
 impl Reader<'_> {
     pub(super) fn window_group(&mut self, name: Name, section: &Section<'_>) {
-        if let Some(item) = section.get("max_age") {
-            item.refuse(
-                &mut self.problems,
-                "only a row group has it: a window is never older than now",
-            );
-        }
-        if section.items.iter().any(|item| item.key != "max_age" && !KEYS.contains(&item.key)) {
-            let allowed = metadata::with(&KEYS);
-            for item in section.items.iter().filter(|item| item.key != "max_age") {
-                if !allowed.contains(&item.key) {
-                    let hint = nearest::hint(item.key, allowed.iter().copied());
-                    let message = format!("unknown key{hint}; allowed are {}", allowed.join(", "));
-                    item.refuse(&mut self.problems, message);
-                }
-            }
-        }
+        let misplaced = ("max_age", "only a row group has it: a window is never older than now");
+        section.check_keys(&mut self.problems, &metadata::with(&KEYS), &[misplaced]);
         let metadata = metadata::read(section, &mut self.problems);
         let entity = self.reference(section, Kind::Entity);
         let stream = self.reference(section, Kind::Stream);
