@@ -42,6 +42,7 @@ fn a_record_larger_than_a_segment_gets_one_that_fits() {
     let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
     append_each(&wal, &[b"small", &[9; 20_000], b"small"]);
     wal.close().expect("closed");
+    drop(wal);
     let (_, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
     assert_eq!(
         records.iter().map(|(.., payload)| payload.len()).collect::<Vec<_>>(),
@@ -64,5 +65,6 @@ fn a_full_disk_refuses_writes_and_takes_them_again_when_space_returns() {
     wal.step(storage::wal::Work::Write).expect("the waiting record is written");
     wal.reserve(10).expect("writes go on");
     wal.close().expect("closed");
+    drop(wal);
     assert_eq!(open(&fs, &config(SyncPolicy::Always)).expect("opens").1.records, 2);
 }

@@ -98,7 +98,7 @@ pub struct Wal<V: Vfs> {
     core: Arc<GroupCommit>,
     config: WalConfig,
     figures: Arc<Figures>,
-    thread: Mutex<Option<stdx::sync::thread::JoinHandle<()>>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// The flusher of a log without a thread.
     stepped: Mutex<Option<Flusher<V>>>,
     _lock: V::Lock,
