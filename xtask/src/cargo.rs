@@ -1,0 +1,134 @@
+//! Runs cargo: one invocation as data, its environment, its failure.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::error::Error;
+use crate::report;
+
+/// One call of cargo, written as a row of a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cargo {
+    /// Everything after `cargo`.
+    pub(crate) arguments: &'static [&'static str],
+    /// Variables that the invocation needs, whatever the environment says.
+    pub(crate) set: &'static [(&'static str, &'static str)],
+    /// Variables that whoever calls may have set differently.
+    pub(crate) default: &'static [(&'static str, &'static str)],
+    /// A folder of its own below the target folder, where other flags would rebuild everything back and forth.
+    pub(crate) own_target: Option<&'static str>,
+}
+
+impl Cargo {
+    /// A call that needs nothing but its arguments.
+    pub(crate) const fn plain(arguments: &'static [&'static str]) -> Self {
+        Self { arguments, set: &[], default: &[], own_target: None }
+    }
+
+    /// As one would type it, for messages.
+    pub(crate) fn line(&self) -> String {
+        let set: String =
+            self.set.iter().map(|(name, value)| format!("{name}='{value}' ")).collect();
+        format!("{set}cargo {}", self.arguments.join(" "))
+    }
+
+    /// The variables to set, given those that are: a default gives way to what the caller has set.
+    fn variables(
+        &self,
+        root: &Path,
+        caller: impl Fn(&str) -> Option<OsString>,
+    ) -> Vec<(&'static str, OsString)> {
+        let set = self.set.iter().map(|(name, value)| (*name, OsString::from(value)));
+        let default = self.default.iter().filter(|(name, _)| caller(name).is_none());
+        let default = default.map(|(name, value)| (*name, OsString::from(value)));
+        let own_target = self.own_target.map(|folder| {
+            let target = caller("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
+            ("CARGO_TARGET_DIR", target.join(folder).into_os_string())
+        });
+        set.chain(default).chain(own_target).collect()
+    }
+
+    /// Runs it in `root` with this program's output streams and waits for it.
+    ///
+    /// # Errors
+    /// [`Error::Start`] if there is no cargo, [`Error::Command`] if it fails.
+    pub(crate) fn run(&self, root: &Path) -> Result<(), Error> {
+        report::progress(&format!("$ {}", self.line()));
+        let mut command = program();
+        command.args(self.arguments).current_dir(root);
+        command.envs(self.variables(root, |name| env::var_os(name)));
+        let status =
+            command.status().map_err(|source| Error::Start { command: self.line(), source })?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(Error::Command { command: self.line(), status })
+    }
+}
+
+/// Makes sure that cargo knows `subcommand`, which the toolchain component `component` brings.
+///
+/// # Errors
+/// [`Error::ComponentMissing`], which says how to install it.
+pub(crate) fn require(subcommand: &str, component: &'static str) -> Result<(), Error> {
+    let mut probe = program();
+    probe.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    match probe.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(Error::ComponentMissing { component }),
+    }
+}
+
+/// The cargo that started this program, so that one toolchain does everything.
+fn program() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Cargo = Cargo {
+        arguments: &["test"],
+        set: &[("RUSTFLAGS", "--cfg loom")],
+        default: &[("LARDER_CRASHES", "10")],
+        own_target: Some("loom"),
+    };
+
+    #[test]
+    fn a_default_gives_way_to_the_caller_and_a_need_does_not() {
+        let caller = |name: &str| match name {
+            "LARDER_CRASHES" | "RUSTFLAGS" => Some(OsString::from("mine")),
+            _ => None,
+        };
+        let variables = LONG.variables(Path::new("root"), caller);
+        assert!(!variables.iter().any(|(name, _)| *name == "LARDER_CRASHES"), "{variables:?}");
+        assert!(variables.contains(&("RUSTFLAGS", "--cfg loom".into())), "{variables:?}");
+    }
+
+    #[test]
+    fn an_own_target_lies_below_the_one_in_use() {
+        let target_of = |caller: Option<&str>| {
+            let caller = caller.map(OsString::from);
+            let variables = LONG.variables(Path::new("root"), |name| {
+                caller.clone().filter(|_| name == "CARGO_TARGET_DIR")
+            });
+            variables.into_iter().find(|(name, _)| *name == "CARGO_TARGET_DIR").unwrap().1
+        };
+        assert_eq!(target_of(None), Path::new("root").join("target").join("loom"));
+        assert_eq!(target_of(Some("elsewhere")), Path::new("elsewhere").join("loom"));
+    }
+
+    #[test]
+    fn the_line_can_be_typed() {
+        assert_eq!(LONG.line(), "RUSTFLAGS='--cfg loom' cargo test");
+    }
+
+    #[test]
+    fn a_missing_component_is_named_with_its_remedy() {
+        let error = require("no-such-subcommand", "rustfmt").unwrap_err();
+        assert!(error.to_string().contains("rustup component add rustfmt"), "{error}");
+    }
+}

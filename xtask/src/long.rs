@@ -1,0 +1,46 @@
+//! `cargo xtask long`: runs that take hours, by name. CI runs the same tests, smaller.
+
+use crate::cargo::Cargo;
+use crate::error::Error;
+use crate::report;
+use crate::select::select;
+use crate::step::{self, Action, Step};
+
+const RUNS: &[Step] = &[Step {
+    name: "crashes",
+    about: "crash and recover the log on a simulated disk, LARDER_CRASHES times (10,000,000)",
+    action: Action::Cargo(Cargo {
+        arguments: &["test", "--release", "--package", "larder-storage", "--test", "crash_points"],
+        set: &[],
+        default: &[("LARDER_CRASHES", "10000000")],
+        own_target: None,
+    }),
+}];
+
+/// Makes the runs that `arguments` names; `--list` prints what there is.
+///
+/// # Errors
+/// [`Error::Usage`] without a name, since nobody starts hours of work by accident, and for a name that does not exist;
+/// else that of the first run that fails.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    if arguments == ["--list"] {
+        step::list(RUNS);
+        return Ok(());
+    }
+    if arguments.is_empty() {
+        return Err(Error::Usage("long needs the name of a run".to_owned()));
+    }
+    let runs = select(RUNS, |run| run.name, arguments)?;
+    report::progress("this may take hours; a failure prints the seed that replays it");
+    step::run(&runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_long_starts_without_a_name() {
+        assert!(matches!(run(&[]), Err(Error::Usage(_))));
+    }
+}

@@ -1,0 +1,89 @@
+//! `cargo xtask test`: everything that CI runs, as a table of steps.
+
+use crate::cargo::Cargo;
+use crate::error::Error;
+use crate::select::select;
+use crate::step::{self, Action, Step};
+
+/// In the order in which a mistake is cheapest to find.
+const STEPS: &[Step] = &[
+    Step {
+        name: "check",
+        about: "formatting, clippy and the rules of the repository",
+        action: Action::Check,
+    },
+    Step {
+        name: "unit",
+        about: "every test of the workspace, examples in the docs included",
+        action: Action::Cargo(Cargo::plain(&["test", "--workspace"])),
+    },
+    Step {
+        name: "loom",
+        about: "every interleaving of the commit path, at most two preemptions a thread",
+        action: Action::Cargo(Cargo {
+            arguments: &["test", "--package", "larder-loom-tests", "--release"],
+            set: &[("RUSTFLAGS", "--cfg loom")],
+            // Two preemptions find almost every bug that more would find, in seconds instead of hours.
+            default: &[("LOOM_MAX_PREEMPTIONS", "2")],
+            own_target: Some("loom"),
+        }),
+    },
+    Step {
+        name: "bench",
+        about: "every benchmark runs once, so that none rots",
+        action: Action::Cargo(Cargo::plain(&[
+            "bench",
+            "--package",
+            "larder-benches",
+            "--",
+            "--test",
+        ])),
+    },
+    Step {
+        name: "demo",
+        about: "the whole system: definitions, events, vectors, a kill and a restart",
+        action: Action::Cargo(Cargo::plain(&[
+            "run",
+            "--release",
+            "--",
+            "demo",
+            "--events",
+            "20000",
+        ])),
+    },
+];
+
+/// Runs the steps that `arguments` names, or all of them; `--list` prints them instead.
+///
+/// # Errors
+/// [`Error::Usage`] for a step that does not exist, else that of the first step that fails.
+pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
+    if arguments == ["--list"] {
+        step::list(STEPS);
+        return Ok(());
+    }
+    step::run(&select(STEPS, |step| step.name, arguments)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn step_names_are_unique() {
+        let names: BTreeSet<&str> = STEPS.iter().map(|step| step.name).collect();
+        assert_eq!(names.len(), STEPS.len());
+    }
+
+    #[test]
+    fn flags_that_rebuild_everything_have_a_target_folder_of_their_own() {
+        for step in STEPS {
+            if let Action::Cargo(cargo) = &step.action {
+                let changes_flags = cargo.set.iter().any(|(name, _)| *name == "RUSTFLAGS");
+                assert_eq!(changes_flags, cargo.own_target.is_some(), "{}", step.name);
+            }
+        }
+    }
+}
