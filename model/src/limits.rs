@@ -38,8 +38,14 @@ pub const PROBLEMS_LISTED_MAX: usize = 20;
 pub const TAGS_MAX: usize = 32;
 /// Most entities read, rows put or events pushed by one request.
 pub const BATCH_MAX: usize = 4096;
+/// Most keys of one read: entities of a tuple times tuples.
+pub const READ_KEYS_MAX: usize = 16 * BATCH_MAX;
 /// Most rows one scan page returns.
 pub const SCAN_PAGE_MAX: usize = 1024;
+/// Longest cursor of a scan, in bytes.
+pub const SCAN_CURSOR_BYTES_MAX: usize = 64;
+/// Most figures of the statistics.
+pub const STATS_MAX: usize = 64 * 1024;
 /// Longest request or reply frame, in bytes, header included.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most requests in flight on one connection.

@@ -1,0 +1,13 @@
+//! One file for each operation: its request, its reply, their bytes in both directions.
+
+pub mod apply;
+pub mod delete;
+pub mod describe;
+pub mod hello;
+pub mod ping;
+pub mod prepare;
+pub mod push;
+pub mod put;
+pub mod read;
+pub mod scan;
+pub mod stats;
