@@ -67,7 +67,11 @@ fn race(flush: Flush) {
                         let synced = disk.synced.load(Ordering::SeqCst);
                         assert!(synced >= lsn.0, "record {lsn} acknowledged, disk at {synced}");
                     }
-                    assert_eq!(told.is_ok(), flush != Flush::Fails, "a failed sync acknowledges nobody");
+                    assert_eq!(
+                        told.is_ok(),
+                        flush != Flush::Fails,
+                        "a failed sync acknowledges nobody"
+                    );
                 })
             })
             .collect();

@@ -283,6 +283,11 @@ impl GroupCommit {
         self.progress.notify_all();
     }
 
+    /// True once the log was told to stop as a killed process does.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.state.lock().abandoned
+    }
+
     /// Waits until `lsn` is as safe as `level`.
     ///
     /// # Errors

@@ -240,13 +240,19 @@ impl<V: Vfs> Wal<V> {
         }
     }
 
-    /// Does one piece of the flusher's work: for logs opened without a thread.
+    /// Does one piece of the flusher's work: for logs opened without a thread. An abandoned log does nothing any more.
     ///
     /// # Errors
     /// What the write or sync said; the log is poisoned then, unless the disk was merely full.
     pub fn step(&self, work: Work) -> Result<(), Error> {
         let mut stepped = self.stepped.lock();
         let Some(flusher) = stepped.as_mut() else { return Ok(()) };
+        if let Some(why) = self.poisoned() {
+            return Err(Error::Poisoned(why));
+        }
+        if self.core.is_abandoned() {
+            return Ok(());
+        }
         flusher.step(work).map(drop).inspect_err(|error| {
             if !matches!(error, Error::Full(_)) {
                 self.core.poison(&error.to_string());
