@@ -1,1 +1,42 @@
-//! The embeddable database: shards, apply, commit, restore.
+//! The embeddable database: entity-keyed rows and windows in lock-guarded shards, behind one write-ahead log.
+//!
+//! ```text
+//! write  check ─► admit ─► [producer → catalog → ids → shards ascending: append to the log buffer, apply] ─► ticket
+//! read   plan ──► [one shard: rows copied, windows finalized] ─► derived features ─► columns
+//! open   directory lock ─► log, record by record ─► the same apply
+//! ```
+//!
+//! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `apply` is the only place that
+//! changes an entry; `shard`, `rows` and `windows` are memory; `catalog` is the definitions with what was compiled from
+//! them; `stream` and `producer` remember what keeps events exactly once.
+//!
+//! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
+//! wire, definitions' text (model), window arithmetic (aggregate), files (storage).
+
+mod apply;
+mod catalog;
+mod config;
+mod database;
+mod digest;
+mod error;
+mod mutation;
+mod producer;
+mod read;
+mod restore;
+mod rows;
+mod shard;
+mod stats;
+mod stream;
+mod windows;
+mod write;
+
+pub use config::Config;
+pub use storage::{CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs};
+pub use database::Database;
+pub use error::Error;
+pub use producer::{Outcome, ProducerId};
+pub use read::{ReadOptions, ReadPlan, ReadRequest, ScanCursor, ScanPage, Vectors};
+pub use stats::{GroupMemory, StatValue};
+pub use write::{
+    Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, WriteOptions, Written,
+};

@@ -1,1 +1,111 @@
-//! Where the wire meets the engine: listeners, connections, handlers.
+//! The server: the only place where the wire meets the engine.
+//!
+//! ```text
+//! accept ──► net-0 ─ runtime ─ connection ─ session (bytes to frames) ─ dispatch ─ handler/* ─► engine
+//!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
+//! admin  ──► runtime of its own ─ /health
+//! ```
+//!
+//! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each
+//! operation, `error` holds the one table from engine errors to statuses. Not here: what operations mean (engine), how they
+//! are laid out (protocol).
+
+mod admin;
+mod config;
+mod connection;
+mod dispatch;
+mod error;
+mod handler;
+mod session;
+mod shared;
+mod threads;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use engine::{Database, OsFs};
+use tokio::sync::watch;
+
+pub use config::Config;
+pub use error::Error;
+
+use shared::Shared;
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    threads: Vec<JoinHandle<()>>,
+    native: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Server {
+    /// Opens both ports and serves `database`.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] names the address and what to do.
+    pub fn start(config: &Config, database: Database<OsFs>) -> Result<Self, Error> {
+        let listener = threads::listen(config.listen)?;
+        let admin_listener = admin::listen(config.admin)?;
+        let native = listener.local_addr().map_err(Error::Threads)?;
+        let admin = admin_listener.local_addr().map_err(Error::Threads)?;
+        let epoch = u32::try_from(stdx::prng::seed_from_os() >> 32).unwrap_or(0);
+        let shared = Arc::new(Shared::new(database, epoch, config.drain));
+        let (stop, stopped) = watch::channel(false);
+        let mut threads = threads::start(config, listener, &shared, &stopped)?;
+        threads.push(threads::start_admin(admin_listener, &shared, &stopped)?);
+        Ok(Self { shared, stop, threads, native, admin })
+    }
+
+    /// Address of the native protocol.
+    #[must_use]
+    pub fn native_addr(&self) -> SocketAddr {
+        self.native
+    }
+
+    /// Address of the admin port.
+    #[must_use]
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The database that is served.
+    #[must_use]
+    pub fn database(&self) -> &Database<OsFs> {
+        &self.shared.database
+    }
+
+    /// Takes no more connections and requests, answers those in flight, then flushes, syncs and seals the log.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when the log could not be closed cleanly.
+    pub fn shutdown(mut self) -> Result<(), Error> {
+        self.join();
+        Ok(self.shared.database.close()?)
+    }
+
+    /// Ends as a killed process does: nothing is drained, flushed or sealed. For demonstrations and tests.
+    pub fn abandon(mut self) {
+        self.shared.database.abandon();
+        self.join();
+    }
+
+    /// Stops every thread and waits for it.
+    fn join(&mut self) {
+        // Nobody listening any more means that every thread has ended already.
+        let _ = self.stop.send(true);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a network thread ended by a panic");
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.join();
+    }
+}

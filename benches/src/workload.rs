@@ -1,0 +1,100 @@
+//! Databases and data that benchmarks share.
+
+use std::sync::Arc;
+
+use engine::{Config, Database, OsFs, PutRequest, PutRowRequest, SyncPolicy, WriteOptions};
+use stdx::clock::SystemClock;
+
+/// Features of the wide row group.
+pub const WIDE: usize = 50;
+
+/// Definitions: a row group of [`WIDE`] f64 and a window group over payments.
+#[must_use]
+pub fn definitions() -> String {
+    let features: String = (0..WIDE).map(|i| format!("f{i} = \"f64\"\n")).collect();
+    format!(
+        r#"
+[entity.card]
+key = "string"
+[group.wide]
+entity = "card"
+[group.wide.features]
+{features}
+[stream.payments]
+event_time = "ts"
+clock = "event"
+[stream.payments.fields]
+card = "string"
+merchant = "string"
+amount = "decimal(2)"
+ts = "timestamp"
+[group.spend]
+entity = "card"
+stream = "payments"
+key = "card"
+windows = ["5m", "1h", "24h", "7d"]
+[group.spend.features]
+n = "count(*)"
+total = "sum(amount)"
+low = "min(amount)"
+high = "max(amount)"
+[group.reach]
+entity = "card"
+stream = "payments"
+key = "card"
+windows = ["5m", "1h", "24h", "7d"]
+[group.reach.features]
+merchants = "approx_distinct(merchant)"
+"#
+    )
+}
+
+/// A database without a log in `directory`, with [`definitions`] applied.
+///
+/// # Panics
+/// When it cannot be opened: benchmarks have nobody to tell.
+#[must_use]
+pub fn database(directory: &std::path::Path) -> Database<OsFs> {
+    let config = Config { sync: SyncPolicy::Memory, seed: 1, ..Config::default() };
+    let files = OsFs::open(directory).expect("the directory can be used");
+    let database =
+        Database::open(files, &config, Arc::new(SystemClock::new())).expect("the database opens");
+    database.apply("bench.toml", &definitions(), false).expect("the definitions are valid");
+    database
+}
+
+/// The key of entity `number`.
+#[must_use]
+pub fn key(number: u64) -> String {
+    format!("card-{number:08}")
+}
+
+/// A packed row of [`WIDE`] f64 that depends on `number`.
+#[must_use]
+pub fn wide_row(number: u64) -> Vec<u8> {
+    let mut row = vec![0b1010_1010; WIDE / 4];
+    row.push(0b1010);
+    for feature in 0..WIDE as u64 {
+        // Exact below 2^53.
+        let value = (number * 31 + feature) as f64;
+        row.extend_from_slice(&value.to_le_bytes());
+    }
+    row
+}
+
+/// Puts rows `numbers` into the wide group.
+///
+/// # Panics
+/// When the database refuses.
+pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) {
+    let keys: Vec<_> = numbers.clone().map(key).collect();
+    let packed: Vec<_> = numbers.map(wide_row).collect();
+    let rows = keys
+        .iter()
+        .zip(&packed)
+        .map(|(key, row)| PutRowRequest { key: key.as_bytes(), event_time: Some(1), row })
+        .collect();
+    let request = PutRequest { group: 0, features: WIDE, rows };
+    let written = database.put(&request, &WriteOptions::default()).expect("rows are put");
+    assert!(written.rejects.is_empty(), "{:?}", written.rejects);
+}

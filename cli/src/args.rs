@@ -1,0 +1,204 @@
+//! The command line: one subcommand a task, the words of `docs/semantics.md`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use model::limits::PORT_DEFAULT;
+
+use crate::{input::InputFormat, output::Format};
+
+/// Online feature database: typed rows and sliding windows that models read.
+#[derive(Debug, Parser)]
+#[command(name = "larder", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(Serve),
+    /// Make a definitions file valid; shows the plan.
+    Apply(Apply),
+    /// Show what is defined.
+    Describe(Describe),
+    /// Push events into a stream.
+    Push(Load),
+    /// Put rows into a row group.
+    Put(Load),
+    /// Read feature vectors.
+    Get(Get),
+    /// Delete entities from a group.
+    Delete(Delete),
+    /// Print every entity of a group.
+    Scan(Scan),
+    /// Show the server's figures.
+    Stats(Stats),
+    /// See it all work: an embedded server, generated payments, vectors, a kill and a restart.
+    Demo(Demo),
+}
+
+/// Which server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Server {
+    /// Address of the server.
+    #[arg(long, env = "LARDER_ADDR", default_value = "127.0.0.1:7440", value_name = "HOST:PORT")]
+    pub(crate) addr: String,
+}
+
+/// See [`Command::Serve`].
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Directory of the database; made when it is not there.
+    #[arg(long, default_value = "larder-data", value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// Address of the native protocol; port 0 picks a free one.
+    #[arg(long, default_value_t = SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT)), value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+    /// Address of the HTTP port for operators; port 0 picks a free one.
+    #[arg(long, default_value_t = SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT + 1)), value_name = "ADDR")]
+    pub(crate) admin: SocketAddr,
+    /// When a write is acknowledged: always (after fdatasync), interval, os, memory (no log).
+    #[arg(long, default_value = "always", value_name = "POLICY")]
+    pub(crate) sync: engine::SyncPolicy,
+    /// Definitions to apply before the first connection.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) apply: Option<PathBuf>,
+    /// Network threads; one for each core when not given.
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+}
+
+/// See [`Command::Apply`].
+#[derive(Debug, Args)]
+pub(crate) struct Apply {
+    /// The definitions (TOML).
+    pub(crate) file: PathBuf,
+    /// Show the plan, change nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print the plan.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Describe`].
+#[derive(Debug, Args)]
+pub(crate) struct Describe {
+    /// An entity, stream, group or service; all when not given.
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print it.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Push`] and [`Command::Put`].
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// The stream to push into, or the row group to put into.
+    pub(crate) target: String,
+    /// A .jsonl or .csv file, or - for standard input.
+    pub(crate) file: PathBuf,
+    /// Format of the file; follows from its name when not given.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<InputFormat>,
+    /// Keep rejected records in this file, in the input's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejected: Option<PathBuf>,
+    /// A name for this load: run again with the same file and name, what was already applied is not applied twice.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) producer: Option<String>,
+    /// Rows in one request.
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: u16,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print the counts.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Get`].
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// A service, or features: GROUP:FEATURE[,GROUP:*…].
+    pub(crate) what: String,
+    /// Whose vector: KEY, or ENTITY=KEY[,ENTITY=KEY…]; parts of a composite key are joined by |. Repeat for more.
+    #[arg(long = "key", required = true, value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// A value that comes with the request: NAME=VALUE. Repeat for more.
+    #[arg(long = "request", value_name = "NAME=VALUE")]
+    pub(crate) request: Vec<String>,
+    /// The time asked about: RFC 3339 or ms since 1970; now when not given.
+    #[arg(long, value_name = "T")]
+    pub(crate) as_of: Option<String>,
+    /// Events exactly at the as-of do not count.
+    #[arg(long)]
+    pub(crate) exclusive: bool,
+    /// Answer a too old as-of at the nearest tile edge.
+    #[arg(long)]
+    pub(crate) snap: bool,
+    /// Also print event times of groups and starts of windows.
+    #[arg(long)]
+    pub(crate) times: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print vectors.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Delete`].
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// The group.
+    pub(crate) group: String,
+    /// Which entity; parts of a composite key are joined by |. Repeat for more.
+    #[arg(long = "key", required = true, value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+/// See [`Command::Scan`].
+#[derive(Debug, Args)]
+pub(crate) struct Scan {
+    /// The group.
+    pub(crate) group: String,
+    /// At most so many entities.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print entities.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Stats`].
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print figures.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Demo`].
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Payments to generate.
+    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    pub(crate) events: u64,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 7, value_name = "SEED")]
+    pub(crate) seed: u64,
+}

@@ -1,0 +1,50 @@
+//! How a command ends when it does not end well: 1 the operation failed, 2 wrong usage.
+
+use std::fmt;
+
+/// Why a command failed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    message: String,
+    exit_code: u8,
+}
+
+impl CliError {
+    /// The operation failed: exit code 1.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit_code: 1 }
+    }
+
+    /// The command was used wrongly: exit code 2.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit_code: 2 }
+    }
+
+    /// Says what it was about.
+    pub(crate) fn context(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
+    /// The process's exit code.
+    pub(crate) fn exit_code(&self) -> u8 {
+        self.exit_code
+    }
+}
+
+impl fmt::Display for CliError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+macro_rules! from_errors {
+    ($($kind:ty),*) => {$(
+        impl From<$kind> for CliError {
+            fn from(error: $kind) -> Self {
+                Self::failed(error.to_string())
+            }
+        }
+    )*};
+}
+
+from_errors!(model::Error, engine::Error, client::Error, std::io::Error);

@@ -1,0 +1,124 @@
+//! The database: what is shared by every write and read. No logic of its own.
+
+use std::sync::Arc;
+
+use model::definition::{Definitions, Section, describe};
+use storage::{RecoveryReport, Vfs, Wal};
+use stdx::{
+    clock::Clock,
+    prng::Prng,
+    sync::{Mutex, RwLock},
+};
+
+use crate::{Config, Error, catalog::Catalog, producer::Producers, shard::ShardSet, stats::Counters};
+
+/// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
+pub struct Database<V: Vfs> {
+    pub(crate) catalog: RwLock<Catalog>,
+    pub(crate) shards: ShardSet,
+    pub(crate) producers: Producers,
+    pub(crate) counters: Counters,
+    /// Numbers for writes of nobody.
+    pub(crate) anonymous: Mutex<Prng>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) wal: Wal<V>,
+    recovery: RecoveryReport,
+}
+
+impl<V: Vfs> Database<V> {
+    /// Opens the database in the directory of `vfs`: takes its lock, replays the log, and only then returns.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the directory is locked, unreadable or corrupt (nothing was touched then),
+    /// [`Error::Format`] when the log holds what this release does not know.
+    pub fn open(vfs: V, config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        crate::restore::open(vfs, config, clock)
+    }
+
+    pub(crate) fn assemble(
+        parts: crate::restore::Memory,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        wal: Wal<V>,
+        recovery: RecoveryReport,
+    ) -> Self {
+        Self {
+            catalog: RwLock::new(parts.catalog),
+            shards: parts.shards,
+            producers: parts.producers,
+            counters: Counters::default(),
+            anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
+            clock,
+            wal,
+            recovery,
+        }
+    }
+
+    /// Version of the definitions; 0 before the first apply.
+    pub fn definitions_version(&self) -> u64 {
+        self.catalog.read().version
+    }
+
+    /// Version and definitions.
+    pub fn definitions(&self) -> (u64, Arc<Definitions>) {
+        let catalog = self.catalog.read();
+        (catalog.version, Arc::clone(&catalog.definitions))
+    }
+
+    /// Index of the group called `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] lists the groups there are.
+    pub fn group_index(&self, name: &str) -> Result<usize, Error> {
+        let (_, definitions) = self.definitions();
+        let known = definitions.groups.iter().map(|group| group.name.as_str());
+        definitions.group(name).map(|(index, _)| index).ok_or_else(|| Error::not_found("group", name, known))
+    }
+
+    /// Index of the stream called `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] lists the streams there are.
+    pub fn stream_index(&self, name: &str) -> Result<usize, Error> {
+        let (_, definitions) = self.definitions();
+        let known = definitions.streams.iter().map(|stream| stream.name.as_str());
+        definitions.stream(name).map(|(index, _)| index).ok_or_else(|| Error::not_found("stream", name, known))
+    }
+
+    /// What is defined: everything, or what is called `name`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] lists what there is.
+    pub fn describe(&self, name: Option<&str>) -> Result<Vec<Section>, Error> {
+        Ok(describe(&self.definitions().1, name)?)
+    }
+
+    /// What recovery found.
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.recovery
+    }
+
+    /// The log, for its positions and health.
+    pub fn wal(&self) -> &Wal<V> {
+        &self.wal
+    }
+
+    /// Ends as a killed process does: what was not written is gone. For demonstrations and tests.
+    pub fn abandon(&self) {
+        self.wal.abandon();
+    }
+
+    /// Writes and syncs what is in the log buffer, seals the log, stops its thread. Writes fail from here on.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when that fails: what was acknowledged is still as safe as the sync policy made it.
+    pub fn close(&self) -> Result<(), Error> {
+        Ok(self.wal.close()?)
+    }
+}
+
+impl<V: Vfs> std::fmt::Debug for Database<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database").field("version", &self.catalog.read().version).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,68 @@
+//! What can go wrong in the database, cut by what the caller does next.
+
+/// An error of the engine.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request is wrong: fix it.
+    #[error(transparent)]
+    Invalid(#[from] model::Error),
+    /// Nothing has this name: fix the request, or apply definitions.
+    #[error("no {kind} is called {name}{hint}")]
+    NotFound {
+        /// `service`, `group`, `stream`, …
+        kind: &'static str,
+        /// The name asked for.
+        name: String,
+        /// What is there, or how to get it there.
+        hint: String,
+    },
+    /// The definitions changed since the plan was made: prepare again and retry.
+    #[error("definitions are at version {current}, this plan was made for {planned}: prepare again")]
+    StalePlan {
+        /// Version the plan was made for.
+        planned: u64,
+        /// Version now.
+        current: u64,
+    },
+    /// The as-of lies before what the server can answer exactly.
+    #[error(
+        "as-of {as_of} is before {floor}, the oldest this group answers exactly: read later, allow snapping, \
+         or give the stream a longer horizon"
+    )]
+    AsOfTooOld {
+        /// The as-of asked for, in ms.
+        as_of: i64,
+        /// The oldest as-of answered exactly, in ms.
+        floor: i64,
+    },
+    /// The log or its directory refused: see the message for the remedy.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// Bytes in the log that this release does not understand.
+    #[error("the log holds what this release cannot read: {0}; use the release that wrote it")]
+    Format(String),
+    /// A defect of Larder; please report it.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// Shorthand for [`Error::NotFound`]; `known` are the names there are.
+    pub(crate) fn not_found<'a>(
+        kind: &'static str,
+        name: &str,
+        known: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        const SHOWN: usize = 8;
+        let known: Vec<_> = known.take(SHOWN + 1).collect();
+        let hint = match known.len() {
+            0 => "; none is defined yet: run `larder apply FILE`".to_owned(),
+            count => {
+                let more = if count > SHOWN { ", …" } else { "" };
+                let list = known.into_iter().take(SHOWN).collect::<Vec<_>>().join(", ");
+                format!("; there are: {list}{more}")
+            }
+        };
+        Self::NotFound { kind, name: name.to_owned(), hint }
+    }
+}

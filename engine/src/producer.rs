@@ -1,0 +1,137 @@
+//! Exactly once: what each producer's sequences did, so that a retried write is answered and not applied again.
+//!
+//! A producer is a 128-bit number its client chose; it numbers its writes 1, 2, 3, … and may have several in flight. The
+//! last [`PRODUCER_SEQUENCES_MAX`] outcomes are remembered; a sequence older than that is refused, never applied twice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dashmap::DashMap;
+use model::limits::{PRODUCER_SEQUENCES_MAX, PRODUCERS_MAX};
+use storage::Lsn;
+use stdx::sync::Mutex;
+
+/// Who writes: chosen by the client. 0 is nobody: such writes are not remembered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ProducerId(pub u128);
+
+/// What one write did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Rows put, events accepted, entities deleted.
+    pub applied: u32,
+    /// Events that arrived before; rows with nothing newer than what is stored.
+    pub duplicate: u32,
+    /// Events too old for every window.
+    pub late: u32,
+    /// Rows or events refused.
+    pub rejected: u32,
+}
+
+/// The sequences of one producer.
+#[derive(Debug, Default)]
+pub(crate) struct Producer {
+    outcomes: BTreeMap<u64, (Lsn, Outcome)>,
+    /// Every sequence up to here is refused: its outcome was forgotten.
+    forgotten: u64,
+    last_seen: u64,
+}
+
+/// What is known of a sequence.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Never seen: apply it.
+    New,
+    /// Applied at this position, with this outcome.
+    Applied(Lsn, Outcome),
+    /// So old that its outcome is no longer known; every sequence up to this one is.
+    Forgotten(u64),
+}
+
+impl Producer {
+    pub(crate) fn known(&self, sequence: u64) -> Known {
+        match self.outcomes.get(&sequence) {
+            Some((lsn, outcome)) => Known::Applied(*lsn, *outcome),
+            None if sequence <= self.forgotten => Known::Forgotten(self.forgotten),
+            None => Known::New,
+        }
+    }
+
+    pub(crate) fn record(&mut self, sequence: u64, lsn: Lsn, outcome: Outcome) {
+        self.outcomes.insert(sequence, (lsn, outcome));
+        while self.outcomes.len() > PRODUCER_SEQUENCES_MAX {
+            if let Some((oldest, _)) = self.outcomes.pop_first() {
+                self.forgotten = self.forgotten.max(oldest);
+            }
+        }
+    }
+}
+
+/// All producers. A bounded table: beyond [`PRODUCERS_MAX`] those not seen for longest are forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct Producers {
+    table: DashMap<u128, Arc<Mutex<Producer>>>,
+    tick: AtomicU64,
+}
+
+impl Producers {
+    /// The producer, made when new. Its lock is held by a write from the check until the record is in the log buffer, so
+    /// that a retry racing its original waits for it. It comes first in the lock order.
+    pub(crate) fn get(&self, id: ProducerId) -> Arc<Mutex<Producer>> {
+        let tick = self.tick.fetch_add(1, Ordering::Relaxed);
+        if self.table.len() > PRODUCERS_MAX {
+            self.forget_oldest();
+        }
+        let producer = Arc::clone(&self.table.entry(id.0).or_default());
+        producer.lock().last_seen = tick;
+        producer
+    }
+
+    /// Number of producers remembered.
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Forgets the tenth of producers that was seen least lately.
+    fn forget_oldest(&self) {
+        let mut seen: Vec<_> = self
+            .table
+            .iter()
+            .map(|entry| (entry.value().lock().last_seen, *entry.key()))
+            .collect();
+        let tenth = seen.len() / 10;
+        seen.select_nth_unstable(tenth);
+        for (_, id) in seen.into_iter().take(tenth) {
+            self.table.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sequence_is_new_once_and_forgotten_sequences_are_refused() {
+        let mut producer = Producer::default();
+        let outcome = Outcome { applied: 3, ..Outcome::default() };
+        assert_eq!(producer.known(5), Known::New);
+        producer.record(5, Lsn(9), outcome);
+        assert_eq!(producer.known(5), Known::Applied(Lsn(9), outcome));
+        assert_eq!(producer.known(4), Known::New, "several may be in flight and arrive out of order");
+        for sequence in 6..6 + PRODUCER_SEQUENCES_MAX as u64 {
+            producer.record(sequence, Lsn(sequence), outcome);
+        }
+        assert_eq!(producer.known(4), Known::Forgotten(5));
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let producers = Producers::default();
+        for id in 0..=PRODUCERS_MAX as u128 + 1 {
+            producers.get(ProducerId(id));
+        }
+        assert!(producers.len() <= PRODUCERS_MAX);
+    }
+}

@@ -1,0 +1,164 @@
+//! Reading one group: rows with their ages, windows at their moment.
+
+use aggregate::{EntityWindows, ReadAt, ReadScratch, WindowPlan};
+use model::{column::Column, status::Status};
+
+use super::{ReadOptions, plan::GroupRead};
+use crate::{
+    Error,
+    catalog::{Catalog, GroupRuntime, RowsRuntime, WindowsRuntime},
+    rows::Slot,
+    shard::Shard,
+};
+
+/// A group of a plan at the moment of one read.
+pub(crate) struct GroupMoment<'a> {
+    read: &'a GroupRead,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    Rows {
+        rows: &'a RowsRuntime,
+        /// Values newer than this are withheld: they were not known then.
+        as_of: i64,
+    },
+    Windows {
+        windows: &'a WindowsRuntime,
+        at: ReadAt,
+        /// Start of each selected column's window, in ms.
+        starts: Vec<i64>,
+        /// Of each selected column, whether its window reaches back before observation began.
+        partial: Vec<bool>,
+        scratch: ReadScratch,
+        nothing: EntityWindows,
+    },
+}
+
+impl<'a> GroupMoment<'a> {
+    /// Decides at which times the group is read.
+    pub(crate) fn new(
+        catalog: &'a Catalog,
+        read: &'a GroupRead,
+        options: &ReadOptions,
+        wall_ms: i64,
+    ) -> Result<Self, Error> {
+        let kind = match catalog.groups.get(read.group) {
+            Some(GroupRuntime::Rows(rows)) => {
+                Kind::Rows { rows, as_of: options.as_of.unwrap_or(wall_ms) }
+            }
+            Some(GroupRuntime::Windows(windows)) => {
+                let (stream, runtime) = catalog.stream(windows.stream)?;
+                // Before the first event of an event clock there is nothing to see at any time.
+                let now = runtime.state.now(stream, wall_ms).unwrap_or(0);
+                let floor = now.saturating_sub(stream.horizon_ms);
+                let as_of = options.as_of.unwrap_or(now);
+                if as_of < floor && !options.snap {
+                    return Err(Error::AsOfTooOld { as_of, floor });
+                }
+                let x = if options.exclusive { as_of } else { as_of.saturating_add(1) };
+                let at = if as_of < floor { ReadAt::Snapped { x, now } } else { ReadAt::Exact { x } };
+                let starts: Vec<_> =
+                    read.columns.iter().map(|column| start(&windows.plan, *column, at)).collect();
+                let since = windows.observed_since();
+                let partial = starts.iter().map(|start| *start < since).collect();
+                let (scratch, nothing) = (ReadScratch::default(), EntityWindows::default());
+                Kind::Windows { windows, at, starts, partial, scratch, nothing }
+            }
+            None => return Err(Error::Internal(format!("no group has index {}", read.group))),
+        };
+        Ok(Self { read, kind })
+    }
+
+    /// Position of the group's entity in the plan.
+    pub(crate) fn entity(&self) -> usize {
+        self.read.entity
+    }
+
+    /// True when windows are read at a tile edge.
+    pub(crate) fn is_snapped(&self) -> bool {
+        matches!(self.kind, Kind::Windows { at: ReadAt::Snapped { .. }, .. })
+    }
+
+    /// Writes the start of each window into its column's place.
+    pub(crate) fn window_starts(&self, out: &mut [i64]) {
+        if let Kind::Windows { starts, .. } = &self.kind {
+            for (output, start) in self.read.outputs.iter().zip(starts) {
+                if let Some(place) = out.get_mut(*output) {
+                    *place = *start;
+                }
+            }
+        }
+    }
+
+    /// Appends one row to each of the group's columns; returns the event time of a row group's row.
+    pub(crate) fn read(
+        &mut self,
+        shard: &Shard,
+        hash: u64,
+        key: &[u8],
+        columns: &mut [Column],
+    ) -> Result<Option<i64>, Error> {
+        match &mut self.kind {
+            Kind::Rows { rows, as_of } => {
+                let row = shard.rows(self.read.group).and_then(|table| table.get(hash, key));
+                read_row(self.read, rows, *as_of, row.as_ref(), columns)
+            }
+            Kind::Windows { windows, at, partial, scratch, nothing, .. } => {
+                let table = shard.windows(self.read.group);
+                let state = table.and_then(|table| table.get(hash, key)).unwrap_or(nothing);
+                let Some(selection) = &self.read.selection else { return Ok(None) };
+                let outputs = &self.read.outputs;
+                state.read(&windows.plan, selection, *at, scratch, &mut |position, value| {
+                    let column = outputs.get(position).and_then(|output| columns.get_mut(*output));
+                    let Some(column) = column else { return };
+                    let given = if partial.get(position) == Some(&true) {
+                        Status::Partial
+                    } else {
+                        Status::Present
+                    };
+                    match value {
+                        Ok(Some(value)) => column.push(given, value),
+                        Ok(None) => column.push_empty(Status::Null),
+                        Err(_) => column.push_empty(Status::Error),
+                    }
+                });
+                Ok(None)
+            }
+        }
+    }
+}
+
+fn start(plan: &WindowPlan, column: usize, at: ReadAt) -> i64 {
+    match at {
+        ReadAt::Exact { x } => plan.window_start(column, x),
+        ReadAt::Snapped { x, now } => plan.window_start(column, plan.snap_x(column, x, now)),
+    }
+}
+
+fn read_row(
+    read: &GroupRead,
+    rows: &RowsRuntime,
+    as_of: i64,
+    row: Option<&Slot<'_>>,
+    columns: &mut [Column],
+) -> Result<Option<i64>, Error> {
+    for (feature, output) in read.columns.iter().copied().zip(&read.outputs) {
+        let Some(column) = columns.get_mut(*output) else { continue };
+        let Some(row) = row else {
+            column.push_empty(Status::NotFound);
+            continue;
+        };
+        let (state, time) = (row.state(feature), row.time_of(feature));
+        let age = as_of.saturating_sub(time);
+        match state {
+            // A value that came after the as-of was not known then.
+            0 => column.push_empty(Status::NotFound),
+            _ if age < 0 => column.push_empty(Status::NotFound),
+            _ if rows.max_age_ms.is_some_and(|max| age > max) => column.push_empty(Status::Expired),
+            1 => column.push_empty(Status::Null),
+            _ => column.push_cell(Status::Present, row.cell(&rows.layout, feature)),
+        }
+    }
+    Ok(row.map(Slot::newest))
+}

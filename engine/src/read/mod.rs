@@ -1,0 +1,163 @@
+//! Reads: a plan compiled once per service, then columns filled entity by entity.
+//!
+//! One shared lock per entity: its rows and windows are seen as they are at one moment. Derived features are computed
+//! from what was read, after the lock is gone.
+
+mod derived;
+mod group;
+mod plan;
+mod scan;
+
+use model::{
+    column::Column,
+    definition::StreamClock,
+    key,
+    limits::BATCH_MAX,
+};
+use storage::Vfs;
+
+pub use plan::ReadPlan;
+pub use scan::{ScanCursor, ScanPage};
+
+use crate::{Database, Error, catalog::Catalog, shard::shard_of};
+use group::GroupMoment;
+
+/// When a read looks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadOptions {
+    /// The time asked about, in ms; `None` is now: of the server for rows, of its stream for a window group.
+    pub as_of: Option<i64>,
+    /// Events exactly at the as-of do not count: the row being scored is itself an event.
+    pub exclusive: bool,
+    /// An as-of before the floor is answered at the nearest tile edge instead of refused.
+    pub snap: bool,
+    /// Also return event times of groups and starts of windows.
+    pub times: bool,
+}
+
+/// Entities to read.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadRequest<'a> {
+    /// Canonical keys: for every vector one for each entity of the plan, in plan order.
+    pub keys: &'a [&'a [u8]],
+    /// Packed rows of the service's request values: none, one for all vectors, or one for each.
+    pub request_rows: &'a [&'a [u8]],
+    /// When to look.
+    pub options: ReadOptions,
+}
+
+/// Feature vectors, column by column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vectors {
+    /// The as-of that was used, in ms.
+    pub as_of: i64,
+    /// True when a window was read at a tile edge instead of the as-of asked for.
+    pub snapped: bool,
+    /// Stored columns, then derived ones; one row for each vector.
+    pub columns: Vec<Column>,
+    /// For each group of the plan the event time of each vector's row, `i64::MIN` for none; empty unless asked for.
+    pub group_times: Vec<Vec<i64>>,
+    /// For each column the start of its window in ms, `i64::MIN` for other columns; empty unless asked for.
+    pub window_starts: Vec<i64>,
+}
+
+impl<V: Vfs> Database<V> {
+    /// Reads one vector for each tuple of keys.
+    ///
+    /// # Errors
+    /// [`Error::StalePlan`] when definitions changed, [`Error::AsOfTooOld`], [`Error::Invalid`] for wrong keys or request
+    /// values.
+    pub fn read(&self, plan: &ReadPlan, request: &ReadRequest<'_>) -> Result<Vectors, Error> {
+        let catalog = self.catalog.read();
+        plan.check(&catalog)?;
+        let vectors = plan.vector_count(request.keys.len())?;
+        if vectors > BATCH_MAX {
+            let allowed = format!("at most {BATCH_MAX} in one request: send several");
+            let given = format!("{vectors} entities");
+            return Err(Error::Invalid(model::Error::invalid("batch", given, allowed)));
+        }
+        let mut reading = Reading::start(self, &catalog, plan, request.options, vectors)?;
+        let width = plan.entities().len();
+        for tuple in request.keys.chunks(width.max(1)).take(vectors) {
+            for (entity, key) in tuple.iter().enumerate() {
+                key::validate(key, plan.key_types(entity)).map_err(|error| plan.blame(entity, error))?;
+                reading.entity(entity, key)?;
+            }
+        }
+        plan.derive(&mut reading.columns, request.request_rows, vectors)?;
+        self.counters.reads(vectors);
+        Ok(reading.finish())
+    }
+
+    /// "Now" of a read, in ms: the event clock of the plan's streams where there is one, else the wall clock.
+    fn now_of(&self, catalog: &Catalog, plan: &ReadPlan) -> i64 {
+        let wall = self.clock.wall_ms();
+        let event = plan.streams().filter_map(|stream| {
+            let (stream, runtime) = catalog.stream(stream).ok()?;
+            (stream.clock == StreamClock::Event).then(|| runtime.state.newest()).flatten()
+        });
+        event.max().unwrap_or(wall)
+    }
+}
+
+/// One read in progress.
+struct Reading<'a, V: Vfs> {
+    database: &'a Database<V>,
+    moments: Vec<GroupMoment<'a>>,
+    columns: Vec<Column>,
+    group_times: Vec<Vec<i64>>,
+    times: bool,
+    as_of: i64,
+}
+
+impl<'a, V: Vfs> Reading<'a, V> {
+    fn start(
+        database: &'a Database<V>,
+        catalog: &'a Catalog,
+        plan: &'a ReadPlan,
+        options: ReadOptions,
+        rows: usize,
+    ) -> Result<Self, Error> {
+        let wall_ms = database.clock.wall_ms();
+        let moment = |group| GroupMoment::new(catalog, group, &options, wall_ms);
+        Ok(Self {
+            database,
+            moments: plan.groups().map(moment).collect::<Result<_, _>>()?,
+            columns: plan.stored_columns(rows),
+            group_times: vec![Vec::with_capacity(rows); plan.groups().count()],
+            times: options.times,
+            as_of: options.as_of.unwrap_or_else(|| database.now_of(catalog, plan)),
+        })
+    }
+
+    /// Appends one row to every column that `entity` of the plan gives.
+    fn entity(&mut self, entity: usize, key: &[u8]) -> Result<(), Error> {
+        let hash = self.database.shards.hasher().hash(key);
+        let shard = self.database.shards.read(shard_of(hash));
+        for (index, moment) in self.moments.iter_mut().enumerate() {
+            if moment.entity() != entity {
+                continue;
+            }
+            let time = moment.read(&shard, hash, key, &mut self.columns)?;
+            if let Some(times) = self.group_times.get_mut(index).filter(|_| self.times) {
+                times.push(time.unwrap_or(i64::MIN));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vectors {
+        let mut window_starts = Vec::new();
+        if self.times {
+            window_starts = vec![i64::MIN; self.columns.len()];
+            self.moments.iter().for_each(|moment| moment.window_starts(&mut window_starts));
+        }
+        Vectors {
+            as_of: self.as_of,
+            snapped: self.moments.iter().any(GroupMoment::is_snapped),
+            columns: self.columns,
+            group_times: if self.times { self.group_times } else { Vec::new() },
+            window_starts,
+        }
+    }
+}

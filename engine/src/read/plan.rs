@@ -1,0 +1,202 @@
+//! A read plan: a service resolved to groups, columns and key types, made once and used by every read.
+
+use aggregate::ColumnSelection;
+use model::{
+    column::Column,
+    definition::{Field, GroupKind, Service},
+    key::KeyType,
+    value::DataType,
+};
+use storage::Vfs;
+
+use crate::{
+    Database, Error,
+    catalog::{Catalog, GroupRuntime},
+};
+
+/// What one group contributes.
+#[derive(Debug)]
+pub(crate) struct GroupRead {
+    pub(crate) group: usize,
+    /// Position of its entity in the plan.
+    pub(crate) entity: usize,
+    /// Columns of the group, and beside each the column of the reply.
+    pub(crate) columns: Vec<usize>,
+    pub(crate) outputs: Vec<usize>,
+    /// The window columns, compiled; `None` for a row group.
+    pub(crate) selection: Option<ColumnSelection>,
+    /// Stream of a window group.
+    pub(crate) stream: Option<usize>,
+}
+
+/// A compiled service. It answers for one version of the definitions.
+#[derive(Debug)]
+pub struct ReadPlan {
+    version: u64,
+    service: Service,
+    entities: Vec<(String, Vec<KeyType>)>,
+    groups: Vec<GroupRead>,
+    /// Stored, then derived.
+    outputs: Vec<(String, DataType)>,
+}
+
+impl ReadPlan {
+    fn new(catalog: &Catalog, service: Service) -> Result<Self, Error> {
+        let mut groups: Vec<GroupRead> = Vec::new();
+        for (output, feature) in service.features.iter().enumerate() {
+            let address = feature.feature;
+            let known = groups.iter_mut().find(|group| group.group == address.group);
+            let group = match known {
+                Some(group) => group,
+                None => {
+                    groups.push(GroupRead {
+                        group: address.group,
+                        entity: feature.entity,
+                        columns: Vec::new(),
+                        outputs: Vec::new(),
+                        selection: None,
+                        stream: stream_of(catalog, address.group),
+                    });
+                    let last = groups.len() - 1;
+                    &mut groups[last]
+                }
+            };
+            group.columns.push(address.column);
+            group.outputs.push(output);
+        }
+        for group in &mut groups {
+            if let Some(GroupRuntime::Windows(windows)) = catalog.groups.get(group.group) {
+                group.selection = Some(windows.plan.select(&group.columns));
+            }
+        }
+        let entities = service
+            .entities
+            .iter()
+            .filter_map(|index| catalog.definitions.entities.get(*index))
+            .map(|entity| (entity.name.to_string(), entity.key.clone()))
+            .collect();
+        let stored = service.features.iter().map(|feature| (feature.name.clone(), feature.data_type));
+        let derived = service.derived.iter().map(|feature| (feature.name.to_string(), feature.data_type));
+        let outputs = stored.chain(derived).collect();
+        Ok(Self { version: catalog.version, service, entities, groups, outputs })
+    }
+
+    /// Version of the definitions it was made for.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Entities whose keys a reader gives, in order: name and key types.
+    #[must_use]
+    pub fn entities(&self) -> &[(String, Vec<KeyType>)] {
+        &self.entities
+    }
+
+    /// Columns of the reply: name and type, stored ones first.
+    #[must_use]
+    pub fn outputs(&self) -> &[(String, DataType)] {
+        &self.outputs
+    }
+
+    /// How many of the columns are derived: the last ones.
+    #[must_use]
+    pub fn derived_count(&self) -> usize {
+        self.service.derived.len()
+    }
+
+    /// Values that come with a request.
+    #[must_use]
+    pub fn request_fields(&self) -> &[Field] {
+        &self.service.request
+    }
+
+    /// Names of the groups it reads, in the order of [`super::Vectors::group_times`], are those of these indexes.
+    #[must_use]
+    pub fn group_indexes(&self) -> Vec<usize> {
+        self.groups.iter().map(|group| group.group).collect()
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &GroupRead> {
+        self.groups.iter()
+    }
+
+    pub(crate) fn streams(&self) -> impl Iterator<Item = usize> {
+        self.groups.iter().filter_map(|group| group.stream)
+    }
+
+    pub(crate) fn key_types(&self, entity: usize) -> &[KeyType] {
+        self.entities.get(entity).map_or(&[], |(_, key)| key)
+    }
+
+    pub(crate) fn stored_columns(&self, rows: usize) -> Vec<Column> {
+        self.service.features.iter().map(|feature| Column::new(feature.data_type, rows)).collect()
+    }
+
+    /// Refuses a plan made for other definitions.
+    pub(crate) fn check(&self, catalog: &Catalog) -> Result<(), Error> {
+        if self.version == catalog.version {
+            return Ok(());
+        }
+        Err(Error::StalePlan { planned: self.version, current: catalog.version })
+    }
+
+    /// How many vectors `keys` keys make.
+    pub(crate) fn vector_count(&self, keys: usize) -> Result<usize, Error> {
+        let width = self.entities.len();
+        if width == 0 {
+            // A service of request values alone: one vector.
+            return Ok(1);
+        }
+        if keys.is_multiple_of(width) {
+            return Ok(keys / width);
+        }
+        let names: Vec<_> = self.entities.iter().map(|(name, _)| name.as_str()).collect();
+        let allowed = format!("one key for each of {}", names.join(", "));
+        Err(Error::Invalid(model::Error::invalid("keys", keys.to_string(), allowed)))
+    }
+
+    /// Says whose key was wrong.
+    pub(crate) fn blame(&self, entity: usize, error: model::Error) -> Error {
+        let name = self.entities.get(entity).map_or("", |(name, _)| name);
+        Error::Invalid(model::Error::mismatch(format!("key of {name}"), "a valid key", error.to_string()))
+    }
+}
+
+fn stream_of(catalog: &Catalog, group: usize) -> Option<usize> {
+    match &catalog.definitions.groups.get(group)?.kind {
+        GroupKind::Windows(windows) => Some(windows.stream),
+        GroupKind::Rows(_) => None,
+    }
+}
+
+impl<V: Vfs> Database<V> {
+    /// The plan of service `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] lists the services there are.
+    pub fn plan_service(&self, name: &str) -> Result<ReadPlan, Error> {
+        let catalog = self.catalog.read();
+        match catalog.definitions.service(name) {
+            Some((_, service)) => ReadPlan::new(&catalog, service.clone()),
+            None => {
+                let known = catalog.definitions.services.iter().map(|service| service.name.as_str());
+                Err(Error::not_found("service", name, known))
+            }
+        }
+    }
+
+    /// The plan of a list of `group:feature` and `group:*`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the reference that is wrong.
+    pub fn plan_features(&self, references: &[&str]) -> Result<ReadPlan, Error> {
+        let catalog = self.catalog.read();
+        let service = Service::ad_hoc(&catalog.definitions, references)?;
+        ReadPlan::new(&catalog, service)
+    }
+}

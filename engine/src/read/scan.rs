@@ -1,0 +1,90 @@
+//! Scans: the entities of one group, page by page.
+//!
+//! A page is consistent shard by shard. An entity written or deleted while a scan goes on may or may not be seen; every
+//! other entity is seen exactly once.
+
+use model::{column::Column, limits::SCAN_PAGE_MAX};
+use storage::Vfs;
+
+use super::{ReadOptions, ReadPlan, group::GroupMoment};
+use crate::{
+    Database, Error,
+    shard::{GroupTable, SHARD_COUNT, Shard},
+};
+
+/// Where a scan goes on; 0, 0 is the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ScanCursor {
+    /// Shard.
+    pub shard: u32,
+    /// Slot in the shard.
+    pub slot: u32,
+}
+
+/// One page of a group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanPage {
+    /// Canonical keys.
+    pub keys: Vec<Box<[u8]>>,
+    /// Event time of each row of a row group, in ms; `i64::MIN` for window groups.
+    pub event_times: Vec<i64>,
+    /// One column for each of the plan, one row for each key.
+    pub columns: Vec<Column>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<ScanCursor>,
+}
+
+impl<V: Vfs> Database<V> {
+    /// At most `limit` (and [`SCAN_PAGE_MAX`]) entities of the one group that `plan` reads, from `cursor` on.
+    ///
+    /// # Errors
+    /// [`Error::StalePlan`] when definitions changed, [`Error::Invalid`] when the plan reads several groups.
+    pub fn scan(&self, plan: &ReadPlan, cursor: ScanCursor, limit: usize) -> Result<ScanPage, Error> {
+        let catalog = self.catalog.read();
+        plan.check(&catalog)?;
+        let mut groups = plan.groups();
+        let (Some(group), None) = (groups.next(), groups.next()) else {
+            let error = model::Error::invalid("scan", "a service", "one group: scan GROUP");
+            return Err(Error::Invalid(error));
+        };
+        let mut moment =
+            GroupMoment::new(&catalog, group, &ReadOptions::default(), self.clock.wall_ms())?;
+        let limit = limit.clamp(1, SCAN_PAGE_MAX);
+        let mut page = ScanPage {
+            keys: Vec::with_capacity(limit),
+            event_times: Vec::with_capacity(limit),
+            columns: plan.stored_columns(limit),
+            next: None,
+        };
+        let mut from = cursor.slot;
+        for shard_index in cursor.shard as usize..SHARD_COUNT {
+            let shard = self.shards.read(shard_index);
+            let found = entities(&shard, group.group, from, limit - page.keys.len());
+            for (slot, key) in found {
+                let hash = self.shards.hasher().hash(key);
+                let time = moment.read(&shard, hash, key, &mut page.columns)?;
+                page.keys.push(key.into());
+                page.event_times.push(time.unwrap_or(i64::MIN));
+                if page.keys.len() == limit {
+                    page.next = Some(ScanCursor { shard: u32::try_from(shard_index).unwrap_or(0), slot });
+                    return Ok(page);
+                }
+            }
+            from = 0;
+        }
+        Ok(page)
+    }
+}
+
+/// The next entities of a shard, each with the slot after it.
+fn entities(shard: &Shard, group: usize, from: u32, limit: usize) -> Vec<(u32, &[u8])> {
+    match shard.table(group) {
+        Some(GroupTable::Rows(table)) => {
+            table.scan(from).take(limit).map(|(next, row)| (next, row.key)).collect()
+        }
+        Some(GroupTable::Windows(table)) => {
+            table.scan(from).take(limit).map(|(next, key, _)| (next, key)).collect()
+        }
+        None => Vec::new(),
+    }
+}

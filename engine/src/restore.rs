@@ -1,0 +1,148 @@
+//! Recovery: the log from its start, record by record, through the same functions as live writes.
+//!
+//! The seam for snapshots: [`Memory`] is what a snapshot will fill before the log's suffix is replayed.
+
+use std::sync::Arc;
+
+use model::{definition::Definitions, packed_row};
+use storage::{Lsn, Vfs, Wal};
+use stdx::clock::Clock;
+
+use crate::{
+    Config, Database, Error,
+    apply::{RoutedRow, apply_delete, apply_push, apply_put, route_event, shards_of},
+    catalog::{Catalog, CatalogRecord},
+    mutation::{Delete, Push, Put, kind},
+    producer::{Outcome, ProducerId, Producers},
+    shard::{ShardMask, ShardSet},
+    stream::fingerprint,
+};
+
+/// Everything that is restored.
+pub(crate) struct Memory {
+    pub(crate) catalog: Catalog,
+    pub(crate) shards: ShardSet,
+    pub(crate) producers: Producers,
+}
+
+/// See [`Database::open`].
+pub(crate) fn open<V: Vfs>(
+    vfs: V,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Database<V>, Error> {
+    let mut memory = Memory {
+        catalog: Catalog::default(),
+        shards: ShardSet::new(config.seed),
+        producers: Producers::default(),
+    };
+    let mut failed = None;
+    let opened = Wal::open(vfs, config.wal(), Arc::clone(&clock), &mut |lsn, kind, payload| {
+        memory.replay(lsn, kind, payload).map_err(|error| {
+            let message = error.to_string();
+            failed = Some(error);
+            message.into()
+        })
+    });
+    // What failed here says more than the log's "replay stopped".
+    let (wal, report) = match (opened, failed) {
+        (_, Some(error)) => return Err(error),
+        (opened, None) => opened?,
+    };
+    Ok(Database::assemble(memory, config, clock, wal, report))
+}
+
+impl Memory {
+    fn replay(&mut self, lsn: Lsn, kind: u8, payload: &[u8]) -> Result<(), Error> {
+        let malformed = |error| Error::Format(format!("record {lsn} of kind {kind}: {error}"));
+        match kind {
+            kind::DEFINITIONS => self.definitions(&CatalogRecord::decode(payload)?),
+            kind::PUT => self.put(lsn, &Put::decode(payload).map_err(malformed)?),
+            kind::PUSH => self.push(lsn, &Push::decode(payload).map_err(malformed)?),
+            kind::DELETE => self.delete(lsn, &Delete::decode(payload).map_err(malformed)?),
+            other => Err(Error::Format(format!("record {lsn} is of unknown kind {other}"))),
+        }
+    }
+
+    fn definitions(&mut self, record: &CatalogRecord) -> Result<(), Error> {
+        let definitions =
+            Definitions::parse(&record.file, &record.text, &self.catalog.definitions)?;
+        let next = self.catalog.next(definitions, record.applied_at_ms);
+        self.shards.adopt(&next.groups)?;
+        self.catalog = next;
+        Ok(())
+    }
+
+    fn put(&mut self, lsn: Lsn, put: &Put<'_>) -> Result<(), Error> {
+        let group = put.group as usize;
+        let layout = &self.catalog.rows(group)?.layout;
+        let types = layout.types().get(..put.features as usize).unwrap_or(layout.types());
+        let mut mask = ShardMask::default();
+        let mut rows = Vec::with_capacity(put.rows.len());
+        for row in &put.rows {
+            let shard = self.shards.route(row.key);
+            mask.insert(shard);
+            let cells = packed_row::read_row(row.row, types)?;
+            rows.push(RoutedRow {
+                key: row.key,
+                event_time: row.event_time,
+                packed: row.row,
+                cells,
+                shard,
+            });
+        }
+        let mut guards = self.shards.write(mask);
+        let (applied, duplicate) = apply_put(&mut guards, self.shards.hasher(), group, &rows);
+        drop(guards);
+        let outcome = Outcome { applied, duplicate, ..put.header.outcome };
+        self.remember(lsn, put.header.producer, put.header.sequence, outcome);
+        Ok(())
+    }
+
+    fn push(&mut self, lsn: Lsn, push: &Push<'_>) -> Result<(), Error> {
+        let (stream, runtime) = self.catalog.stream(push.stream as usize)?;
+        let hasher = self.shards.hasher();
+        let writer = (push.header.producer, push.header.sequence);
+        let route = |event: &_| {
+            let stream = (stream, runtime);
+            route_event(&self.catalog, hasher, stream, push.fields as usize, *event, writer)
+        };
+        let events = push.events.iter().map(route).collect::<Result<Vec<_>, _>>()?;
+        let id = |event: &crate::apply::RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
+        let mut ids = runtime.state.dedup.lock(events.iter().filter_map(id));
+        for event in &events {
+            runtime.state.advance(event.event_time);
+            if let Some((id, span_ms)) = id(event).zip(stream.dedup_ms) {
+                ids.insert(id, push.now, span_ms);
+            }
+        }
+        drop(ids);
+        let mut guards = self.shards.write(shards_of(&events));
+        apply_push(&self.catalog, &mut guards, hasher, stream, &events, push.now);
+        drop(guards);
+        self.remember(lsn, push.header.producer, push.header.sequence, push.header.outcome);
+        Ok(())
+    }
+
+    fn delete(&mut self, lsn: Lsn, delete: &Delete<'_>) -> Result<(), Error> {
+        let mut mask = ShardMask::default();
+        let mut keys = Vec::with_capacity(delete.keys.len());
+        for key in &delete.keys {
+            let shard = self.shards.route(key);
+            mask.insert(shard);
+            keys.push((shard, *key));
+        }
+        let mut guards = self.shards.write(mask);
+        let applied = apply_delete(&mut guards, self.shards.hasher(), delete.group as usize, &keys);
+        drop(guards);
+        let outcome = Outcome { applied, ..delete.header.outcome };
+        self.remember(lsn, delete.header.producer, delete.header.sequence, outcome);
+        Ok(())
+    }
+
+    fn remember(&self, lsn: Lsn, producer: ProducerId, sequence: u64, outcome: Outcome) {
+        if producer != ProducerId::default() {
+            self.producers.get(producer).lock().record(sequence, lsn, outcome);
+        }
+    }
+}

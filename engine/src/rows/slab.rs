@@ -1,0 +1,229 @@
+//! Rows in chunks of 32 slots: growing never copies and never doubles, so that memory stays close to the payload.
+
+use super::layout::{Place, RowLayout};
+
+/// Slots of a chunk. Small, because every shard of every group has at most one that is partly empty.
+const CHUNK_SLOTS: usize = 32;
+
+/// One row: borrowed from its chunk.
+pub(crate) struct Slot<'a> {
+    /// Canonical entity key.
+    pub(crate) key: &'a [u8],
+    /// Event time of every feature without a time of its own, in ms.
+    pub(crate) time: i64,
+    /// A time for each feature, when they differ.
+    times: Option<&'a [i64]>,
+    cells: &'a [u8],
+    variable: &'a [Box<[u8]>],
+}
+
+impl<'a> Slot<'a> {
+    /// 0 never written, 1 null, 2 value: as in a packed row.
+    pub(crate) fn state(&self, feature: usize) -> u8 {
+        self.cells.get(feature / 4).map_or(0, |byte| byte >> (feature % 4 * 2) & 3)
+    }
+
+    /// Event time of `feature`, in ms.
+    pub(crate) fn time_of(&self, feature: usize) -> i64 {
+        self.times.and_then(|times| times.get(feature)).copied().unwrap_or(self.time)
+    }
+
+    /// The newest event time of the row, in ms.
+    pub(crate) fn newest(&self) -> i64 {
+        self.times.and_then(|times| times.iter().max()).copied().unwrap_or(self.time)
+    }
+
+    /// Bytes of own times and heap cells.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let cells: usize = self.variable.iter().map(|cell| cell.len()).sum();
+        cells + self.times.map_or(0, |times| size_of_val(times) + size_of::<Box<[i64]>>())
+    }
+
+    /// The packed bytes of `feature`, without a length.
+    pub(crate) fn cell(&self, layout: &RowLayout, feature: usize) -> &'a [u8] {
+        match layout.place(feature) {
+            Some(Place::Fixed { offset, width }) => {
+                self.cells.get(offset..offset + width).unwrap_or_default()
+            }
+            Some(Place::Variable(index)) => self.variable.get(index).map_or(&[], |cell| cell),
+            None => &[],
+        }
+    }
+}
+
+/// One row, to change.
+pub(crate) struct SlotMut<'a> {
+    pub(crate) time: &'a mut i64,
+    pub(crate) times: &'a mut Option<Box<Box<[i64]>>>,
+    cells: &'a mut [u8],
+    variable: &'a mut [Box<[u8]>],
+}
+
+impl SlotMut<'_> {
+    /// See [`Slot::state`].
+    pub(crate) fn state(&self, feature: usize) -> u8 {
+        self.cells.get(feature / 4).map_or(0, |byte| byte >> (feature % 4 * 2) & 3)
+    }
+
+    /// Stores a null, or the packed bytes of a value.
+    pub(crate) fn store(&mut self, layout: &RowLayout, feature: usize, cell: Option<&[u8]>) {
+        if let Some(byte) = self.cells.get_mut(feature / 4) {
+            let shift = feature % 4 * 2;
+            *byte = *byte & !(3 << shift) | (if cell.is_some() { 2 } else { 1 }) << shift;
+        }
+        match layout.place(feature) {
+            Some(Place::Fixed { offset, width }) => {
+                if let Some(target) = self.cells.get_mut(offset..offset + width) {
+                    match cell {
+                        Some(bytes) if bytes.len() == width => target.copy_from_slice(bytes),
+                        _ => target.fill(0),
+                    }
+                }
+            }
+            Some(Place::Variable(index)) => {
+                if let Some(target) = self.variable.get_mut(index) {
+                    *target = cell.unwrap_or_default().into();
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Chunk {
+    keys: Box<[Box<[u8]>]>,
+    row_times: Box<[i64]>,
+    /// Thin pointers: almost every row has one time.
+    times: Box<[Option<Box<Box<[i64]>>>]>,
+    cells: Box<[u8]>,
+    variable: Box<[Box<[u8]>]>,
+}
+
+/// All rows of a table.
+#[derive(Debug)]
+pub(crate) struct Slab {
+    chunks: Vec<Chunk>,
+    /// Slots handed out so far, freed ones included.
+    used: usize,
+    free: Vec<u32>,
+    slot_bytes: usize,
+    variable_count: usize,
+}
+
+impl Slab {
+    pub(crate) fn new(layout: &RowLayout) -> Self {
+        Self {
+            chunks: Vec::new(),
+            used: 0,
+            free: Vec::new(),
+            slot_bytes: layout.slot_bytes(),
+            variable_count: layout.variable_count(),
+        }
+    }
+
+    /// A fresh slot for `key`, every feature never written.
+    pub(crate) fn insert(&mut self, key: &[u8], time: i64) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            if self.used.is_multiple_of(CHUNK_SLOTS) {
+                self.chunks.push(self.new_chunk());
+            }
+            self.used += 1;
+            u32::try_from(self.used - 1).expect("a shard's table holds fewer than 2^32 rows")
+        });
+        let (chunk, at) = split(slot);
+        if let Some(chunk) = self.chunks.get_mut(chunk) {
+            if let Some(target) = chunk.keys.get_mut(at) {
+                *target = key.into();
+            }
+            if let Some(target) = chunk.row_times.get_mut(at) {
+                *target = time;
+            }
+        }
+        slot
+    }
+
+    /// Forgets the row of `slot`, which was handed out and not removed since.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let (chunk, at) = split(slot);
+        let (slot_bytes, variable_count) = (self.slot_bytes, self.variable_count);
+        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        if let Some(key) = chunk.keys.get_mut(at) {
+            *key = Box::default();
+        }
+        if let Some(times) = chunk.times.get_mut(at) {
+            *times = None;
+        }
+        if let Some(cells) = chunk.cells.get_mut(at * slot_bytes..(at + 1) * slot_bytes) {
+            cells.fill(0);
+        }
+        for cell in chunk.variable.iter_mut().skip(at * variable_count).take(variable_count) {
+            *cell = Box::default();
+        }
+        self.free.push(slot);
+    }
+
+    /// The key of `slot`; empty for a slot that holds no row.
+    pub(crate) fn key(&self, slot: u32) -> &[u8] {
+        let (chunk, at) = split(slot);
+        self.chunks.get(chunk).and_then(|chunk| chunk.keys.get(at)).map_or(&[], |key| key)
+    }
+
+    /// The row of `slot`.
+    pub(crate) fn get(&self, slot: u32) -> Option<Slot<'_>> {
+        let (chunk, at) = split(slot);
+        let chunk = self.chunks.get(chunk)?;
+        Some(Slot {
+            key: chunk.keys.get(at)?,
+            time: *chunk.row_times.get(at)?,
+            times: chunk.times.get(at)?.as_deref().map(|times| &**times),
+            cells: chunk.cells.get(at * self.slot_bytes..(at + 1) * self.slot_bytes)?,
+            variable: chunk
+                .variable
+                .get(at * self.variable_count..(at + 1) * self.variable_count)?,
+        })
+    }
+
+    /// The row of `slot`, to change.
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<SlotMut<'_>> {
+        let (chunk, at) = split(slot);
+        let chunk = self.chunks.get_mut(chunk)?;
+        Some(SlotMut {
+            time: chunk.row_times.get_mut(at)?,
+            times: chunk.times.get_mut(at)?,
+            cells: chunk.cells.get_mut(at * self.slot_bytes..(at + 1) * self.slot_bytes)?,
+            variable: chunk
+                .variable
+                .get_mut(at * self.variable_count..(at + 1) * self.variable_count)?,
+        })
+    }
+
+    /// Slots ever handed out: rows live below this number.
+    pub(crate) fn end(&self) -> u32 {
+        u32::try_from(self.used).unwrap_or(u32::MAX)
+    }
+
+    /// Bytes of the chunks themselves; keys, own times and heap cells are counted by the table.
+    pub(crate) fn chunk_bytes(&self) -> usize {
+        let slot = self.slot_bytes
+            + size_of::<Box<[u8]>>() * (1 + self.variable_count)
+            + size_of::<i64>()
+            + size_of::<Option<Box<Box<[i64]>>>>();
+        self.chunks.len() * (slot * CHUNK_SLOTS + size_of::<Chunk>())
+    }
+
+    fn new_chunk(&self) -> Chunk {
+        Chunk {
+            keys: vec![Box::default(); CHUNK_SLOTS].into(),
+            row_times: vec![0; CHUNK_SLOTS].into(),
+            times: vec![None; CHUNK_SLOTS].into(),
+            cells: vec![0; CHUNK_SLOTS * self.slot_bytes].into(),
+            variable: vec![Box::default(); CHUNK_SLOTS * self.variable_count].into(),
+        }
+    }
+}
+
+/// Chunk and position in it.
+fn split(slot: u32) -> (usize, usize) {
+    (slot as usize / CHUNK_SLOTS, slot as usize % CHUNK_SLOTS)
+}

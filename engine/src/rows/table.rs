@@ -1,0 +1,307 @@
+//! The rows of one group in one shard: key to slot, and the rule of the newest event time.
+
+use hashbrown::HashTable;
+use model::{Error, packed, packed_row::Cell};
+use stdx::{cursor::Writer, hash::KeyHasher};
+
+use super::{
+    layout::RowLayout,
+    slab::{Slab, Slot, SlotMut},
+};
+
+/// What a put did to one row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PutEffect {
+    /// Features stored.
+    pub(crate) applied: usize,
+    /// Features left alone, because what is stored is newer.
+    pub(crate) stale: usize,
+}
+
+/// One group's rows in one shard.
+#[derive(Debug)]
+pub(crate) struct RowTable {
+    layout: RowLayout,
+    index: HashTable<u32>,
+    slab: Slab,
+    /// Bytes of keys, own times and heap cells.
+    heap_bytes: usize,
+}
+
+impl RowTable {
+    pub(crate) fn new(layout: RowLayout) -> Self {
+        let slab = Slab::new(&layout);
+        Self { layout, index: HashTable::new(), slab, heap_bytes: 0 }
+    }
+
+    pub(crate) fn layout(&self) -> &RowLayout {
+        &self.layout
+    }
+
+    /// Number of entities.
+    pub(crate) fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Bytes in use, the index included.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slab.chunk_bytes() + self.heap_bytes + self.index.capacity() * 8 / 7 * 5
+    }
+
+    /// The row of `key`, whose hash is `hash`.
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Slot<'_>> {
+        let slot = self.index.find(hash, |slot| self.slab.key(*slot) == key)?;
+        self.slab.get(*slot)
+    }
+
+    /// Writes `cells` (of at most the layout's features) with `time`, feature by feature the newer time winning, the
+    /// later write on a tie.
+    pub(crate) fn put(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &[u8],
+        time: i64,
+        cells: &[Cell<'_>],
+    ) -> PutEffect {
+        let hash = hasher.hash(key);
+        let found = self.index.find(hash, |slot| self.slab.key(*slot) == key).copied();
+        let slot = found.unwrap_or_else(|| {
+            let slot = self.slab.insert(key, time);
+            let slab = &self.slab;
+            self.index.insert_unique(hash, slot, |slot| hasher.hash(slab.key(*slot)));
+            self.heap_bytes += key.len();
+            slot
+        });
+        let before = self.row_heap_bytes(slot);
+        let effect = match self.slab.get_mut(slot) {
+            Some(mut row) => put_row(&self.layout, &mut row, time, cells),
+            None => PutEffect::default(),
+        };
+        self.heap_bytes = self.heap_bytes + self.row_heap_bytes(slot) - before;
+        effect
+    }
+
+    /// Removes the row of `key`; false when there is none.
+    pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
+        let slab = &self.slab;
+        let entry = self.index.find_entry(hasher.hash(key), |slot| slab.key(*slot) == key);
+        let Ok(entry) = entry else { return false };
+        let (slot, _) = entry.remove();
+        self.heap_bytes -= key.len() + self.row_heap_bytes(slot);
+        self.slab.remove(slot);
+        true
+    }
+
+    /// Rows from slot `from` on, with the number of the slot after each.
+    pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (u32, Slot<'_>)> {
+        (from..self.slab.end()).filter_map(|slot| {
+            let row = self.slab.get(slot)?;
+            (!row.key.is_empty()).then_some((slot + 1, row))
+        })
+    }
+
+    /// The same rows under a layout with more features at the end.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when a stored cell is not a value of its type: a programmer's error, reported not hidden.
+    pub(crate) fn widened(&self, hasher: &KeyHasher, layout: RowLayout) -> Result<Self, Error> {
+        let mut wide = Self::new(layout);
+        for (_, row) in self.scan(0) {
+            for (feature, data_type) in self.layout.types().iter().enumerate() {
+                let mut cells = vec![Cell::Absent; feature];
+                cells.push(match row.state(feature) {
+                    0 => continue,
+                    1 => Cell::Null,
+                    _ => Cell::Value(packed::decode(row.cell(&self.layout, feature), *data_type)?),
+                });
+                wide.put(hasher, row.key, row.time_of(feature), &cells);
+            }
+        }
+        Ok(wide)
+    }
+
+    fn row_heap_bytes(&self, slot: u32) -> usize {
+        self.slab.get(slot).map_or(0, |row| row.heap_bytes())
+    }
+}
+
+/// The rule of `docs/semantics.md`, "Rows": per feature, the newer event time wins.
+fn put_row(
+    layout: &RowLayout,
+    row: &mut SlotMut<'_>,
+    time: i64,
+    cells: &[Cell<'_>],
+) -> PutEffect {
+    let mut effect = PutEffect::default();
+    let given = |feature: usize| !matches!(cells.get(feature), None | Some(Cell::Absent));
+    // One time stays enough when the put is as old as the row, or covers all that the row holds.
+    let covers = (0..layout.len()).all(|feature| row.state(feature) == 0 || given(feature));
+    if row.times.is_none() && time != *row.time {
+        if covers && time > *row.time {
+            *row.time = time;
+        } else {
+            *row.times = Some(Box::new(vec![*row.time; layout.len()].into()));
+        }
+    }
+    let mut scratch = Vec::new();
+    for (feature, cell) in cells.iter().enumerate().take(layout.len()) {
+        if matches!(cell, Cell::Absent) {
+            continue;
+        }
+        let own = row.times.as_mut().and_then(|times| times.get_mut(feature));
+        let stored = own.as_deref().copied().unwrap_or(*row.time);
+        if row.state(feature) != 0 && stored > time {
+            effect.stale += 1;
+            continue;
+        }
+        if let Some(own) = row.times.as_mut().and_then(|times| times.get_mut(feature)) {
+            *own = time;
+        }
+        store_cell(layout, row, feature, *cell, &mut scratch);
+        effect.applied += 1;
+    }
+    settle_times(layout, row);
+    effect
+}
+
+fn store_cell(
+    layout: &RowLayout,
+    row: &mut SlotMut<'_>,
+    feature: usize,
+    cell: Cell<'_>,
+    scratch: &mut Vec<u8>,
+) {
+    use model::value::ValueRef;
+    match cell.value() {
+        None => row.store(layout, feature, None),
+        Some(ValueRef::String(text)) => row.store(layout, feature, Some(text.as_bytes())),
+        Some(ValueRef::Bytes(bytes)) => row.store(layout, feature, Some(bytes)),
+        Some(fixed) => {
+            scratch.clear();
+            packed::write_value(&mut Writer::new(scratch), fixed);
+            row.store(layout, feature, Some(scratch));
+        }
+    }
+}
+
+/// Drops the times of single features when all that is stored has the same one.
+fn settle_times(layout: &RowLayout, row: &mut SlotMut<'_>) {
+    let Some(times) = row.times.as_deref() else { return };
+    let mut stored =
+        (0..layout.len()).filter(|feature| row.state(*feature) != 0).filter_map(|f| times.get(f));
+    let Some(first) = stored.next().copied() else { return };
+    if stored.all(|time| *time == first) {
+        *row.time = first;
+        *row.times = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::{
+        definition::Field,
+        name::Name,
+        value::{DataType, ValueRef},
+    };
+
+    fn table(types: &[DataType]) -> (RowTable, KeyHasher) {
+        let fields: Vec<_> = types
+            .iter()
+            .enumerate()
+            .map(|(i, data_type)| Field {
+                name: Name::new(&format!("f{i}")).expect("valid"),
+                data_type: *data_type,
+            })
+            .collect();
+        (RowTable::new(RowLayout::new(&fields)), KeyHasher::new(1))
+    }
+
+    fn number(value: i64) -> Cell<'static> {
+        Cell::Value(ValueRef::I64(value))
+    }
+
+    fn shown(table: &RowTable, hasher: &KeyHasher, key: &[u8]) -> Vec<(u8, i64, i64)> {
+        let row = table.get(hasher.hash(key), key).expect("the row is there");
+        (0..table.layout().len())
+            .map(|feature| {
+                let cell = row.cell(table.layout(), feature);
+                let value = cell.try_into().map_or(0, i64::from_le_bytes);
+                (row.state(feature), value, if row.state(feature) == 0 { 0 } else { row.time_of(feature) })
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_newer_event_time_wins_feature_by_feature() {
+        let (mut table, hasher) = table(&[DataType::I64, DataType::I64]);
+        table.put(&hasher, b"k", 10, &[number(1), number(1)]);
+        let effect = table.put(&hasher, b"k", 20, &[number(2)]);
+        assert_eq!(effect, PutEffect { applied: 1, stale: 0 });
+        let effect = table.put(&hasher, b"k", 15, &[number(9), number(3)]);
+        assert_eq!(effect, PutEffect { applied: 1, stale: 1 });
+        assert_eq!(shown(&table, &hasher, b"k"), [(2, 2, 20), (2, 3, 15)]);
+        let effect = table.put(&hasher, b"k", 20, &[number(4), Cell::Null]);
+        assert_eq!(effect, PutEffect { applied: 2, stale: 0 }, "the later write wins a tie");
+        assert_eq!(shown(&table, &hasher, b"k"), [(2, 4, 20), (1, 0, 20)]);
+    }
+
+    #[test]
+    fn a_feature_never_written_takes_an_older_time() {
+        let (mut table, hasher) = table(&[DataType::I64, DataType::I64]);
+        table.put(&hasher, b"k", 10, &[number(1)]);
+        assert_eq!(table.put(&hasher, b"k", 5, &[number(7), number(2)]), PutEffect { applied: 1, stale: 1 });
+        assert_eq!(shown(&table, &hasher, b"k"), [(2, 1, 10), (2, 2, 5)]);
+    }
+
+    #[test]
+    fn deleted_rows_leave_no_trace_and_their_slot_is_used_again() {
+        let (mut table, hasher) = table(&[DataType::String, DataType::I64]);
+        let empty = table.bytes();
+        table.put(&hasher, b"a", 1, &[Cell::Value(ValueRef::String("long text")), number(1)]);
+        let one = table.bytes();
+        assert!(table.delete(&hasher, b"a") && !table.delete(&hasher, b"a"));
+        table.put(&hasher, b"b", 2, &[Cell::Absent, number(2)]);
+        assert_eq!(shown(&table, &hasher, b"b")[0].0, 0, "the string of the old row is gone");
+        assert!(empty < one && table.bytes() < one && table.len() == 1);
+    }
+
+    #[test]
+    fn widening_keeps_values_times_and_nulls() {
+        let (mut table, hasher) = table(&[DataType::I64, DataType::I64]);
+        table.put(&hasher, b"k", 10, &[number(1), Cell::Null]);
+        table.put(&hasher, b"k", 12, &[number(2)]);
+        let (wide, _) = self::table(&[DataType::I64, DataType::I64, DataType::F64]);
+        let wide = table.widened(&hasher, wide.layout().clone()).expect("cells are valid");
+        assert_eq!(shown(&wide, &hasher, b"k"), [(2, 2, 12), (1, 0, 10), (0, 0, 0)]);
+    }
+
+    /// Whatever the order of the puts, each feature ends with its newest time; ties aside.
+    #[test]
+    fn the_order_of_puts_does_not_matter() {
+        let seed = 7;
+        let mut prng = stdx::prng::Prng::new(seed);
+        for _ in 0..300 {
+            let mut puts: Vec<(i64, Vec<Cell<'_>>)> = (0..6)
+                .map(|time| {
+                    let cell = |prng: &mut stdx::prng::Prng| match prng.below(3) {
+                        0 => Cell::Absent,
+                        1 => Cell::Null,
+                        _ => number(prng.between(-9, 9)),
+                    };
+                    (time, (0..3).map(|_| cell(&mut prng)).collect())
+                })
+                .collect();
+            let outcome = |puts: &[(i64, Vec<Cell<'_>>)]| {
+                let (mut table, hasher) = self::table(&[DataType::I64; 3]);
+                for (time, cells) in puts {
+                    table.put(&hasher, b"k", *time, cells);
+                }
+                shown(&table, &hasher, b"k")
+            };
+            let in_order = outcome(&puts);
+            prng.shuffle(&mut puts);
+            assert_eq!(outcome(&puts), in_order, "seed {seed}: {puts:?}");
+        }
+    }
+}

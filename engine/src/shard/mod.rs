@@ -1,0 +1,208 @@
+//! Memory in lock-guarded slices: an entity's rows and windows of every group live in the one shard its key routes to,
+//! so that one lock makes a read or write of an entity atomic.
+//!
+//! Our own array of locks, not a concurrent map: a batch takes each lock once, in ascending order, with the guard in
+//! hand it appends to the log and applies, and loom can see through it.
+
+use crossbeam_utils::CachePadded;
+use model::Error;
+use stdx::{
+    hash::KeyHasher,
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crate::{
+    catalog::GroupRuntime,
+    rows::{RowLayout, RowTable},
+    windows::WindowTable,
+};
+
+/// Shards of a database. More than cores by far, so that two writers seldom meet.
+pub(crate) const SHARD_COUNT: usize = 64;
+
+/// One group's part of a shard.
+#[derive(Debug)]
+pub(crate) enum GroupTable {
+    /// Of a row group.
+    Rows(RowTable),
+    /// Of a window group.
+    Windows(WindowTable),
+}
+
+/// One shard: a table for each group, by group index.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    groups: Vec<GroupTable>,
+}
+
+impl Shard {
+    /// The table of row group `group`.
+    pub(crate) fn rows(&self, group: usize) -> Option<&RowTable> {
+        match self.groups.get(group)? {
+            GroupTable::Rows(table) => Some(table),
+            GroupTable::Windows(_) => None,
+        }
+    }
+
+    /// The table of row group `group`, to change.
+    pub(crate) fn rows_mut(&mut self, group: usize) -> Option<&mut RowTable> {
+        match self.groups.get_mut(group)? {
+            GroupTable::Rows(table) => Some(table),
+            GroupTable::Windows(_) => None,
+        }
+    }
+
+    /// The table of window group `group`.
+    pub(crate) fn windows(&self, group: usize) -> Option<&WindowTable> {
+        match self.groups.get(group)? {
+            GroupTable::Windows(table) => Some(table),
+            GroupTable::Rows(_) => None,
+        }
+    }
+
+    /// The table of window group `group`, to change.
+    pub(crate) fn windows_mut(&mut self, group: usize) -> Option<&mut WindowTable> {
+        match self.groups.get_mut(group)? {
+            GroupTable::Windows(table) => Some(table),
+            GroupTable::Rows(_) => None,
+        }
+    }
+
+    /// The table of `group`, whatever its kind.
+    pub(crate) fn table(&self, group: usize) -> Option<&GroupTable> {
+        self.groups.get(group)
+    }
+
+    /// Makes tables for new groups and widens those whose row group has grown.
+    fn adopt(&mut self, hasher: &KeyHasher, groups: &[GroupRuntime]) -> Result<(), Error> {
+        for (index, runtime) in groups.iter().enumerate() {
+            match (self.groups.get_mut(index), runtime) {
+                (None, GroupRuntime::Windows(_)) => {
+                    self.groups.push(GroupTable::Windows(WindowTable::default()));
+                }
+                (None, GroupRuntime::Rows(rows)) => {
+                    self.groups.push(GroupTable::Rows(RowTable::new(RowLayout::clone(&rows.layout))));
+                }
+                (Some(GroupTable::Rows(table)), GroupRuntime::Rows(rows))
+                    if *table.layout() != *rows.layout =>
+                {
+                    *table = table.widened(hasher, RowLayout::clone(&rows.layout))?;
+                }
+                (Some(_), _) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All shards and the hash that routes keys to them.
+#[derive(Debug)]
+pub(crate) struct ShardSet {
+    shards: Box<[CachePadded<RwLock<Shard>>]>,
+    hasher: KeyHasher,
+}
+
+impl ShardSet {
+    /// Empty shards; `seed` keys the hash.
+    pub(crate) fn new(seed: u64) -> Self {
+        let shard = |_| CachePadded::new(RwLock::new(Shard::default()));
+        Self { shards: (0..SHARD_COUNT).map(shard).collect(), hasher: KeyHasher::new(seed) }
+    }
+
+    /// The hash of keys, for tables.
+    pub(crate) fn hasher(&self) -> &KeyHasher {
+        &self.hasher
+    }
+
+    /// The shard of `key`: the upper bits of its hash, the tables use the lower ones.
+    pub(crate) fn route(&self, key: &[u8]) -> usize {
+        shard_of(self.hasher.hash(key))
+    }
+
+    /// Waits for shared access to one shard.
+    ///
+    /// # Panics
+    /// When `shard` did not come from [`ShardSet::route`].
+    pub(crate) fn read(&self, shard: usize) -> RwLockReadGuard<'_, Shard> {
+        self.shards.get(shard).expect("a routed shard exists").read()
+    }
+
+    /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
+    pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_> {
+        let guards = self
+            .shards
+            .iter()
+            .enumerate()
+            .map(|(index, shard)| wanted.contains(index).then(|| shard.write()))
+            .collect();
+        WriteGuards { guards }
+    }
+
+    /// Adopts a new set of groups in every shard, one after the other.
+    ///
+    /// # Errors
+    /// See `RowTable::widened`.
+    pub(crate) fn adopt(&self, groups: &[GroupRuntime]) -> Result<(), Error> {
+        self.shards.iter().try_for_each(|shard| shard.write().adopt(&self.hasher, groups))
+    }
+}
+
+/// The shard of a key's hash.
+pub(crate) fn shard_of(hash: u64) -> usize {
+    const SHIFT: u32 = u64::BITS - SHARD_COUNT.trailing_zeros();
+    usize::try_from(hash >> SHIFT).unwrap_or(0)
+}
+
+const _: () = assert!(SHARD_COUNT == 64, "a ShardMask has one bit for each shard");
+
+/// A set of shards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ShardMask(u64);
+
+impl ShardMask {
+    /// Adds one.
+    pub(crate) fn insert(&mut self, shard: usize) {
+        self.0 |= 1 << (shard % SHARD_COUNT);
+    }
+
+    /// True when `shard` is in the set.
+    pub(crate) fn contains(self, shard: usize) -> bool {
+        self.0 >> (shard % SHARD_COUNT) & 1 == 1
+    }
+}
+
+/// Exclusive access to some shards.
+pub(crate) struct WriteGuards<'a> {
+    guards: Vec<Option<RwLockWriteGuard<'a, Shard>>>,
+}
+
+impl WriteGuards<'_> {
+    /// One of the shards that were locked.
+    ///
+    /// # Panics
+    /// When it was not: the caller routed one key twice and got two answers.
+    pub(crate) fn shard(&mut self, shard: usize) -> &mut Shard {
+        self.guards
+            .get_mut(shard)
+            .and_then(Option::as_mut)
+            .expect("every key of a batch was routed before its shards were locked")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shard_is_reached_and_masks_agree() {
+        let shards = ShardSet::new(3);
+        let mut mask = ShardMask::default();
+        for key in 0..10_000_u32 {
+            mask.insert(shards.route(&key.to_le_bytes()));
+        }
+        assert_eq!(mask, ShardMask(u64::MAX));
+        let mut one = ShardMask::default();
+        one.insert(63);
+        assert!(one.contains(63) && !one.contains(0));
+    }
+}

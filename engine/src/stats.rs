@@ -1,0 +1,138 @@
+//! Counters declared beside what they count, and one list of everything an operator asks for.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use storage::Vfs;
+
+use crate::{
+    Database,
+    producer::Outcome,
+    shard::{GroupTable, SHARD_COUNT},
+};
+
+macro_rules! counters {
+    ($($name:ident: $what:literal),* $(,)?) => {
+        /// What the database counts since it was opened.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(#[doc = $what] pub(crate) $name: AtomicU64,)*
+        }
+
+        impl Counters {
+            fn list(&self) -> Vec<(String, StatValue)> {
+                vec![$((stringify!($name).to_owned(), StatValue::Number(self.$name.load(Ordering::Relaxed)))),*]
+            }
+        }
+    };
+}
+
+counters! {
+    rows_put_count: "Rows of which at least one feature was stored.",
+    rows_stale_count: "Rows with nothing newer than what is stored.",
+    rows_rejected_count: "Rows refused.",
+    events_accepted_count: "Events accepted.",
+    events_duplicate_count: "Events whose id had arrived lately.",
+    events_late_count: "Events too old for every window.",
+    events_rejected_count: "Events refused.",
+    vectors_read_count: "Vectors read.",
+}
+
+impl Counters {
+    pub(crate) fn rows(&self, applied: u32, stale: u32, rejected: u32) {
+        self.rows_put_count.fetch_add(applied.into(), Ordering::Relaxed);
+        self.rows_stale_count.fetch_add(stale.into(), Ordering::Relaxed);
+        self.rows_rejected_count.fetch_add(rejected.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn events(&self, outcome: &Outcome) {
+        self.events_accepted_count.fetch_add(outcome.applied.into(), Ordering::Relaxed);
+        self.events_duplicate_count.fetch_add(outcome.duplicate.into(), Ordering::Relaxed);
+        self.events_late_count.fetch_add(outcome.late.into(), Ordering::Relaxed);
+        self.events_rejected_count.fetch_add(outcome.rejected.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn reads(&self, vectors: usize) {
+        self.vectors_read_count.fetch_add(vectors as u64, Ordering::Relaxed);
+    }
+}
+
+/// A figure or a word of the statistics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatValue {
+    /// A count, bytes, a position; the name says the unit.
+    Number(u64),
+    /// A word.
+    Text(String),
+}
+
+/// Memory of one group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GroupMemory {
+    /// Entities.
+    pub entities: u64,
+    /// Bytes of rows or window states, keys and index.
+    pub bytes: u64,
+}
+
+impl<V: Vfs> Database<V> {
+    /// Entities and bytes of every group, by group index.
+    #[must_use]
+    pub fn group_memory(&self) -> Vec<GroupMemory> {
+        let catalog = self.catalog.read();
+        let mut groups = vec![GroupMemory::default(); catalog.groups.len()];
+        for shard in 0..SHARD_COUNT {
+            let shard = self.shards.read(shard);
+            for (index, memory) in groups.iter_mut().enumerate() {
+                let (entities, bytes) = match shard.table(index) {
+                    Some(GroupTable::Rows(table)) => (table.len(), table.bytes()),
+                    Some(GroupTable::Windows(table)) => (table.len(), table.bytes()),
+                    None => (0, 0),
+                };
+                memory.entities += entities as u64;
+                memory.bytes += bytes as u64;
+            }
+        }
+        groups
+    }
+
+    /// Everything an operator asks for: names carry their unit, groups and streams their name after a dot.
+    #[must_use]
+    pub fn stats(&self) -> Vec<(String, StatValue)> {
+        let number = StatValue::Number;
+        let mut list = self.counters.list();
+        list.push(("producers_count".into(), number(self.producers.len() as u64)));
+        let memory = self.group_memory();
+        let catalog = self.catalog.read();
+        list.push(("definitions_version".into(), number(catalog.version)));
+        for (group, memory) in catalog.definitions.groups.iter().zip(memory) {
+            list.push((format!("group_entities_count.{}", group.name), number(memory.entities)));
+            list.push((format!("group_bytes.{}", group.name), number(memory.bytes)));
+        }
+        for (stream, runtime) in catalog.definitions.streams.iter().zip(&catalog.streams) {
+            let (ids, evicted) = runtime.state.dedup.counts();
+            list.push((format!("stream_ids_count.{}", stream.name), number(ids as u64)));
+            list.push((format!("stream_ids_evicted_count.{}", stream.name), number(evicted)));
+            if let Some(newest) = runtime.state.newest() {
+                let text = StatValue::Text(model::time::format_timestamp(newest));
+                list.push((format!("stream_newest_event_time.{}", stream.name), text));
+            }
+        }
+        drop(catalog);
+        self.wal_stats(&mut list);
+        list
+    }
+
+    fn wal_stats(&self, list: &mut Vec<(String, StatValue)>) {
+        let number = StatValue::Number;
+        let wal = self.wal.stats();
+        list.push(("wal_sync_policy".into(), StatValue::Text(self.wal.policy().to_string())));
+        list.push(("wal_appended_lsn".into(), number(self.wal.appended_lsn().0)));
+        list.push(("wal_durable_lsn".into(), number(self.wal.durable_lsn().0)));
+        list.push(("wal_bytes_written".into(), number(wal.bytes_written)));
+        list.push(("wal_segments_count".into(), number(wal.segments)));
+        list.push(("wal_syncs_count".into(), number(wal.syncs)));
+        list.push(("wal_sync_time_us_max".into(), number(wal.sync_ns_max / 1000)));
+        let health = self.wal.poisoned().map_or_else(|| "ok".to_owned(), |why| format!("poisoned: {why}"));
+        list.push(("wal_health".into(), StatValue::Text(health)));
+    }
+}

@@ -1,0 +1,118 @@
+//! Event ids that arrived lately: a second event of an id within the stream's `dedup` span is dropped.
+//!
+//! Ids are kept as 128-bit fingerprints (MurmurHash3): two ids of 10^9 collide with probability 10^-21, so that no
+//! event is lost to a hash. Striped by fingerprint; a batch locks the stripes it needs in ascending order and keeps
+//! them until its record is in the log buffer. Thus whoever is told "duplicate" can wait for the log position that
+//! holds the original.
+
+use std::collections::{HashMap, VecDeque};
+
+use stdx::{
+    hash::murmur3_x64_128,
+    sync::{Mutex, MutexGuard},
+};
+
+const STRIPES: usize = 16;
+
+/// Ids remembered by one stripe. Beyond it the oldest leave before their span is over, and that is counted.
+const STRIPE_IDS_MAX: usize = 4 << 20;
+
+/// The fingerprint of an event id.
+pub(crate) fn fingerprint(id: &[u8]) -> u128 {
+    let (high, low) = murmur3_x64_128(id, 0);
+    u128::from(high) << 64 | u128::from(low)
+}
+
+fn stripe_of(fingerprint: u128) -> usize {
+    usize::try_from(fingerprint % STRIPES as u128).unwrap_or(0)
+}
+
+#[derive(Debug, Default)]
+struct Stripe {
+    /// When each id arrived, in ms of the stream's clock.
+    arrived: HashMap<u128, i64>,
+    /// Ids in order of arrival, for expiry; an id may stand here twice, its newest arrival decides.
+    order: VecDeque<(i64, u128)>,
+    evicted: u64,
+}
+
+impl Stripe {
+    fn expire(&mut self, before: i64) {
+        while let Some((at, id)) = self.order.front().copied() {
+            let full = self.order.len() > STRIPE_IDS_MAX;
+            if at > before && !full {
+                break;
+            }
+            self.evicted += u64::from(at > before);
+            self.order.pop_front();
+            if self.arrived.get(&id) == Some(&at) {
+                self.arrived.remove(&id);
+            }
+        }
+    }
+}
+
+/// The ids of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Dedup {
+    stripes: [Mutex<Stripe>; STRIPES],
+}
+
+impl Dedup {
+    /// Locks the stripes of `fingerprints`, in ascending order.
+    pub(crate) fn lock(&self, fingerprints: impl Iterator<Item = u128>) -> DedupGuards<'_> {
+        let mut wanted = [false; STRIPES];
+        for fingerprint in fingerprints {
+            wanted[stripe_of(fingerprint)] = true;
+        }
+        let guards =
+            self.stripes.iter().zip(wanted).map(|(stripe, wanted)| wanted.then(|| stripe.lock()));
+        DedupGuards { guards: guards.collect() }
+    }
+
+    /// Ids remembered now, and those that had to leave early.
+    pub(crate) fn counts(&self) -> (usize, u64) {
+        self.stripes.iter().fold((0, 0), |(ids, evicted), stripe| {
+            let stripe = stripe.lock();
+            (ids + stripe.arrived.len(), evicted + stripe.evicted)
+        })
+    }
+}
+
+/// The locked stripes of one batch.
+pub(crate) struct DedupGuards<'a> {
+    guards: Vec<Option<MutexGuard<'a, Stripe>>>,
+}
+
+impl DedupGuards<'_> {
+    /// Remembers that `fingerprint` arrived at `now`; false when it did already within `span_ms` before.
+    pub(crate) fn insert(&mut self, fingerprint: u128, now: i64, span_ms: i64) -> bool {
+        let stripe = self.guards.get_mut(stripe_of(fingerprint)).and_then(Option::as_mut);
+        let Some(stripe) = stripe else { return true };
+        let before = now.saturating_sub(span_ms);
+        stripe.expire(before);
+        if stripe.arrived.get(&fingerprint).is_some_and(|at| *at > before) {
+            return false;
+        }
+        stripe.arrived.insert(fingerprint, now);
+        stripe.order.push_back((now, fingerprint));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_duplicate_within_its_span_only() {
+        let dedup = Dedup::default();
+        let id = fingerprint(b"p-1");
+        let insert = |now| dedup.lock([id].into_iter()).insert(id, now, 100);
+        assert!(insert(0));
+        assert!(!insert(99), "99 ms later");
+        assert!(insert(100), "the span is over: half open");
+        assert!(!insert(150), "the second arrival counts from its own time");
+        assert_eq!(dedup.counts(), (1, 0));
+    }
+}

@@ -1,0 +1,47 @@
+//! What a stream remembers between events: its clock, and the ids that arrived lately.
+
+mod dedup;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use model::definition::{Stream, StreamClock};
+
+pub(crate) use dedup::{Dedup, DedupGuards, fingerprint};
+
+/// Clock and duplicates of one stream.
+#[derive(Debug)]
+pub(crate) struct StreamState {
+    /// Largest event time accepted; `i64::MIN` before the first event.
+    newest: AtomicI64,
+    /// Ids seen lately.
+    pub(crate) dedup: Dedup,
+}
+
+impl Default for StreamState {
+    fn default() -> Self {
+        Self { newest: AtomicI64::new(i64::MIN), dedup: Dedup::default() }
+    }
+}
+
+impl StreamState {
+    /// "Now" of the stream, in ms: the wall clock given, or the largest event time accepted so far (`None` before the
+    /// first event).
+    pub(crate) fn now(&self, stream: &Stream, wall_ms: i64) -> Option<i64> {
+        match stream.clock {
+            StreamClock::Wall => Some(wall_ms),
+            StreamClock::Event => {
+                Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest != i64::MIN)
+            }
+        }
+    }
+
+    /// An event of this time was accepted.
+    pub(crate) fn advance(&self, event_time: i64) {
+        self.newest.fetch_max(event_time, Ordering::AcqRel);
+    }
+
+    /// Largest event time accepted, in ms; `None` before the first event.
+    pub(crate) fn newest(&self) -> Option<i64> {
+        Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest != i64::MIN)
+    }
+}

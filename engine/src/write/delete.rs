@@ -1,0 +1,62 @@
+//! Delete entities from a group.
+
+use model::key;
+use storage::Vfs;
+
+use super::{
+    Fence, Reject, RejectKind, WriteOptions, Written,
+    put::{check_batch, to_u32},
+};
+use crate::{
+    Database, Error,
+    apply::apply_delete,
+    mutation::{self, Delete, Header},
+    producer::Outcome,
+    shard::ShardMask,
+};
+
+impl<V: Vfs> Database<V> {
+    /// Deletes the entities of `keys` from `group`. `applied` of the outcome says how many were there.
+    ///
+    /// # Errors
+    /// As [`Database::put`].
+    pub fn delete(
+        &self,
+        group: usize,
+        keys: &[&[u8]],
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
+        check_batch(keys.len())?;
+        Fence::new(self, options).once(self, options, || {
+            let catalog = self.catalog.read();
+            let (_, key_types) = catalog.group_key(group)?;
+            let (mut routed, mut rejects) = (Vec::with_capacity(keys.len()), Vec::new());
+            for (index, key) in (0..).zip(keys) {
+                match key::validate(key, key_types) {
+                    Ok(()) => routed.push((self.shards.route(key), *key)),
+                    Err(error) => rejects.push(Reject {
+                        index,
+                        kind: RejectKind::Rejected,
+                        reason: error.to_string(),
+                    }),
+                }
+            }
+            let rejected = to_u32(rejects.len());
+            let outcome = Outcome { applied: to_u32(routed.len()), rejected, ..Outcome::default() };
+            if routed.is_empty() {
+                return Ok((self.wal.appended_lsn(), outcome, rejects));
+            }
+            let header = Header { producer: options.producer, sequence: options.sequence, outcome };
+            let keys = routed.iter().map(|(_, key)| *key).collect();
+            let mut record = Vec::new();
+            Delete { header, group: to_u32(group), keys }.encode(&mut record);
+            self.wal.reserve(record.len())?;
+            let mut mask = ShardMask::default();
+            routed.iter().for_each(|(shard, _)| mask.insert(*shard));
+            let mut guards = self.shards.write(mask);
+            let lsn = self.wal.append(mutation::kind::DELETE, &record)?;
+            let applied = apply_delete(&mut guards, self.shards.hasher(), group, &routed);
+            Ok((lsn, Outcome { applied, ..outcome }, rejects))
+        })
+    }
+}

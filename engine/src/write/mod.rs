@@ -1,0 +1,115 @@
+//! Writes: check, admit, then under the shard locks append to the log and apply. Nobody waits for the disk here: the
+//! caller gets a ticket.
+//!
+//! Lock order: producer → catalog → ids of the stream → shards, ascending → log buffer.
+
+mod define;
+mod delete;
+mod push;
+mod put;
+
+use std::sync::Arc;
+
+use storage::{CommitTicket, Lsn, SyncLevel, Vfs};
+use stdx::sync::Mutex;
+
+pub use define::Applied;
+pub use push::PushRequest;
+pub use put::{PutRequest, PutRowRequest};
+
+use crate::{
+    Database, Error,
+    producer::{Known, Outcome, Producer, ProducerId},
+};
+
+/// Who writes and how sure they want to be.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriteOptions {
+    /// The writer; `ProducerId(0)` is nobody, whose writes are not protected against being applied twice.
+    pub producer: ProducerId,
+    /// The writer's number of this write: 1, 2, 3, …
+    pub sequence: u64,
+    /// More than the server's sync policy gives; less is not possible.
+    pub sync: Option<SyncLevel>,
+}
+
+/// Why a row or event was not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectKind {
+    /// It arrived before.
+    Duplicate,
+    /// Too old for every window.
+    Late,
+    /// Not valid.
+    Rejected,
+}
+
+/// A row or event that was not applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Its position in the request.
+    pub index: u32,
+    /// What became of it.
+    pub kind: RejectKind,
+    /// Why, for its sender.
+    pub reason: String,
+}
+
+/// A write that is in memory and in the log buffer. It is promised only when the ticket says so.
+#[derive(Debug)]
+pub struct Written {
+    /// What it did.
+    pub outcome: Outcome,
+    /// What it did not do, row by row; empty when it was applied before.
+    pub rejects: Vec<Reject>,
+    /// True when this sequence had been applied before: nothing was applied now.
+    pub repeated: bool,
+    /// Position in the log, or the one to wait for when nothing was logged.
+    pub lsn: Lsn,
+    /// Wait for this before telling anyone.
+    pub ticket: CommitTicket,
+}
+
+/// The producer's lock around one write, from the check to the record's place in the log.
+struct Fence {
+    producer: Option<Arc<Mutex<Producer>>>,
+    sequence: u64,
+}
+
+impl Fence {
+    fn new<V: Vfs>(database: &Database<V>, options: &WriteOptions) -> Self {
+        let known = options.producer != ProducerId::default();
+        let producer = known.then(|| database.producers.get(options.producer));
+        Self { producer, sequence: options.sequence }
+    }
+
+    /// Runs `write` unless its sequence was applied before, and remembers what it did.
+    fn once<V: Vfs>(
+        self,
+        database: &Database<V>,
+        options: &WriteOptions,
+        write: impl FnOnce() -> Result<(Lsn, Outcome, Vec<Reject>), Error>,
+    ) -> Result<Written, Error> {
+        let mut producer = self.producer.as_ref().map(|producer| producer.lock());
+        let known = producer.as_ref().map_or(Known::New, |producer| producer.known(self.sequence));
+        let (lsn, outcome, rejects, repeated) = match known {
+            Known::Applied(lsn, outcome) => (lsn, outcome, Vec::new(), true),
+            Known::Forgotten(newest) => {
+                return Err(Error::Invalid(model::Error::invalid(
+                    "sequence",
+                    self.sequence.to_string(),
+                    format!("above {newest}: what earlier ones did is no longer known"),
+                )));
+            }
+            Known::New => {
+                let (lsn, outcome, rejects) = write()?;
+                if let Some(producer) = &mut producer {
+                    producer.record(self.sequence, lsn, outcome);
+                }
+                (lsn, outcome, rejects, false)
+            }
+        };
+        let ticket = database.wal.ticket(lsn, options.sync);
+        Ok(Written { outcome, rejects, repeated, lsn, ticket })
+    }
+}

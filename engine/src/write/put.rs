@@ -1,0 +1,139 @@
+//! Put rows.
+
+use model::{
+    key,
+    limits::{BATCH_MAX, EVENT_TIME_ABS_MAX},
+    packed_row,
+};
+use storage::Vfs;
+
+use super::{Fence, Reject, RejectKind, WriteOptions, Written};
+use crate::{
+    Database, Error,
+    apply::{RoutedRow, apply_put},
+    catalog::Catalog,
+    mutation::{self, Header, Put, PutRow},
+    producer::Outcome,
+    shard::ShardMask,
+};
+
+/// One row to put.
+#[derive(Debug, Clone, Copy)]
+pub struct PutRowRequest<'a> {
+    /// Canonical entity key.
+    pub key: &'a [u8],
+    /// Event time in ms; `None` is the server's now.
+    pub event_time: Option<i64>,
+    /// A packed row of the first `features` features.
+    pub row: &'a [u8],
+}
+
+/// Rows to put into one group.
+#[derive(Debug, Clone)]
+pub struct PutRequest<'a> {
+    /// Index of the row group.
+    pub group: usize,
+    /// How many features the writer knows.
+    pub features: usize,
+    /// The rows; at most [`BATCH_MAX`].
+    pub rows: Vec<PutRowRequest<'a>>,
+}
+
+impl<V: Vfs> Database<V> {
+    /// Puts rows: each is refused or applied on its own, all that are applied are one record in the log.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the request as a whole is wrong, [`Error::Storage`] when the log refuses: then nothing was
+    /// applied.
+    pub fn put(&self, request: &PutRequest<'_>, options: &WriteOptions) -> Result<Written, Error> {
+        check_batch(request.rows.len())?;
+        Fence::new(self, options).once(self, options, || {
+            let catalog = self.catalog.read();
+            let (routed, rejects) = self.route_rows(&catalog, request)?;
+            if routed.is_empty() {
+                let outcome = Outcome { rejected: to_u32(rejects.len()), ..Outcome::default() };
+                return Ok((self.wal.appended_lsn(), outcome, rejects));
+            }
+            let outcome = Outcome {
+                applied: to_u32(routed.len()),
+                rejected: to_u32(rejects.len()),
+                ..Outcome::default()
+            };
+            let rows = routed
+                .iter()
+                .map(|row| PutRow { key: row.key, event_time: row.event_time, row: row.packed })
+                .collect();
+            let header = Header { producer: options.producer, sequence: options.sequence, outcome };
+            let put = Put { header, group: to_u32(request.group), features: to_u32(request.features), rows };
+            let mut record = Vec::new();
+            put.encode(&mut record);
+            self.wal.reserve(record.len())?;
+            let mut mask = ShardMask::default();
+            routed.iter().for_each(|row| mask.insert(row.shard));
+            let mut guards = self.shards.write(mask);
+            let lsn = self.wal.append(mutation::kind::PUT, &record)?;
+            let (applied, stale) = apply_put(&mut guards, self.shards.hasher(), request.group, &routed);
+            drop(guards);
+            self.counters.rows(applied, stale, outcome.rejected);
+            Ok((lsn, Outcome { applied, duplicate: stale, ..outcome }, rejects))
+        })
+    }
+
+    fn route_rows<'a>(
+        &self,
+        catalog: &Catalog,
+        request: &PutRequest<'a>,
+    ) -> Result<(Vec<RoutedRow<'a>>, Vec<Reject>), Error> {
+        let layout = &catalog.rows(request.group)?.layout;
+        let (_, key_types) = catalog.group_key(request.group)?;
+        let types = layout.types().get(..request.features).ok_or_else(|| {
+            model::Error::invalid(
+                "feature count",
+                request.features.to_string(),
+                format!("at most {}: prepare the group again", layout.len()),
+            )
+        })?;
+        let now = self.clock.wall_ms();
+        let (mut routed, mut rejects) = (Vec::with_capacity(request.rows.len()), Vec::new());
+        for (index, row) in request.rows.iter().enumerate() {
+            let event_time = row.event_time.unwrap_or(now);
+            let checked = key::validate(row.key, key_types)
+                .and_then(|()| check_time(event_time))
+                .and_then(|()| packed_row::read_row(row.row, types));
+            match checked {
+                Ok(cells) => {
+                    let shard = self.shards.route(row.key);
+                    routed.push(RoutedRow { key: row.key, event_time, packed: row.row, cells, shard });
+                }
+                Err(error) => rejects.push(Reject {
+                    index: to_u32(index),
+                    kind: RejectKind::Rejected,
+                    reason: error.to_string(),
+                }),
+            }
+        }
+        Ok((routed, rejects))
+    }
+}
+
+fn check_time(event_time: i64) -> Result<(), model::Error> {
+    if (-EVENT_TIME_ABS_MAX..=EVENT_TIME_ABS_MAX).contains(&event_time) {
+        return Ok(());
+    }
+    let allowed = format!("within ±{EVENT_TIME_ABS_MAX} ms of 1970");
+    Err(model::Error::invalid("event time", event_time.to_string(), allowed))
+}
+
+/// Refuses a batch above [`BATCH_MAX`].
+pub(super) fn check_batch(rows: usize) -> Result<(), Error> {
+    if rows <= BATCH_MAX {
+        return Ok(());
+    }
+    let allowed = format!("at most {BATCH_MAX} in one request: send several");
+    Err(Error::Invalid(model::Error::invalid("batch", format!("{rows} rows"), allowed)))
+}
+
+/// Batches and catalogs are bounded far below 2^32.
+pub(super) fn to_u32(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

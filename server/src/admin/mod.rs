@@ -1,0 +1,34 @@
+//! The HTTP port for operators, on a thread and runtime of its own: it shares no queue with the data port.
+
+mod health;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use tokio::{net::TcpListener, sync::watch};
+
+use crate::{Error, shared::Shared};
+
+/// Serves the admin port until `stop` says so. Runs on a runtime of its own.
+pub(crate) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let router = Router::new().route("/health", get(health::health)).with_state(shared);
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "the admin port cannot be served"),
+    };
+    let stopped = async move {
+        // An error means that the server is gone: stop as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    };
+    if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+        tracing::error!(%error, "the admin port stopped");
+    }
+}
+
+/// Opens the admin port.
+pub(crate) fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, Error> {
+    let listener = std::net::TcpListener::bind(addr).map_err(|error| Error::listen(addr, error))?;
+    listener.set_nonblocking(true).map_err(Error::Threads)?;
+    Ok(listener)
+}

@@ -1,0 +1,61 @@
+//! Why a server cannot start, and the one table from engine errors to statuses of the wire.
+
+use std::net::SocketAddr;
+
+use protocol::{CallStatus, Failure};
+
+/// An error of starting or stopping the server.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}{hint}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A thread or runtime cannot be made.
+    #[error("cannot start the network threads: {0}")]
+    Threads(std::io::Error),
+    /// The database refused.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+}
+
+impl Error {
+    /// Says what to do about a failed listen.
+    pub(crate) fn listen(addr: SocketAddr, source: std::io::Error) -> Self {
+        let hint = match source.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "; another program has the port: stop it, or choose another (port 0 picks a free one)"
+            }
+            std::io::ErrorKind::AddrNotAvailable => "; no interface of this machine has that address",
+            std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
+            _ => "",
+        };
+        Self::Listen { addr, source, hint }
+    }
+}
+
+/// What the sender of a body that means nothing is told.
+pub(crate) fn malformed(error: protocol::Error) -> Failure {
+    Failure { status: CallStatus::Invalid, detail: 0, message: error.to_string() }
+}
+
+/// The one table from errors of the engine to statuses.
+pub(crate) fn engine_failure(error: engine::Error) -> Failure {
+    use engine::Error as E;
+    let (status, detail) = match &error {
+        E::Invalid(_) => (CallStatus::Invalid, 0),
+        E::NotFound { .. } => (CallStatus::NotFound, 0),
+        E::StalePlan { .. } => (CallStatus::StaleHandle, 0),
+        E::AsOfTooOld { floor, .. } => (CallStatus::AsOfTooOld, *floor),
+        E::Storage(engine::StorageError::TooLarge { .. }) => (CallStatus::Invalid, 0),
+        E::Storage(_) => (CallStatus::Unavailable, 0),
+        E::Format(_) | E::Internal(_) => (CallStatus::Internal, 0),
+    };
+    Failure { status, detail, message: error.to_string() }
+}

@@ -1,0 +1,43 @@
+//! `read`: feature vectors.
+
+use engine::{ReadOptions, ReadRequest};
+use protocol::{CallStatus, Failure, ReadReply, ReadTimes};
+
+use super::{prepared, wrong_kind};
+use crate::{
+    dispatch::{Outcome, failure},
+    error::{engine_failure, malformed},
+    shared::{Prepared, Shared},
+};
+
+pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+    let request = protocol::ReadRequest::decode(body).map_err(malformed)?;
+    let prepared = prepared(shared, request.handle)?;
+    let Prepared::Vectors(plan) = &*prepared else {
+        return Err(wrong_kind("a service or features"));
+    };
+    let entities = plan.entities().len();
+    if usize::from(request.entities) != entities {
+        let message = format!("a vector needs {entities} keys, got {}", request.entities);
+        return Err(failure(CallStatus::Invalid, message));
+    }
+    let protocol::ReadOptions { as_of, exclusive, snap, times } = request.options;
+    let read = ReadRequest {
+        keys: &request.keys,
+        request_rows: &request.request_rows,
+        options: ReadOptions { as_of, exclusive, snap, times },
+    };
+    let vectors = shared.database.read(plan, &read).map_err(engine_failure)?;
+    let rows = vectors.columns.first().map_or(0, model::column::Column::len);
+    let reply = ReadReply {
+        as_of: vectors.as_of,
+        snapped: vectors.snapped,
+        rows: u32::try_from(rows).unwrap_or(u32::MAX),
+        columns: vectors.columns,
+        times: times.then_some(ReadTimes {
+            groups: vectors.group_times,
+            window_starts: vectors.window_starts,
+        }),
+    };
+    Ok(Outcome::now(move |out| reply.encode(out)))
+}

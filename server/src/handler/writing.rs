@@ -1,0 +1,27 @@
+//! What put, push and delete share: options in, rejects out.
+
+use engine::{ProducerId, RejectKind, WriteOptions};
+use protocol::write;
+
+/// The engine's options.
+pub(super) fn options(options: write::WriteOptions) -> WriteOptions {
+    let sync = options.sync.map(|level| match level {
+        write::SyncLevel::Memory => engine::SyncLevel::Memory,
+        write::SyncLevel::Written => engine::SyncLevel::Written,
+        write::SyncLevel::Durable => engine::SyncLevel::Durable,
+    });
+    WriteOptions { producer: ProducerId(options.producer), sequence: options.sequence, sync }
+}
+
+/// The wire's rejects.
+pub(super) fn rejects(rejects: Vec<engine::Reject>) -> Vec<write::Reject> {
+    let kind = |kind| match kind {
+        RejectKind::Duplicate => write::RejectKind::Duplicate,
+        RejectKind::Late => write::RejectKind::Late,
+        RejectKind::Rejected => write::RejectKind::Rejected,
+    };
+    rejects
+        .into_iter()
+        .map(|reject| write::Reject { index: reject.index, kind: kind(reject.kind), reason: reject.reason })
+        .collect()
+}

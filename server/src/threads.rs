@@ -1,0 +1,149 @@
+//! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
+//! connections out; one more for the admin port.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use model::limits::CONNECTIONS_MAX;
+use tokio::{
+    net::TcpStream,
+    runtime::{Builder, Runtime},
+    sync::{mpsc, watch},
+    task::LocalSet,
+};
+
+use crate::{Config, Error, connection, shared::Shared};
+
+/// Connections that wait for one network thread to take them.
+const HANDOVER_MAX: usize = 256;
+/// Connections that the system holds back until they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// Opens the native port.
+pub(crate) fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
+    use socket2::{Domain, Socket, Type};
+    let open = || {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+        // A restart finds its port free although connections of the last run are in TIME_WAIT.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(TcpListener::from(socket))
+    };
+    open().map_err(|error| Error::listen(addr, error))
+}
+
+/// Starts the network threads.
+pub(crate) fn start(
+    config: &Config,
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let mut threads = Vec::new();
+    let mut seats = Vec::new();
+    for index in 0..config.threads.max(1) {
+        let (seat, arrivals) = mpsc::channel(HANDOVER_MAX);
+        seats.push(seat);
+        let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+        threads.push(spawn(&format!("larder-net-{index}"), move || {
+            LocalSet::new().block_on(&runtime, take(arrivals, shared, stop));
+        })?);
+    }
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    threads.push(spawn("larder-accept", move || {
+        runtime.block_on(accept(listener, seats, shared, stop));
+    })?);
+    Ok(threads)
+}
+
+/// Starts the admin port's thread.
+pub(crate) fn start_admin(
+    listener: TcpListener,
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-admin", move || runtime.block_on(crate::admin::serve(listener, shared, stop)))
+}
+
+fn runtime() -> Result<Runtime, Error> {
+    Builder::new_current_thread().enable_all().build().map_err(Error::Threads)
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::Threads)
+}
+
+/// Accepts connections and deals them out in turn.
+async fn accept(
+    listener: TcpListener,
+    seats: Vec<mpsc::Sender<std::net::TcpStream>>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "connections cannot be accepted"),
+    };
+    let mut turn = seats.iter().cycle();
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
+            Ok(stream) => stream,
+            Err(error) => {
+                // Out of descriptors, or the peer is gone already: others may still be served.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if shared.connections.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
+            tracing::warn!(limit = CONNECTIONS_MAX, "a connection was refused: too many are open");
+            continue;
+        }
+        let Some(seat) = turn.next() else { return };
+        if seat.send(stream).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// After a failed accept: long enough not to spin, short enough that nobody notices.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// Runs the connections dealt to one network thread, until told to stop and all have drained.
+async fn take(
+    mut arrivals: mpsc::Receiver<std::net::TcpStream>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut running = tokio::task::JoinSet::new();
+    loop {
+        let stream = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = running.join_next() => continue,
+            arrival = arrivals.recv() => match arrival {
+                Some(stream) => stream,
+                None => break,
+            },
+        };
+        let stream = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream));
+        match stream {
+            Ok(stream) => {
+                running.spawn_local(connection::serve(stream, Arc::clone(&shared), stop.clone()));
+            }
+            Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
+        }
+    }
+    let drained = async { while running.join_next().await.is_some() {} };
+    if tokio::time::timeout(shared.drain, drained).await.is_err() {
+        tracing::warn!("connections were cut: their requests took longer than the drain time");
+    }
+}
