@@ -19,7 +19,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "loom",
-        about: "every interleaving of the commit path, at most two preemptions a thread",
+        about: "every interleaving of the commit path, with at most two preemptions",
         action: Action::Cargo(Cargo {
             arguments: &["test", "--package", "larder-loom-tests", "--release"],
             set: &[("RUSTFLAGS", "--cfg loom")],
