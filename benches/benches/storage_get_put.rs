@@ -23,7 +23,8 @@ fn rows(criterion: &mut Criterion) {
     for batch in [1_usize, 100] {
         criterion.bench_function(&format!("get {batch} rows of 50 f64"), |bencher| {
             bencher.iter(|| {
-                let keys: Vec<_> = (0..batch).map(|_| workload::key(prng.below(ENTITIES))).collect();
+                let keys: Vec<_> =
+                    (0..batch).map(|_| workload::key(prng.below(ENTITIES))).collect();
                 let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
                 let request =
                     ReadRequest { keys: &keys, request_rows: &[], options: ReadOptions::default() };

@@ -7,7 +7,8 @@ use std::io::Write;
 use larder_benches::workload;
 
 fn main() {
-    let entities: u64 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let entities: u64 =
+        std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let directory = tempfile::tempdir().expect("a temporary directory");
     let database = workload::database(directory.path());
     let before = resident_bytes();

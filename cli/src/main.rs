@@ -1,2 +1,42 @@
-//! The `larder` binary.
-fn main() {}
+//! The `larder` binary: parses, runs one command, ends with its exit code.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
+
+mod args;
+mod cmd;
+mod demo;
+mod error;
+mod input;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve(args) => cmd::serve::run(&args),
+        Command::Apply(args) => cmd::apply::run(&args),
+        Command::Describe(args) => cmd::describe::run(&args),
+        Command::Push(args) => cmd::push::run(&args),
+        Command::Put(args) => cmd::put::run(&args),
+        Command::Get(args) => cmd::get::run(&args),
+        Command::Delete(args) => cmd::delete::run(&args),
+        Command::Scan(args) => cmd::scan::run(&args),
+        Command::Stats(args) => cmd::stats::run(&args),
+        Command::Demo(args) => demo::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::note(&format!("larder: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -116,8 +116,13 @@ pub(crate) fn route_event<'a>(
         let key = EntityKey::encode(&key, key_types)?;
         let mut prepared = PreparedEvent::default();
         windows.plan.prepare(&values, event_time, id, &mut prepared).map_err(|error| {
-            let name = catalog.definitions.groups.get(group).map_or("", |group| group.name.as_str());
-            model::Error::mismatch(format!("group {name}"), "an event its features can hold", error.to_string())
+            let name =
+                catalog.definitions.groups.get(group).map_or("", |group| group.name.as_str());
+            model::Error::mismatch(
+                format!("group {name}"),
+                "an event its features can hold",
+                error.to_string(),
+            )
         })?;
         let shard = shard_of(hasher.hash(key.as_bytes()));
         parts.push(EventPart { group, shard, key, prepared });

@@ -17,11 +17,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            sync: SyncPolicy::Always,
-            seed: stdx::prng::seed_from_os(),
-            segment_bytes: 64 << 20,
-        }
+        Self { sync: SyncPolicy::Always, seed: stdx::prng::seed_from_os(), segment_bytes: 64 << 20 }
     }
 }
 

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use model::definition::{Definitions, Section, describe};
-use storage::{RecoveryReport, Vfs, Wal};
 use stdx::{
     clock::Clock,
     prng::Prng,
     sync::{Mutex, RwLock},
 };
+use storage::{RecoveryReport, Vfs, Wal};
 
-use crate::{Config, Error, catalog::Catalog, producer::Producers, shard::ShardSet, stats::Counters};
+use crate::{
+    Config, Error, catalog::Catalog, producer::Producers, shard::ShardSet, stats::Counters,
+};
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
 pub struct Database<V: Vfs> {
@@ -72,7 +74,10 @@ impl<V: Vfs> Database<V> {
     pub fn group_index(&self, name: &str) -> Result<usize, Error> {
         let (_, definitions) = self.definitions();
         let known = definitions.groups.iter().map(|group| group.name.as_str());
-        definitions.group(name).map(|(index, _)| index).ok_or_else(|| Error::not_found("group", name, known))
+        definitions
+            .group(name)
+            .map(|(index, _)| index)
+            .ok_or_else(|| Error::not_found("group", name, known))
     }
 
     /// Index of the stream called `name`.
@@ -82,7 +87,10 @@ impl<V: Vfs> Database<V> {
     pub fn stream_index(&self, name: &str) -> Result<usize, Error> {
         let (_, definitions) = self.definitions();
         let known = definitions.streams.iter().map(|stream| stream.name.as_str());
-        definitions.stream(name).map(|(index, _)| index).ok_or_else(|| Error::not_found("stream", name, known))
+        definitions
+            .stream(name)
+            .map(|(index, _)| index)
+            .ok_or_else(|| Error::not_found("stream", name, known))
     }
 
     /// What is defined: everything, or what is called `name`.
@@ -119,6 +127,8 @@ impl<V: Vfs> Database<V> {
 
 impl<V: Vfs> std::fmt::Debug for Database<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Database").field("version", &self.catalog.read().version).finish_non_exhaustive()
+        f.debug_struct("Database")
+            .field("version", &self.catalog.read().version)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! A hash of everything that is served, for proofs that two databases are equal: live and replayed, before and after.
 
-use storage::Vfs;
 use stdx::checksum::crc64;
+use storage::Vfs;
 
 use crate::{Database, Error, read::ScanCursor};
 
@@ -11,8 +11,14 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// As [`Database::scan`].
     pub fn digest(&self) -> Result<u64, Error> {
-        let names: Vec<_> =
-            self.catalog.read().definitions.groups.iter().map(|group| group.name.to_string()).collect();
+        let names: Vec<_> = self
+            .catalog
+            .read()
+            .definitions
+            .groups
+            .iter()
+            .map(|group| group.name.to_string())
+            .collect();
         let mut digest = 0_u64;
         for name in names {
             let plan = self.plan_features(&[&format!("{name}:*")])?;
@@ -23,7 +29,10 @@ impl<V: Vfs> Database<V> {
                     let mut shown = format!("{name} {:?}", page.event_times.get(row));
                     for column in &page.columns {
                         let (status, value) = column.get(row)?;
-                        shown.push_str(&format!(" {status} {:?}", value.map(|value| value.to_owned())));
+                        shown.push_str(&format!(
+                            " {status} {:?}",
+                            value.map(|value| value.to_owned())
+                        ));
                     }
                     // A sum does not depend on order; equal entities cannot cancel out, keys are unique.
                     digest = digest.wrapping_add(crc64(0, &[key, shown.as_bytes()]));

@@ -17,7 +17,9 @@ pub enum Error {
         hint: String,
     },
     /// The definitions changed since the plan was made: prepare again and retry.
-    #[error("definitions are at version {current}, this plan was made for {planned}: prepare again")]
+    #[error(
+        "definitions are at version {current}, this plan was made for {planned}: prepare again"
+    )]
     StalePlan {
         /// Version the plan was made for.
         planned: u64,

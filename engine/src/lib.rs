@@ -31,12 +31,14 @@ mod windows;
 mod write;
 
 pub use config::Config;
-pub use storage::{CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs};
 pub use database::Database;
 pub use error::Error;
 pub use producer::{Outcome, ProducerId};
 pub use read::{ReadOptions, ReadPlan, ReadRequest, ScanCursor, ScanPage, Vectors};
 pub use stats::{GroupMemory, StatValue};
+pub use storage::{
+    CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,
+};
 pub use write::{
     Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, WriteOptions, Written,
 };

@@ -187,7 +187,10 @@ mod tests {
         b.encode(&mut push);
         let c = Delete { header: HEADER, group: 1, keys: vec![b"k", b"l"] };
         c.encode(&mut delete);
-        assert_eq!((Put::decode(&put), Push::decode(&push), Delete::decode(&delete)), (Ok(a), Ok(b), Ok(c)));
+        assert_eq!(
+            (Put::decode(&put), Push::decode(&push), Delete::decode(&delete)),
+            (Ok(a), Ok(b), Ok(c))
+        );
         for end in 0..put.len() {
             assert!(Put::decode(&put[..end]).is_err(), "{end}");
         }
@@ -203,7 +206,8 @@ mod tests {
         let row = PutRow { key: b"k", event_time: 258, row: &[2, 5] };
         Put { header: HEADER, group: 1, features: 2, rows: vec![row] }.encode(&mut bytes);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let header = "07000000000000000000000000000000090000000000000001000000020000000300000004000000";
+        let header =
+            "07000000000000000000000000000000090000000000000001000000020000000300000004000000";
         let body = "010000000200000001000000010000006b0201000000000000020000000205";
         assert_eq!(hex, format!("{header}{body}"));
     }

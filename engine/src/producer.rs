@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use model::limits::{PRODUCER_SEQUENCES_MAX, PRODUCERS_MAX};
-use storage::Lsn;
 use stdx::sync::Mutex;
+use storage::Lsn;
 
 /// Who writes: chosen by the client. 0 is nobody: such writes are not remembered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -95,11 +95,8 @@ impl Producers {
 
     /// Forgets the tenth of producers that was seen least lately.
     fn forget_oldest(&self) {
-        let mut seen: Vec<_> = self
-            .table
-            .iter()
-            .map(|entry| (entry.value().lock().last_seen, *entry.key()))
-            .collect();
+        let mut seen: Vec<_> =
+            self.table.iter().map(|entry| (entry.value().lock().last_seen, *entry.key())).collect();
         let tenth = seen.len() / 10;
         seen.select_nth_unstable(tenth);
         for (_, id) in seen.into_iter().take(tenth) {
@@ -119,7 +116,11 @@ mod tests {
         assert_eq!(producer.known(5), Known::New);
         producer.record(5, Lsn(9), outcome);
         assert_eq!(producer.known(5), Known::Applied(Lsn(9), outcome));
-        assert_eq!(producer.known(4), Known::New, "several may be in flight and arrive out of order");
+        assert_eq!(
+            producer.known(4),
+            Known::New,
+            "several may be in flight and arrive out of order"
+        );
         for sequence in 6..6 + PRODUCER_SEQUENCES_MAX as u64 {
             producer.record(sequence, Lsn(sequence), outcome);
         }

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use model::{definition::Definitions, packed_row};
-use storage::{Lsn, Vfs, Wal};
 use stdx::clock::Clock;
+use storage::{Lsn, Vfs, Wal};
 
 use crate::{
     Config, Database, Error,
@@ -108,7 +108,8 @@ impl Memory {
             route_event(&self.catalog, hasher, stream, push.fields as usize, *event, writer)
         };
         let events = push.events.iter().map(route).collect::<Result<Vec<_>, _>>()?;
-        let id = |event: &crate::apply::RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
+        let id =
+            |event: &crate::apply::RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
         let mut ids = runtime.state.dedup.lock(events.iter().filter_map(id));
         for event in &events {
             runtime.state.advance(event.event_time);

@@ -52,11 +52,19 @@ impl Outcome {
 }
 
 /// Handles `request`, which has been waiting for `waited_ms`.
-pub(crate) fn dispatch(shared: &Shared, request: &Frame, waited_ms: u64, output: &mut Vec<u8>) -> Answer {
+pub(crate) fn dispatch(
+    shared: &Shared,
+    request: &Frame,
+    waited_ms: u64,
+    output: &mut Vec<u8>,
+) -> Answer {
     let header = request.header();
     let late = header.deadline_ms > 0 && waited_ms > u64::from(header.deadline_ms);
     let handled = if late {
-        let message = format!("the request waited {waited_ms} ms, its deadline was {} ms", header.deadline_ms);
+        let message = format!(
+            "the request waited {waited_ms} ms, its deadline was {} ms",
+            header.deadline_ms
+        );
         Err(failure(CallStatus::DeadlineExceeded, message))
     } else {
         handle(shared, header, request.body())
@@ -105,7 +113,11 @@ impl Waiting {
                 reply_ok(self.header, output, |out| (self.reply)(out, receipt));
             }
             Err(error @ engine::StorageError::NoLog) => {
-                reply_failure(self.header, &failure(CallStatus::Unavailable, error.to_string()), output);
+                reply_failure(
+                    self.header,
+                    &failure(CallStatus::Unavailable, error.to_string()),
+                    output,
+                );
             }
             // It is in memory and perhaps on the disk: only a restart will tell.
             Err(error) => {

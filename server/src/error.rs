@@ -32,7 +32,9 @@ impl Error {
             std::io::ErrorKind::AddrInUse => {
                 "; another program has the port: stop it, or choose another (port 0 picks a free one)"
             }
-            std::io::ErrorKind::AddrNotAvailable => "; no interface of this machine has that address",
+            std::io::ErrorKind::AddrNotAvailable => {
+                "; no interface of this machine has that address"
+            }
             std::io::ErrorKind::PermissionDenied => "; ports below 1024 need privileges",
             _ => "",
         };

@@ -169,6 +169,7 @@ impl Catalog {
 }
 
 fn fed_by(groups: &[GroupRuntime], stream: usize) -> Arc<[usize]> {
-    let fed = |group: &GroupRuntime| matches!(group, GroupRuntime::Windows(w) if w.stream == stream);
+    let fed =
+        |group: &GroupRuntime| matches!(group, GroupRuntime::Windows(w) if w.stream == stream);
     groups.iter().enumerate().filter(|(_, group)| fed(group)).map(|(index, _)| index).collect()
 }

@@ -33,9 +33,12 @@ impl ReadPlan {
             let mut out = Column::new(derived.data_type, rows);
             for row in 0..rows {
                 let request = request_rows.get(row).or(request_rows.first()).copied();
-                let request = request.map_or(Ok(Vec::new()), |row| packed_row::read_row(row, &types))?;
-                let inputs = Inputs::gather(columns, service.features.len(), &request, types.len(), row)?;
-                let given = if inputs.any_partial(&used) { Status::Partial } else { Status::Present };
+                let request =
+                    request.map_or(Ok(Vec::new()), |row| packed_row::read_row(row, &types))?;
+                let inputs =
+                    Inputs::gather(columns, service.features.len(), &request, types.len(), row)?;
+                let given =
+                    if inputs.any_partial(&used) { Status::Partial } else { Status::Present };
                 match expr::evaluate(&derived.expr, &inputs.values) {
                     Ok(Some(value)) => out.push(given, value),
                     Ok(None) => out.push_empty(Status::Null),
@@ -51,14 +54,18 @@ impl ReadPlan {
     fn check_request_rows(&self, given: &[&[u8]], rows: usize) -> Result<(), Error> {
         let fields = self.request_fields();
         let names = || {
-            let names: Vec<_> =
-                fields.iter().map(|field| format!("{} ({})", field.name, field.data_type)).collect();
+            let names: Vec<_> = fields
+                .iter()
+                .map(|field| format!("{} ({})", field.name, field.data_type))
+                .collect();
             names.join(", ")
         };
         let problem = match given.len() {
             0 if !fields.is_empty() => format!("the service needs {}", names()),
             count if count > 0 && fields.is_empty() => "the service takes none".to_owned(),
-            count if count > 1 && count != rows => format!("one row for all vectors or {rows}, one for each"),
+            count if count > 1 && count != rows => {
+                format!("one row for all vectors or {rows}, one for each")
+            }
             _ => return Ok(()),
         };
         let given = format!("{} rows", given.len());
@@ -81,7 +88,8 @@ impl<'a> Inputs<'a> {
         row: usize,
     ) -> Result<Self, Error> {
         let count = columns.len() + request_count;
-        let mut inputs = Self { values: Vec::with_capacity(count), partial: Vec::with_capacity(count) };
+        let mut inputs =
+            Self { values: Vec::with_capacity(count), partial: Vec::with_capacity(count) };
         for (index, column) in columns.iter().enumerate() {
             if index == stored {
                 inputs.request(request, request_count);

@@ -57,7 +57,8 @@ impl<'a> GroupMoment<'a> {
                     return Err(Error::AsOfTooOld { as_of, floor });
                 }
                 let x = if options.exclusive { as_of } else { as_of.saturating_add(1) };
-                let at = if as_of < floor { ReadAt::Snapped { x, now } } else { ReadAt::Exact { x } };
+                let at =
+                    if as_of < floor { ReadAt::Snapped { x, now } } else { ReadAt::Exact { x } };
                 let starts: Vec<_> =
                     read.columns.iter().map(|column| start(&windows.plan, *column, at)).collect();
                 let since = windows.observed_since();

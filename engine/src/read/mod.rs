@@ -8,12 +8,7 @@ mod group;
 mod plan;
 mod scan;
 
-use model::{
-    column::Column,
-    definition::StreamClock,
-    key,
-    limits::BATCH_MAX,
-};
+use model::{column::Column, definition::StreamClock, key, limits::BATCH_MAX};
 use storage::Vfs;
 
 pub use plan::ReadPlan;
@@ -80,7 +75,8 @@ impl<V: Vfs> Database<V> {
         let width = plan.entities().len();
         for tuple in request.keys.chunks(width.max(1)).take(vectors) {
             for (entity, key) in tuple.iter().enumerate() {
-                key::validate(key, plan.key_types(entity)).map_err(|error| plan.blame(entity, error))?;
+                key::validate(key, plan.key_types(entity))
+                    .map_err(|error| plan.blame(entity, error))?;
                 reading.entity(entity, key)?;
             }
         }

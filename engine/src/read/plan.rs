@@ -75,8 +75,10 @@ impl ReadPlan {
             .filter_map(|index| catalog.definitions.entities.get(*index))
             .map(|entity| (entity.name.to_string(), entity.key.clone()))
             .collect();
-        let stored = service.features.iter().map(|feature| (feature.name.clone(), feature.data_type));
-        let derived = service.derived.iter().map(|feature| (feature.name.to_string(), feature.data_type));
+        let stored =
+            service.features.iter().map(|feature| (feature.name.clone(), feature.data_type));
+        let derived =
+            service.derived.iter().map(|feature| (feature.name.to_string(), feature.data_type));
         let outputs = stored.chain(derived).collect();
         Ok(Self { version: catalog.version, service, entities, groups, outputs })
     }
@@ -163,7 +165,11 @@ impl ReadPlan {
     /// Says whose key was wrong.
     pub(crate) fn blame(&self, entity: usize, error: model::Error) -> Error {
         let name = self.entities.get(entity).map_or("", |(name, _)| name);
-        Error::Invalid(model::Error::mismatch(format!("key of {name}"), "a valid key", error.to_string()))
+        Error::Invalid(model::Error::mismatch(
+            format!("key of {name}"),
+            "a valid key",
+            error.to_string(),
+        ))
     }
 }
 
@@ -184,7 +190,8 @@ impl<V: Vfs> Database<V> {
         match catalog.definitions.service(name) {
             Some((_, service)) => ReadPlan::new(&catalog, service.clone()),
             None => {
-                let known = catalog.definitions.services.iter().map(|service| service.name.as_str());
+                let known =
+                    catalog.definitions.services.iter().map(|service| service.name.as_str());
                 Err(Error::not_found("service", name, known))
             }
         }

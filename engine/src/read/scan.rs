@@ -39,7 +39,12 @@ impl<V: Vfs> Database<V> {
     ///
     /// # Errors
     /// [`Error::StalePlan`] when definitions changed, [`Error::Invalid`] when the plan reads several groups.
-    pub fn scan(&self, plan: &ReadPlan, cursor: ScanCursor, limit: usize) -> Result<ScanPage, Error> {
+    pub fn scan(
+        &self,
+        plan: &ReadPlan,
+        cursor: ScanCursor,
+        limit: usize,
+    ) -> Result<ScanPage, Error> {
         let catalog = self.catalog.read();
         plan.check(&catalog)?;
         let mut groups = plan.groups();
@@ -66,7 +71,8 @@ impl<V: Vfs> Database<V> {
                 page.keys.push(key.into());
                 page.event_times.push(time.unwrap_or(i64::MIN));
                 if page.keys.len() == limit {
-                    page.next = Some(ScanCursor { shard: u32::try_from(shard_index).unwrap_or(0), slot });
+                    page.next =
+                        Some(ScanCursor { shard: u32::try_from(shard_index).unwrap_or(0), slot });
                     return Ok(page);
                 }
             }

@@ -54,7 +54,7 @@ impl<'a> Slot<'a> {
 /// One row, to change.
 pub(crate) struct SlotMut<'a> {
     pub(crate) time: &'a mut i64,
-    pub(crate) times: &'a mut Option<Box<Box<[i64]>>>,
+    pub(crate) times: &'a mut OwnTimes,
     cells: &'a mut [u8],
     variable: &'a mut [Box<[u8]>],
 }
@@ -90,12 +90,14 @@ impl SlotMut<'_> {
     }
 }
 
+/// A time for each feature, behind a thin pointer: almost every row has one time and needs none.
+type OwnTimes = Option<Box<Box<[i64]>>>;
+
 #[derive(Debug)]
 struct Chunk {
     keys: Box<[Box<[u8]>]>,
     row_times: Box<[i64]>,
-    /// Thin pointers: almost every row has one time.
-    times: Box<[Option<Box<Box<[i64]>>>]>,
+    times: Box<[OwnTimes]>,
     cells: Box<[u8]>,
     variable: Box<[Box<[u8]>]>,
 }
@@ -208,7 +210,7 @@ impl Slab {
         let slot = self.slot_bytes
             + size_of::<Box<[u8]>>() * (1 + self.variable_count)
             + size_of::<i64>()
-            + size_of::<Option<Box<Box<[i64]>>>>();
+            + size_of::<OwnTimes>();
         self.chunks.len() * (slot * CHUNK_SLOTS + size_of::<Chunk>())
     }
 

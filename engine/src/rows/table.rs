@@ -126,12 +126,7 @@ impl RowTable {
 }
 
 /// The rule of `docs/semantics.md`, "Rows": per feature, the newer event time wins.
-fn put_row(
-    layout: &RowLayout,
-    row: &mut SlotMut<'_>,
-    time: i64,
-    cells: &[Cell<'_>],
-) -> PutEffect {
+fn put_row(layout: &RowLayout, row: &mut SlotMut<'_>, time: i64, cells: &[Cell<'_>]) -> PutEffect {
     let mut effect = PutEffect::default();
     let given = |feature: usize| !matches!(cells.get(feature), None | Some(Cell::Absent));
     // One time stays enough when the put is as old as the row, or covers all that the row holds.
@@ -227,7 +222,11 @@ mod tests {
             .map(|feature| {
                 let cell = row.cell(table.layout(), feature);
                 let value = cell.try_into().map_or(0, i64::from_le_bytes);
-                (row.state(feature), value, if row.state(feature) == 0 { 0 } else { row.time_of(feature) })
+                (
+                    row.state(feature),
+                    value,
+                    if row.state(feature) == 0 { 0 } else { row.time_of(feature) },
+                )
             })
             .collect()
     }
@@ -250,7 +249,10 @@ mod tests {
     fn a_feature_never_written_takes_an_older_time() {
         let (mut table, hasher) = table(&[DataType::I64, DataType::I64]);
         table.put(&hasher, b"k", 10, &[number(1)]);
-        assert_eq!(table.put(&hasher, b"k", 5, &[number(7), number(2)]), PutEffect { applied: 1, stale: 1 });
+        assert_eq!(
+            table.put(&hasher, b"k", 5, &[number(7), number(2)]),
+            PutEffect { applied: 1, stale: 1 }
+        );
         assert_eq!(shown(&table, &hasher, b"k"), [(2, 1, 10), (2, 2, 5)]);
     }
 

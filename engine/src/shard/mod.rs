@@ -81,7 +81,8 @@ impl Shard {
                     self.groups.push(GroupTable::Windows(WindowTable::default()));
                 }
                 (None, GroupRuntime::Rows(rows)) => {
-                    self.groups.push(GroupTable::Rows(RowTable::new(RowLayout::clone(&rows.layout))));
+                    self.groups
+                        .push(GroupTable::Rows(RowTable::new(RowLayout::clone(&rows.layout))));
                 }
                 (Some(GroupTable::Rows(table)), GroupRuntime::Rows(rows))
                     if *table.layout() != *rows.layout =>

@@ -67,9 +67,8 @@ impl WindowTable {
     /// Removes the state of `key`; false when there is none.
     pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
         let chunks = &self.chunks;
-        let found = self
-            .index
-            .find_entry(hasher.hash(key), |slot| *entry(chunks, *slot).key == *key);
+        let found =
+            self.index.find_entry(hasher.hash(key), |slot| *entry(chunks, *slot).key == *key);
         let Ok(found) = found else { return false };
         let (slot, _) = found.remove();
         let (chunk, at) = split(slot);
@@ -96,7 +95,8 @@ impl WindowTable {
         let slot = match self.free.pop() {
             Some(slot) => {
                 let (chunk, at) = split(slot);
-                if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)) {
+                if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at))
+                {
                     *entry = fresh;
                 }
                 slot
@@ -108,7 +108,8 @@ impl WindowTable {
                 let full = (self.chunks.len() - 1) * CHUNK_ENTRIES;
                 let last = self.chunks.last_mut().expect("a chunk was pushed");
                 last.push(fresh);
-                u32::try_from(full + last.len() - 1).expect("a shard's table holds fewer than 2^32 entities")
+                u32::try_from(full + last.len() - 1)
+                    .expect("a shard's table holds fewer than 2^32 entities")
             }
         };
         let chunks = &self.chunks;

@@ -10,8 +10,8 @@ mod put;
 
 use std::sync::Arc;
 
-use storage::{CommitTicket, Lsn, SyncLevel, Vfs};
 use stdx::sync::Mutex;
+use storage::{CommitTicket, Lsn, SyncLevel, Vfs};
 
 pub use define::Applied;
 pub use push::PushRequest;

@@ -42,7 +42,11 @@ impl<V: Vfs> Database<V> {
     ///
     /// # Errors
     /// As [`Database::put`].
-    pub fn push(&self, request: &PushRequest<'_>, options: &WriteOptions) -> Result<Written, Error> {
+    pub fn push(
+        &self,
+        request: &PushRequest<'_>,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
         check_batch(request.events.len())?;
         Fence::new(self, options).once(self, options, || {
             let catalog = self.catalog.read();
@@ -54,12 +58,18 @@ impl<V: Vfs> Database<V> {
             }
             let sequence = self.sequence_of(options);
             let mut rejects = Vec::new();
-            let routed =
-                self.route_events(&catalog, (stream, runtime), request, (options.producer, sequence), &mut rejects);
+            let routed = self.route_events(
+                &catalog,
+                (stream, runtime),
+                request,
+                (options.producer, sequence),
+                &mut rejects,
+            );
             // Bounds what the record can need, so that ids are remembered only once there is room to log them.
             let bytes = routed.iter().map(|event| event.source.event.len() + 8).sum::<usize>();
             self.wal.reserve(bytes + RECORD_HEAD_BYTES)?;
-            let admission = Admission { catalog: &catalog, stream, runtime, wall_ms: self.clock.wall_ms() };
+            let admission =
+                Admission { catalog: &catalog, stream, runtime, wall_ms: self.clock.wall_ms() };
             let (accepted, _ids) = admission.admit(routed, &mut rejects);
             let outcome = tally(accepted.len(), &rejects);
             self.counters.events(&outcome);
@@ -136,9 +146,8 @@ impl<'a> Admission<'a> {
         rejects: &mut Vec<Reject>,
     ) -> (Vec<RoutedEvent<'e>>, DedupGuards<'a>) {
         let dedup_ms = self.stream.dedup_ms;
-        let id = |event: &RoutedEvent<'_>| {
-            dedup_ms.and_then(|_| event.declared_id.as_deref()).map(fingerprint)
-        };
+        let id =
+            |event: &RoutedEvent<'_>| dedup_ms.and(event.declared_id.as_deref()).map(fingerprint);
         let mut ids = self.runtime.state.dedup.lock(events.iter().filter_map(id));
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {
@@ -156,7 +165,9 @@ impl<'a> Admission<'a> {
                     self.runtime.state.advance(event.event_time);
                     accepted.push(event);
                 }
-                Some((kind, reason)) => rejects.push(Reject { index: event.source.index, kind, reason }),
+                Some((kind, reason)) => {
+                    rejects.push(Reject { index: event.source.index, kind, reason })
+                }
             }
         }
         rejects.sort_by_key(|reject| reject.index);

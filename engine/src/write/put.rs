@@ -64,7 +64,12 @@ impl<V: Vfs> Database<V> {
                 .map(|row| PutRow { key: row.key, event_time: row.event_time, row: row.packed })
                 .collect();
             let header = Header { producer: options.producer, sequence: options.sequence, outcome };
-            let put = Put { header, group: to_u32(request.group), features: to_u32(request.features), rows };
+            let put = Put {
+                header,
+                group: to_u32(request.group),
+                features: to_u32(request.features),
+                rows,
+            };
             let mut record = Vec::new();
             put.encode(&mut record);
             self.wal.reserve(record.len())?;
@@ -72,7 +77,8 @@ impl<V: Vfs> Database<V> {
             routed.iter().for_each(|row| mask.insert(row.shard));
             let mut guards = self.shards.write(mask);
             let lsn = self.wal.append(mutation::kind::PUT, &record)?;
-            let (applied, stale) = apply_put(&mut guards, self.shards.hasher(), request.group, &routed);
+            let (applied, stale) =
+                apply_put(&mut guards, self.shards.hasher(), request.group, &routed);
             drop(guards);
             self.counters.rows(applied, stale, outcome.rejected);
             Ok((lsn, Outcome { applied, duplicate: stale, ..outcome }, rejects))
@@ -103,7 +109,13 @@ impl<V: Vfs> Database<V> {
             match checked {
                 Ok(cells) => {
                     let shard = self.shards.route(row.key);
-                    routed.push(RoutedRow { key: row.key, event_time, packed: row.row, cells, shard });
+                    routed.push(RoutedRow {
+                        key: row.key,
+                        event_time,
+                        packed: row.row,
+                        cells,
+                        shard,
+                    });
                 }
                 Err(error) => rejects.push(Reject {
                     index: to_u32(index),

@@ -7,7 +7,9 @@ use axum::{Json, extract::State, http::StatusCode};
 use crate::shared::Shared;
 
 /// What `/health` says.
-pub(super) async fn health(State(shared): State<Arc<Shared>>) -> (StatusCode, Json<serde_json::Value>) {
+pub(super) async fn health(
+    State(shared): State<Arc<Shared>>,
+) -> (StatusCode, Json<serde_json::Value>) {
     let wal = shared.database.wal();
     let poisoned = wal.poisoned();
     let code = if poisoned.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };

@@ -11,7 +11,11 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{Error, shared::Shared};
 
 /// Serves the admin port until `stop` says so. Runs on a runtime of its own.
-pub(crate) async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
     let router = Router::new().route("/health", get(health::health)).with_state(shared);
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,

@@ -49,8 +49,12 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
 
 /// The schema of a plan.
 fn vectors(plan: &ReadPlan, definitions: &Definitions) -> protocol::Prepared {
-    let entity = |(name, key): &(String, _)| PreparedEntity { name: name.clone(), key: Vec::clone(key) };
-    let column = |(name, data_type): &(String, _)| PreparedColumn { name: name.clone(), data_type: *data_type };
+    let entity =
+        |(name, key): &(String, _)| PreparedEntity { name: name.clone(), key: Vec::clone(key) };
+    let column = |(name, data_type): &(String, _)| PreparedColumn {
+        name: name.clone(),
+        data_type: *data_type,
+    };
     let group = |index: usize| definitions.groups.get(index).map(|group| group.name.to_string());
     protocol::Prepared {
         handle: 0,
@@ -78,7 +82,10 @@ fn stream_schema(definitions: &Definitions, stream: usize) -> protocol::Prepared
             .map(|stream| stream.fields.as_slice())
             .unwrap_or_default()
             .iter()
-            .map(|field| PreparedColumn { name: field.name.to_string(), data_type: field.data_type })
+            .map(|field| PreparedColumn {
+                name: field.name.to_string(),
+                data_type: field.data_type,
+            })
             .collect(),
         derived: 0,
         request: Vec::new(),

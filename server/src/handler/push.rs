@@ -14,8 +14,11 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
     let request = protocol::PushRequest::decode(body).map_err(malformed)?;
     let prepared = prepared(shared, request.handle)?;
     let Prepared::Stream(stream) = &*prepared else { return Err(wrong_kind("a stream")) };
-    let push =
-        PushRequest { stream: *stream, fields: usize::from(request.fields), events: request.events };
+    let push = PushRequest {
+        stream: *stream,
+        fields: usize::from(request.fields),
+        events: request.events,
+    };
     let written =
         shared.database.push(&push, &writing::options(request.options)).map_err(engine_failure)?;
     let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));

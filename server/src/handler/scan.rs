@@ -35,7 +35,10 @@ fn read_cursor(bytes: &[u8]) -> Result<ScanCursor, Failure> {
     let mut input = Reader::new(bytes);
     match (input.u32(), input.u32(), input.is_empty()) {
         (Ok(shard), Ok(slot), true) => Ok(ScanCursor { shard, slot }),
-        _ => Err(failure(CallStatus::Invalid, "the cursor is not one of this server: begin again without one")),
+        _ => Err(failure(
+            CallStatus::Invalid,
+            "the cursor is not one of this server: begin again without one",
+        )),
     }
 }
 

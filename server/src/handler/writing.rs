@@ -22,6 +22,10 @@ pub(super) fn rejects(rejects: Vec<engine::Reject>) -> Vec<write::Reject> {
     };
     rejects
         .into_iter()
-        .map(|reject| write::Reject { index: reject.index, kind: kind(reject.kind), reason: reject.reason })
+        .map(|reject| write::Reject {
+            index: reject.index,
+            kind: kind(reject.kind),
+            reason: reject.reason,
+        })
         .collect()
 }

@@ -1,12 +1,10 @@
 //! Nothing acknowledged under `always` is lost: a server is killed again and again in the middle of a push, restarted on
 //! the same directory and port, and the push goes on. In the end every event was counted exactly once.
 
-mod harness;
-
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use harness::Server;
+use crate::harness::Server;
 use serde_json::Value as Json;
 
 const DEFINITIONS: &str = r#"
@@ -41,7 +39,17 @@ fn every_event_is_counted_once_across_kills() {
     let addr = server.addr.clone();
     // The stream declares no event id: only the producer's sequence keeps a repeated request from counting twice.
     let mut push = Command::new(env!("CARGO_BIN_EXE_larder"))
-        .args(["push", "clicks", "-", "--input-format", "jsonl", "--batch", "100", "--format", "json"])
+        .args([
+            "push",
+            "clicks",
+            "-",
+            "--input-format",
+            "jsonl",
+            "--batch",
+            "100",
+            "--format",
+            "json",
+        ])
         .env("LARDER_ADDR", &addr)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -49,8 +57,13 @@ fn every_event_is_counted_once_across_kills() {
         .expect("the push starts");
     let mut input = push.stdin.take().expect("stdin is piped");
     for number in 0..EVENTS {
-        writeln!(input, "{{\"user\":\"u{}\",\"at\":{}}}", number % 10, 1_767_225_600_000_i64 + number as i64)
-            .expect("the push reads on");
+        writeln!(
+            input,
+            "{{\"user\":\"u{}\",\"at\":{}}}",
+            number % 10,
+            1_767_225_600_000_i64 + number as i64
+        )
+        .expect("the push reads on");
         if number % (EVENTS / (KILLS + 1)) == EVENTS / (KILLS + 2) {
             server.kill();
             server = Server::start_at(&data, &addr);

@@ -1,11 +1,9 @@
 //! A new user's first hour: own definitions, own files, and every mistake one makes on the way. Each error must name the
 //! thing and the remedy.
 
-mod harness;
-
 use std::path::{Path, PathBuf};
 
-use harness::{Server, larder};
+use crate::harness::{Server, larder};
 use serde_json::Value as Json;
 
 const DEFINITIONS: &str = r#"
@@ -108,14 +106,31 @@ fn rows_and_events_come_back_as_one_vector() {
         "{\"user\": \"ann\", \"country\": \"CH\", \"limit\": 500, \"taste\": [1, 0.5, 0]}\n{\"user\": \"bob\", \"limit\": null}\n",
     );
     let counts = json(&server.ok(&["put", "profile", &rows, "--format", "json"]));
-    assert_eq!((counts["applied"].as_u64(), counts["rejected"].as_u64()), (Some(2), Some(0)), "{counts}");
+    assert_eq!(
+        (counts["applied"].as_u64(), counts["rejected"].as_u64()),
+        (Some(2), Some(0)),
+        "{counts}"
+    );
     let events = place.file(
         "orders.csv",
         "order,user,city,number,price,at\no1,ann,Bern,1,120.50,2026-01-02T10:00:00Z\no2,ann,Bern,1,9.5,2026-01-02T10:30:00Z\no2,ann,Bern,1,9.5,2026-01-02T10:30:00Z\no3,bob,Bern,1,3,2026-01-01T00:00:00Z\n",
     );
     let counts = json(&server.ok(&["push", "orders", &events, "--format", "json"]));
-    assert_eq!((counts["accepted"].as_u64(), counts["duplicate"].as_u64()), (Some(3), Some(1)), "{counts}");
-    let get = ["get", "offer_v1", "--key", "user=ann,shop=Bern|1", "--request", "basket=50", "--format", "json"];
+    assert_eq!(
+        (counts["accepted"].as_u64(), counts["duplicate"].as_u64()),
+        (Some(3), Some(1)),
+        "{counts}"
+    );
+    let get = [
+        "get",
+        "offer_v1",
+        "--key",
+        "user=ann,shop=Bern|1",
+        "--request",
+        "basket=50",
+        "--format",
+        "json",
+    ];
     let vector = json(&server.ok(&get));
     assert_eq!(vector["key"], serde_json::json!({"user": "ann", "shop": "Bern|1"}));
     for (name, value) in [
@@ -132,18 +147,31 @@ fn rows_and_events_come_back_as_one_vector() {
     }
     has(&vector["values"]["spent_7d"].to_string(), &["130.00"]);
     assert_eq!(vector["status"]["country"], "PRESENT");
-    let nobody = json(&server.ok(&["get", "profile:country,buying:orders_1h", "--key", "zoe", "--format", "json"]));
+    let nobody = json(&server.ok(&[
+        "get",
+        "profile:country,buying:orders_1h",
+        "--key",
+        "zoe",
+        "--format",
+        "json",
+    ]));
     assert_eq!(nobody["status"]["country"], "NOT_FOUND", "{nobody}");
     assert_eq!(nobody["values"]["orders_1h"], 0, "{nobody}");
     let bob = json(&server.ok(&["get", "profile:*", "--key", "bob", "--format", "json"]));
-    assert_eq!((&bob["status"]["limit"], &bob["status"]["country"]), (&"NULL".into(), &"NOT_FOUND".into()));
+    assert_eq!(
+        (&bob["status"]["limit"], &bob["status"]["country"]),
+        (&"NULL".into(), &"NOT_FOUND".into())
+    );
     let scanned = server.ok(&["scan", "profile", "--format", "json"]);
     assert_eq!(scanned.lines().count(), 2, "{scanned}");
     server.ok(&["delete", "profile", "--key", "bob"]);
     let gone = json(&server.ok(&["get", "profile:limit", "--key", "bob", "--format", "json"]));
     assert_eq!(gone["status"]["limit"], "NOT_FOUND");
     has(&server.ok(&["describe", "offer_v1"]), &["offer_v1", "spent_7d", "share"]);
-    has(&server.ok(&["stats", "--format", "json"]), &["events_accepted_count", "group_entities_count.profile"]);
+    has(
+        &server.ok(&["stats", "--format", "json"]),
+        &["events_accepted_count", "group_entities_count.profile"],
+    );
 }
 
 #[test]
@@ -153,12 +181,16 @@ fn wrong_definitions_name_file_line_and_what_is_allowed() {
     let wrong = place.file("wrong.toml", "[entity.user]\nkey = \"text\"\n");
     let message = server.fails(1, &["apply", &wrong]);
     has(&message, &["wrong.toml:2", "text", "string, i64"]);
-    let changed = place.file("changed.toml", &DEFINITIONS.replace("limit = \"f64\"", "limit = \"i64\""));
+    let changed =
+        place.file("changed.toml", &DEFINITIONS.replace("limit = \"f64\"", "limit = \"i64\""));
     let message = server.fails(1, &["apply", &changed]);
     has(&message, &["profile", "limit"]);
     let message = server.fails(1, &["apply", "no-such-file.toml"]);
     has(&message, &["no-such-file.toml"]);
-    let more = place.file("more.toml", &format!("{DEFINITIONS}\n[service.other]\nfeatures = [\"profile:*\"]\n"));
+    let more = place.file(
+        "more.toml",
+        &format!("{DEFINITIONS}\n[service.other]\nfeatures = [\"profile:*\"]\n"),
+    );
     has(&server.ok(&["apply", &more, "--dry-run"]), &["other"]);
     has(&server.fails(1, &["get", "other", "--key", "ann"]), &["other", "offer_v1"]);
     server.ok(&["apply", &more]);
@@ -181,9 +213,14 @@ fn wrong_files_are_counted_line_by_line_and_kept() {
     );
     let kept = place.directory.path().join("kept.jsonl");
     let kept_name = kept.to_str().expect("UTF-8");
-    let output = server.run(&["push", "orders", &events, "--rejected", kept_name, "--format", "json"]);
+    let output =
+        server.run(&["push", "orders", &events, "--rejected", kept_name, "--format", "json"]);
     let counts = json(&String::from_utf8_lossy(&output.stdout));
-    assert_eq!((counts["accepted"].as_u64(), counts["rejected"].as_u64()), (Some(2), Some(3)), "{counts}");
+    assert_eq!(
+        (counts["accepted"].as_u64(), counts["rejected"].as_u64()),
+        (Some(2), Some(3)),
+        "{counts}"
+    );
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     has(&told, &["line 2", "price", "cheap", "line 3", "line 4", "at"]);
     assert_eq!(output.status.code(), Some(1), "rejected records make the command fail");
@@ -201,7 +238,10 @@ fn wrong_files_are_counted_line_by_line_and_kept() {
 fn wrong_reads_say_what_is_missing() {
     let place = Place::new();
     let server = place.server();
-    has(&server.fails(1, &["get", "offer_v2", "--key", "user=ann,shop=Bern|1"]), &["offer_v2", "offer_v1"]);
+    has(
+        &server.fails(1, &["get", "offer_v2", "--key", "user=ann,shop=Bern|1"]),
+        &["offer_v2", "offer_v1"],
+    );
     has(&server.fails(2, &["get", "offer_v1", "--key", "user=ann"]), &["shop"]);
     has(&server.fails(2, &["get", "offer_v1", "--key", "user=ann,shop=Bern"]), &["shop", "|"]);
     has(&server.fails(1, &["get", "offer_v1", "--key", "user=ann,shop=Bern|1"]), &["basket"]);
@@ -210,7 +250,10 @@ fn wrong_reads_say_what_is_missing() {
     has(&server.fails(1, &["get", "profile:colour", "--key", "ann"]), &["colour", "country"]);
     has(&server.fails(2, &["get", "profile:*"]), &["--key"]);
     let old = ["get", "buying:*", "--key", "ann", "--as-of", "1999-01-01T00:00:00Z"];
-    let event = place.file("one.jsonl", "{\"order\":\"a\",\"user\":\"ann\",\"price\":1,\"at\":\"2026-01-01T00:00:00Z\"}\n");
+    let event = place.file(
+        "one.jsonl",
+        "{\"order\":\"a\",\"user\":\"ann\",\"price\":1,\"at\":\"2026-01-01T00:00:00Z\"}\n",
+    );
     server.ok(&["push", "orders", &event]);
     has(&server.fails(1, &old), &["as-of", "horizon"]);
     server.ok(&[&old[..], &["--snap"]].concat());
@@ -239,7 +282,9 @@ fn health_is_answered_on_the_admin_port() {
     let place = Place::new();
     let server = place.server();
     let mut stream = std::net::TcpStream::connect(&server.admin).expect("the admin port answers");
-    stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answered");
     has(&answer, &["200 OK", "\"status\":\"ok\"", "durable_lsn"]);
@@ -249,11 +294,24 @@ fn health_is_answered_on_the_admin_port() {
 fn a_restart_serves_the_same_values() {
     let place = Place::new();
     let server = place.server();
-    let rows = place.file("rows.csv", "user,event_time,country,score\nann,2026-01-01T00:00:00Z,CH,1.25\n");
+    let rows =
+        place.file("rows.csv", "user,event_time,country,score\nann,2026-01-01T00:00:00Z,CH,1.25\n");
     server.ok(&["put", "profile", &rows]);
-    let event = place.file("one.jsonl", "{\"order\":\"a\",\"user\":\"ann\",\"price\":1,\"at\":\"2026-01-01T00:00:00Z\"}\n");
+    let event = place.file(
+        "one.jsonl",
+        "{\"order\":\"a\",\"user\":\"ann\",\"price\":1,\"at\":\"2026-01-01T00:00:00Z\"}\n",
+    );
     server.ok(&["push", "orders", &event]);
-    let get = ["get", "profile:score,buying:*", "--key", "ann", "--format", "json", "--as-of", "2026-01-01T00:00:00Z"];
+    let get = [
+        "get",
+        "profile:score,buying:*",
+        "--key",
+        "ann",
+        "--format",
+        "json",
+        "--as-of",
+        "2026-01-01T00:00:00Z",
+    ];
     let before = server.ok(&get);
     server.kill();
     let server = Server::start(&place.data(), &[]);

@@ -1,4 +1,3 @@
-#![expect(dead_code, reason = "each test file uses its part of the harness")]
 //! The `larder` binary as a user meets it: a server process on a free port, commands against it.
 
 use std::io::{BufRead, BufReader};
@@ -6,22 +5,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// A running `larder serve`.
-pub struct Server {
+pub(crate) struct Server {
     process: Child,
     /// HOST:PORT of the native protocol.
-    pub addr: String,
+    pub(crate) addr: String,
     /// HOST:PORT of the admin port.
-    pub admin: String,
+    pub(crate) admin: String,
 }
 
 impl Server {
     /// Starts a server on `data` with free ports and waits until it can be read from.
-    pub fn start(data: &Path, more: &[&str]) -> Self {
+    pub(crate) fn start(data: &Path, more: &[&str]) -> Self {
         Self::start_on(data, "127.0.0.1:0", more)
     }
 
     /// As [`Server::start`], on the port that an earlier server had.
-    pub fn start_at(data: &Path, addr: &str) -> Self {
+    pub(crate) fn start_at(data: &Path, addr: &str) -> Self {
         Self::start_on(data, addr, &[])
     }
 
@@ -45,12 +44,12 @@ impl Server {
     }
 
     /// Runs `larder ARGS…` against this server.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         larder(&self.addr, args)
     }
 
     /// As [`Server::run`]; the command must succeed. Returns standard output.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "larder {args:?} failed: {stderr}");
@@ -58,7 +57,7 @@ impl Server {
     }
 
     /// As [`Server::run`]; the command must fail with `code`. Returns standard error.
-    pub fn fails(&self, code: i32, args: &[&str]) -> String {
+    pub(crate) fn fails(&self, code: i32, args: &[&str]) -> String {
         let output = self.run(args);
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(code), "larder {args:?}: {stderr}");
@@ -66,18 +65,18 @@ impl Server {
     }
 
     /// Kills the process as `kill -9` does.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.process.kill().expect("the server was running");
         self.process.wait().expect("it can be waited for");
     }
 
     /// The process id.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.process.id()
     }
 
     /// Waits for the process to end by itself.
-    pub fn wait(mut self) -> std::process::ExitStatus {
+    pub(crate) fn wait(mut self) -> std::process::ExitStatus {
         self.process.wait().expect("it can be waited for")
     }
 }
@@ -91,7 +90,7 @@ impl Drop for Server {
 }
 
 /// Runs `larder ARGS…` against the server at `addr`.
-pub fn larder(addr: &str, args: &[&str]) -> Output {
+pub(crate) fn larder(addr: &str, args: &[&str]) -> Output {
     Command::new(binary())
         .args(args)
         .env("LARDER_ADDR", addr)
@@ -101,7 +100,7 @@ pub fn larder(addr: &str, args: &[&str]) -> Output {
 }
 
 /// A file of the repository.
-pub fn repository(path: &str) -> PathBuf {
+pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 

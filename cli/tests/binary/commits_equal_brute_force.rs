@@ -2,17 +2,16 @@
 //! value of every entity is compared with one computed from the plain list of events, and so is a service over two
 //! entities. The brute force knows nothing of tiles: it filters and adds.
 
-mod harness;
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use harness::{Server, repository};
+use crate::harness::{Server, repository};
 use serde_json::Value as Json;
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 /// Label, length and hop of the windows in `examples/commits/features.toml`: all on the coarse level.
-const WINDOWS: [(&str, i64); 4] = [("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY), ("365d", 365 * DAY)];
+const WINDOWS: [(&str, i64); 4] =
+    [("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY), ("365d", 365 * DAY)];
 const PIECES: usize = 8;
 
 #[derive(Debug, Clone)]
@@ -113,7 +112,13 @@ impl Verdict {
     }
 }
 
-fn check_group(server: &Server, group: &str, by_key: &HashMap<&str, Vec<&Touch>>, now: i64, verdict: &mut Verdict) {
+fn check_group(
+    server: &Server,
+    group: &str,
+    by_key: &HashMap<&str, Vec<&Touch>>,
+    now: i64,
+    verdict: &mut Verdict,
+) {
     let scanned = server.ok(&["scan", &format!("{group}_activity"), "--format", "json"]);
     let mut seen = 0;
     for line in scanned.lines() {
@@ -128,13 +133,23 @@ fn check_group(server: &Server, group: &str, by_key: &HashMap<&str, Vec<&Touch>>
                 verdict.compare(&format!("{group} {key}"), &name, &entity["values"][&name], &value);
             }
         }
-        assert_eq!(entity["values"].as_object().map(serde_json::Map::len), Some(columns), "{group} {key}");
+        assert_eq!(
+            entity["values"].as_object().map(serde_json::Map::len),
+            Some(columns),
+            "{group} {key}"
+        );
         seen += 1;
     }
     assert_eq!(seen, by_key.len(), "entities of {group}");
 }
 
-fn check_service(server: &Server, touch: &Touch, pushed: &[Touch], now: i64, verdict: &mut Verdict) {
+fn check_service(
+    server: &Server,
+    touch: &Touch,
+    pushed: &[Touch],
+    now: i64,
+    verdict: &mut Verdict,
+) {
     let key = format!("author={},file={}", touch.author, touch.file);
     let line = server.ok(&["get", "review_v1", "--key", &key, "--format", "json"]);
     let vector: Json = serde_json::from_str(&line).expect("one JSON object");
@@ -145,7 +160,8 @@ fn check_service(server: &Server, touch: &Touch, pushed: &[Touch], now: i64, ver
             for (name, value) in expected(prefix, &in_window(&events, now, length), label) {
                 let values = &vector["values"];
                 // Columns of both groups carry their group's name.
-                let served = values.get(&name).unwrap_or(&values[format!("{prefix}_activity:{name}")]);
+                let served =
+                    values.get(&name).unwrap_or(&values[format!("{prefix}_activity:{name}")]);
                 verdict.compare(&key, &name, served, &value);
             }
         }
@@ -157,17 +173,25 @@ fn every_value_equals_brute_force_after_every_piece() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let definitions = repository("examples/commits/features.toml");
     let definitions = definitions.to_str().expect("a UTF-8 path");
-    let server = Server::start(&directory.path().join("data"), &["--sync", "interval", "--apply", definitions]);
+    let server = Server::start(
+        &directory.path().join("data"),
+        &["--sync", "interval", "--apply", definitions],
+    );
     let (header, touches) = history();
     let mut verdict = Verdict::default();
     let piece_length = touches.len().div_ceil(PIECES);
     for (piece, chunk) in touches.chunks(piece_length).enumerate() {
         let path = directory.path().join("piece.csv");
-        let lines: Vec<_> = std::iter::once(&header).chain(chunk.iter().map(|touch| &touch.line)).cloned().collect();
+        let lines: Vec<_> = std::iter::once(&header)
+            .chain(chunk.iter().map(|touch| &touch.line))
+            .cloned()
+            .collect();
         std::fs::write(&path, lines.join("\n")).expect("a piece can be written");
-        let counts = server.ok(&["push", "touches", path.to_str().expect("UTF-8"), "--format", "json"]);
+        let counts =
+            server.ok(&["push", "touches", path.to_str().expect("UTF-8"), "--format", "json"]);
         let counts: Json = serde_json::from_str(&counts).expect("one JSON object");
-        let count = |name: &str| counts[name].as_u64().unwrap_or_else(|| panic!("no {name} in {counts}"));
+        let count =
+            |name: &str| counts[name].as_u64().unwrap_or_else(|| panic!("no {name} in {counts}"));
         assert_eq!(count("accepted") + count("late"), chunk.len() as u64, "{counts}");
         let pushed = &touches[..touches.len().min((piece + 1) * piece_length)];
         let now = pushed.iter().map(|touch| touch.at).max().expect("something was pushed");

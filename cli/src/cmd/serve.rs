@@ -1,0 +1,77 @@
+//! `larder serve`: opens the database, serves it, ends gently on SIGTERM or Ctrl-C.
+
+use std::sync::Arc;
+
+use engine::{Config, Database, OsFs};
+use server::Server;
+use stdx::clock::SystemClock;
+
+use super::{read_text, shown_name};
+use crate::{args, error::CliError, output};
+
+/// See the module.
+pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
+    start_logging();
+    let config = Config { sync: args.sync, ..Config::default() };
+    let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
+    let database = Database::open(files, &config, Arc::new(SystemClock::new()))?;
+    tell_recovery(&database, config.seed);
+    if let Some(path) = &args.apply {
+        apply(&database, path)?;
+    }
+    let mut options = server::Config { listen: args.listen, admin: args.admin, ..server::Config::default() };
+    if let Some(threads) = args.threads {
+        options.threads = threads;
+    }
+    let server = Server::start(&options, database).map_err(|error| CliError::failed(error.to_string()))?;
+    let ready = format!("listening native={} admin={}", server.native_addr(), server.admin_addr());
+    output::line(&ready)?;
+    wait_for_signal()?;
+    tracing::info!("stopping: requests in flight are answered, the log is synced and sealed");
+    server.shutdown().map_err(|error| CliError::failed(error.to_string()))
+}
+
+fn start_logging() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Only the first of a process takes effect; there is no second here.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+fn tell_recovery(database: &Database<OsFs>, seed: u64) {
+    let report = database.recovery();
+    tracing::info!(records = report.records, segments = report.segments, seed, "the log was replayed");
+    if let Some(torn) = &report.torn_tail {
+        tracing::warn!(
+            file = torn.file,
+            offset = torn.offset,
+            last_lsn = torn.last_lsn.0,
+            "an unfinished write at the end of the log was cut off; nothing acknowledged under sync policy always was in it"
+        );
+    }
+}
+
+fn apply(database: &Database<OsFs>, path: &std::path::Path) -> Result<(), CliError> {
+    let applied = database.apply(&shown_name(path), &read_text(path)?, false)?;
+    if applied.plan.is_refused() {
+        return Err(CliError::failed(format!("{}: refused\n{}", path.display(), applied.plan)));
+    }
+    if let Some(ticket) = applied.ticket {
+        ticket.wait().map_err(engine::Error::from)?;
+        tracing::info!(version = applied.version, "definitions were applied");
+    }
+    Ok(())
+}
+
+/// Returns on SIGTERM or Ctrl-C.
+fn wait_for_signal() -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            pressed = tokio::signal::ctrl_c() => pressed.map_err(CliError::from),
+        }
+    })
+}

@@ -1,0 +1,6 @@
+//! The `larder` binary as its users meet it, one story a file.
+
+mod a_new_user;
+mod commits_equal_brute_force;
+mod harness;
+mod kill_while_pushing;

@@ -1,0 +1,6 @@
+//! The embeddable database on a simulated disk, one scenario a file.
+
+mod events;
+mod harness;
+mod replay_equals_live;
+mod rows;

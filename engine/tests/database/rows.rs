@@ -1,0 +1,89 @@
+//! Rows: absent is not null, the newest event time wins per feature, old values expire, and all of it survives a crash.
+
+use crate::harness::{Place, START, get, put};
+use engine::{ReadOptions, WriteOptions};
+
+const ALL: &[&str] = &["profile:country", "profile:limit"];
+
+#[test]
+fn the_worked_example_of_the_semantics_page_holds() {
+    let place = Place::new();
+    let database = place.start();
+    let nobody = WriteOptions::default();
+    let now = ReadOptions::default();
+    let minute = 60_000;
+    place.clock.set_wall_ms(START + 61 * minute);
+    assert_eq!(get(&database, ALL, "ann", now), ["NOT_FOUND", "NOT_FOUND"]);
+    put(&database, "profile", "ann", START, &["CH", "500"], &nobody);
+    put(&database, "profile", "ann", START + 60 * minute, &["-", "800"], &nobody);
+    assert_eq!(get(&database, ALL, "ann", now), ["EXPIRED", "PRESENT 800"], "max age is an hour");
+    let stale = put(&database, "profile", "ann", START + 30 * minute, &["DE", "600"], &nobody);
+    assert_eq!((stale.outcome.applied, stale.outcome.duplicate), (1, 0), "one feature was newer");
+    assert_eq!(get(&database, ALL, "ann", now), ["PRESENT DE", "PRESENT 800"]);
+    let stale = put(&database, "profile", "ann", START + 15 * minute, &["null", "-"], &nobody);
+    assert_eq!((stale.outcome.applied, stale.outcome.duplicate), (0, 1), "nothing was");
+    let as_of = ReadOptions { as_of: Some(START + 30 * minute), ..now };
+    assert_eq!(get(&database, ALL, "ann", as_of), ["PRESENT DE", "NOT_FOUND"], "not known then");
+    put(&database, "profile", "ann", START + 60 * minute, &["null", "null"], &nobody);
+    assert_eq!(get(&database, ALL, "ann", now), ["NULL", "NULL"]);
+}
+
+#[test]
+fn a_crash_keeps_rows_definitions_and_derived_values() {
+    let place = Place::new();
+    let database = place.start();
+    for number in 0..200 {
+        let key = format!("user-{number}");
+        put(
+            &database,
+            "profile",
+            &key,
+            START + number,
+            &["CH", &number.to_string()],
+            &WriteOptions::default(),
+        );
+    }
+    let (version, digest) = (database.definitions_version(), database.digest().expect("readable"));
+    database.abandon();
+    drop(database);
+    place.fs.crash(&mut stdx::prng::Prng::new(3));
+    let database = place.open();
+    assert_eq!(
+        (database.definitions_version(), database.digest().expect("readable")),
+        (version, digest)
+    );
+    let vector = get(&database, &["offer"], "user-21", ReadOptions::default());
+    assert_eq!(vector[..2], ["PRESENT CH", "PRESENT 21"]);
+    assert_eq!(vector.last().map(String::as_str), Some("PRESENT 42"));
+}
+
+#[test]
+fn a_group_grows_at_its_end_and_keeps_its_rows() {
+    let place = Place::new();
+    let database = place.start();
+    put(&database, "profile", "ann", START, &["CH", "5"], &WriteOptions::default());
+    let grown = crate::harness::DEFINITIONS
+        .replace("limit = \"i64\"", "limit = \"i64\"\nname = \"string\"");
+    database.apply("test.toml", &grown, false).expect("appending is allowed");
+    put(&database, "profile", "ann", START + 1, &["-", "-", "Ann"], &WriteOptions::default());
+    let all = &["profile:country", "profile:limit", "profile:name"];
+    let expected = ["PRESENT CH", "PRESENT 5", "PRESENT Ann"];
+    assert_eq!(get(&database, all, "ann", ReadOptions::default()), expected);
+    database.close().expect("closed");
+    drop(database);
+    assert_eq!(get(&place.open(), all, "ann", ReadOptions::default()), expected);
+}
+
+#[test]
+fn a_deleted_entity_is_gone_and_stays_gone() {
+    let place = Place::new();
+    let database = place.start();
+    put(&database, "profile", "ann", START, &["CH", "5"], &WriteOptions::default());
+    let group = database.group_index("profile").expect("defined");
+    let written =
+        database.delete(group, &[b"ann", b"bob"], &WriteOptions::default()).expect("taken");
+    assert_eq!(written.outcome.applied, 1);
+    written.ticket.wait().expect("synced");
+    drop(database);
+    assert_eq!(get(&place.open(), ALL, "ann", ReadOptions::default()), ["NOT_FOUND", "NOT_FOUND"]);
+}
