@@ -1,0 +1,83 @@
+//! One call from its body to its reply: attempts, pauses, the deadline over all of them.
+
+use bytes::Bytes;
+use model::limits::FRAME_BYTES_MAX;
+use protocol::{CallStatus, Failure, Frame, Header, Opcode, frame::HEADER_BYTES};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::{Error, client::Inner, retry};
+
+impl Inner {
+    /// Sends `body` until it is answered, retries are not allowed or used up, or the request timeout passed.
+    pub(crate) async fn call(&self, operation: Opcode, body: Vec<u8>) -> Result<Frame, Error> {
+        let frame_bytes = body.len() + HEADER_BYTES;
+        if frame_bytes > FRAME_BYTES_MAX {
+            return Err(self.protocol_error(protocol::Error::Length(frame_bytes)));
+        }
+        let deadline = Instant::now() + self.config.request_timeout;
+        self.retries.earn();
+        let body = Bytes::from(body);
+        let mut attempt = 0;
+        loop {
+            let answer = timeout_at(deadline, self.attempt(operation, &body, deadline)).await;
+            let (error, may_repeat) = match answer {
+                Err(_) => return Err(self.timeout(operation)),
+                Ok(Ok(reply)) => match self.check(&reply) {
+                    Ok(()) => return Ok(reply),
+                    Err(error) => {
+                        let status = error.status();
+                        let again = status.is_some_and(|it| retry::may_repeat(operation, it));
+                        (error, again)
+                    }
+                },
+                Ok(Err(error)) => {
+                    let unsent = matches!(error, Error::Connect { .. });
+                    (error, unsent || operation.is_repeatable())
+                }
+            };
+            attempt += 1;
+            if !may_repeat || attempt > self.config.retries || !self.retries.spend() {
+                return Err(error);
+            }
+            if timeout_at(deadline, sleep(self.retries.pause(attempt))).await.is_err() {
+                return Err(error);
+            }
+        }
+    }
+
+    async fn attempt(
+        &self,
+        operation: Opcode,
+        body: &Bytes,
+        deadline: Instant,
+    ) -> Result<Frame, Error> {
+        let connection = self.pool.get(&self.retries).await?;
+        let left = deadline.saturating_duration_since(Instant::now()).as_millis();
+        let deadline_ms = u32::try_from(left).unwrap_or(u32::MAX).max(1);
+        let header = Header::request(operation, self.next_request_id(), deadline_ms);
+        connection.call(header, body.clone()).await.map_err(|reason| Error::Lost {
+            addr: self.pool.addr().to_owned(),
+            operation,
+            reason: reason.to_string(),
+        })
+    }
+
+    /// The error of a reply that is not OK.
+    fn check(&self, reply: &Frame) -> Result<(), Error> {
+        let status = reply.header().status().unwrap_or(CallStatus::Internal);
+        if status == CallStatus::Ok {
+            return Ok(());
+        }
+        let failure = Failure::decode(status, reply.body());
+        Err(failure.map_or_else(|error| self.protocol_error(error), Error::from_failure))
+    }
+
+    pub(crate) fn protocol_error(&self, source: protocol::Error) -> Error {
+        Error::Protocol { addr: self.pool.addr().to_owned(), source }
+    }
+
+    fn timeout(&self, operation: Opcode) -> Error {
+        let after_ms = u64::try_from(self.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
+        Error::Timeout { addr: self.pool.addr().to_owned(), operation, after_ms }
+    }
+}

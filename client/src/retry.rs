@@ -1,0 +1,98 @@
+//! When a call is sent again: which outcomes, after what pause, and out of what budget.
+//!
+//! | outcome | reads | put, push, delete | apply |
+//! |---|---|---|---|
+//! | cannot connect | again | again | again: nothing was sent |
+//! | connection broke | again | again, same producer and sequence: applied once | error |
+//! | OVERLOADED | again | again | error |
+//! | UNKNOWN | again | again, same producer and sequence: applied once | error |
+//! | anything else | error | error | error |
+//!
+//! The budget is a token bucket: every call puts in a tenth of a token, every retry takes a whole one, so that a server in
+//! trouble sees at most a tenth more calls, not a multiple of them.
+
+use std::time::Duration;
+
+use protocol::{CallStatus, Opcode};
+use stdx::{prng::Prng, sync::Mutex};
+
+/// Tenths of a token that the bucket holds and starts with: ten retries.
+const TENTHS_MAX: u32 = 100;
+/// Tenths of a token a retry takes.
+const TENTHS_PER_RETRY: u32 = 10;
+/// The first pause, doubled for each further one.
+const PAUSE_MS_FIRST: u64 = 25;
+/// The longest pause.
+const PAUSE_MS_MAX: u64 = 2_000;
+
+/// The budget of one client and its source of jitter.
+pub(crate) struct Retries {
+    state: Mutex<(u32, Prng)>,
+}
+
+impl Retries {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { state: Mutex::new((TENTHS_MAX, Prng::new(seed))) }
+    }
+
+    /// Counts a call.
+    pub(crate) fn earn(&self) {
+        let tenths = &mut self.state.lock().0;
+        *tenths = (*tenths + 1).min(TENTHS_MAX);
+    }
+
+    /// Takes the price of one retry; false when the budget is used up.
+    pub(crate) fn spend(&self) -> bool {
+        let tenths = &mut self.state.lock().0;
+        match tenths.checked_sub(TENTHS_PER_RETRY) {
+            Some(rest) => {
+                *tenths = rest;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The pause before the `attempt`-th retry (from 1): half of it fixed, half random.
+    pub(crate) fn pause(&self, attempt: u32) -> Duration {
+        let doubled = 1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX);
+        let whole = PAUSE_MS_FIRST.saturating_mul(doubled).min(PAUSE_MS_MAX);
+        let jitter = self.state.lock().1.below(whole / 2 + 1);
+        Duration::from_millis(whole / 2 + jitter)
+    }
+}
+
+/// True when a call that got `status` may be sent again as it is.
+pub(crate) fn may_repeat(operation: Opcode, status: CallStatus) -> bool {
+    operation.is_repeatable() && matches!(status, CallStatus::Overloaded | CallStatus::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_retries_are_free_and_ten_calls_earn_another() {
+        let retries = Retries::new(1);
+        assert_eq!((0..20).filter(|_| retries.spend()).count(), 10);
+        (0..10).for_each(|_| retries.earn());
+        assert_eq!((0..20).filter(|_| retries.spend()).count(), 1);
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_limit_and_never_vanish() {
+        let retries = Retries::new(7);
+        for (attempt, whole) in [(1, 25), (2, 50), (3, 100), (9, 2_000), (200, 2_000)] {
+            let pause = retries.pause(attempt).as_millis();
+            assert!((whole / 2..=whole).contains(&pause), "attempt {attempt}: {pause} ms");
+        }
+    }
+
+    #[test]
+    fn apply_is_never_repeated() {
+        let repeated = CallStatus::ALL.iter().any(|status| may_repeat(Opcode::Apply, *status));
+        assert!(!repeated);
+        assert!(may_repeat(Opcode::Push, CallStatus::Unknown));
+        assert!(!may_repeat(Opcode::Push, CallStatus::Unavailable));
+    }
+}
