@@ -54,6 +54,15 @@ pub enum Error {
         /// The newest known.
         supported: u16,
     },
+    /// A file that looks like a part of the log, but has no name of one.
+    #[error(
+        "{file} looks like a segment of the log, but is not called like one: give it back its name if it was renamed, else \
+         move it out of the directory"
+    )]
+    Stray {
+        /// The file.
+        file: String,
+    },
     /// A write or sync failed earlier: nothing is acknowledged any more.
     #[error(
         "the log is poisoned: {0}; reads go on, writes are refused: look at the disk, then restart to recover what was \
@@ -93,7 +102,8 @@ impl Error {
     /// Shorthand for [`Error::Io`]; a full disk becomes [`Error::Full`].
     pub fn io(operation: &'static str, file: impl Into<String>, source: std::io::Error) -> Self {
         let file = file.into();
-        if source.kind() == std::io::ErrorKind::StorageFull {
+        let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+        if full.contains(&source.kind()) {
             return Self::Full(file);
         }
         Self::Io { operation, file, source: Arc::new(source) }

@@ -13,6 +13,7 @@
 pub mod fs;
 pub mod wal;
 
+mod dir;
 mod error;
 mod lsn;
 

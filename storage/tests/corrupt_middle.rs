@@ -5,8 +5,8 @@
 mod example;
 mod harness;
 
-use example::append_each;
-use harness::{config, open};
+use example::{append_each, open};
+use harness::config;
 use storage::{Error, SyncPolicy, fs::SimFs};
 
 /// The one segment of a small log.

@@ -5,8 +5,8 @@
 mod example;
 mod harness;
 
-use example::append_each;
-use harness::{config, open};
+use example::{append_each, open};
+use harness::config;
 use storage::{Error, SyncLevel, SyncPolicy, fs::SimFs, wal::Work};
 
 #[test]

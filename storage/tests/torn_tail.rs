@@ -4,8 +4,8 @@
 mod example;
 mod harness;
 
-use example::append_each;
-use harness::{config, open};
+use example::{append_each, open};
+use harness::config;
 use storage::{
     Lsn, SyncPolicy, Vfs,
     fs::{SimFs, VFile},

@@ -32,12 +32,17 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Io`].
     fn open(&self, name: &str) -> Result<Self::File, Error>;
+    /// Gives a file another name; a file that had this name is gone then. Open handles stay usable.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn rename(&self, from: &str, to: &str) -> Result<(), Error>;
     /// Removes a file.
     ///
     /// # Errors
     /// [`Error::Io`].
     fn remove(&self, name: &str) -> Result<(), Error>;
-    /// Makes creations and removals survive a power loss.
+    /// Makes creations, renames and removals survive a power loss.
     ///
     /// # Errors
     /// [`Error::Io`].
@@ -47,6 +52,11 @@ pub trait Vfs: Clone + Send + Sync + 'static {
     /// # Errors
     /// [`Error::Io`].
     fn list(&self) -> Result<Vec<String>, Error>;
+    /// Space left for this process, in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn free_bytes(&self) -> Result<u64, Error>;
     /// The path of a file, for messages.
     fn path(&self, name: &str) -> String;
 }
@@ -64,13 +74,19 @@ pub trait VFile: Send + Sync + 'static {
     /// Makes written bytes survive a power loss.
     ///
     /// # Errors
-    /// [`Error::Io`]; what is on the disk is then unknown.
+    /// [`Error::Io`]; what is on the disk is then unknown, and stays so: the system takes the bytes for written, so that
+    /// asking again succeeds without writing them.
     fn sync_data(&self) -> Result<(), Error>;
-    /// Cuts the file at `length`, then extends it to `reserve` zero bytes.
+    /// Cuts the file at `bytes`, or extends it with zeros, without a promise of space.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn set_len(&self, bytes: u64) -> Result<(), Error>;
+    /// Extends the file with zeros to `bytes` and has the space for them; a longer file stays as it is.
     ///
     /// # Errors
     /// [`Error::Full`] or [`Error::Io`].
-    fn cut(&self, length: u64, reserve: u64) -> Result<(), Error>;
+    fn reserve(&self, bytes: u64) -> Result<(), Error>;
     /// The whole file for reading. Nobody else writes it: the directory is locked.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use memmap2::Mmap;
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::{VFile, Vfs};
-use crate::Error;
+use crate::{Error, dir::LOCK};
 
 /// Files of one directory.
 #[derive(Debug, Clone)]
@@ -29,9 +29,16 @@ impl OsFs {
     /// # Errors
     /// [`Error::Io`] names the directory.
     pub fn open(directory: &Path) -> Result<Self, Error> {
-        let shown = directory.display().to_string();
-        std::fs::create_dir_all(directory)
-            .map_err(|error| Error::io("make the data directory", shown, error))?;
+        let io =
+            |error| Error::io("make the data directory", directory.display().to_string(), error);
+        let missing: Vec<_> = directory.ancestors().take_while(|path| !path.exists()).collect();
+        std::fs::create_dir_all(directory).map_err(io)?;
+        // A power loss must not take the directory with all that was acknowledged in it.
+        for made in missing {
+            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let parent = File::open(parent.unwrap_or(Path::new("."))).map_err(io)?;
+            parent.sync_all().map_err(io)?;
+        }
         Ok(Self { directory: Arc::new(directory.to_owned()) })
     }
 
@@ -52,8 +59,6 @@ pub struct OsFile {
 pub struct OsLock {
     _file: File,
 }
-
-const LOCK: &str = "LOCK";
 
 impl Vfs for OsFs {
     type File = OsFile;
@@ -111,6 +116,11 @@ impl Vfs for OsFs {
         Ok(OsFile { file, path })
     }
 
+    fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        std::fs::rename(self.at(from), self.at(to))
+            .map_err(|error| Error::io("rename", self.path(from), error))
+    }
+
     fn remove(&self, name: &str) -> Result<(), Error> {
         std::fs::remove_file(self.at(name))
             .map_err(|error| Error::io("remove", self.path(name), error))
@@ -130,6 +140,13 @@ impl Vfs for OsFs {
         Ok(names)
     }
 
+    fn free_bytes(&self) -> Result<u64, Error> {
+        let system = rustix::fs::statvfs(&*self.directory).map_err(|error| {
+            Error::io("ask the free space of", self.directory.display().to_string(), error.into())
+        })?;
+        Ok(system.f_bavail.saturating_mul(system.f_frsize))
+    }
+
     fn path(&self, name: &str) -> String {
         self.at(name).display().to_string()
     }
@@ -138,20 +155,6 @@ impl Vfs for OsFs {
 impl OsFile {
     fn io(&self, operation: &'static str, error: std::io::Error) -> Error {
         Error::io(operation, self.path.clone(), error)
-    }
-
-    /// Reserves space, so that later writes cannot meet a full disk; where the file system cannot, only the length is set.
-    fn reserve(&self, bytes: u64) -> Result<(), Error> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        match fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
-            Ok(()) => Ok(()),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                self.file.set_len(bytes).map_err(|error| self.io("extend", error))
-            }
-            Err(error) => Err(self.io("reserve space for", error.into())),
-        }
     }
 }
 
@@ -178,9 +181,23 @@ impl VFile for OsFile {
         self.file.sync_data().map_err(|error| self.io("sync", error))
     }
 
-    fn cut(&self, length: u64, reserve: u64) -> Result<(), Error> {
-        self.file.set_len(length).map_err(|error| self.io("cut", error))?;
-        self.reserve(reserve.max(length))
+    fn set_len(&self, bytes: u64) -> Result<(), Error> {
+        self.file.set_len(bytes).map_err(|error| self.io("change the length of", error))
+    }
+
+    /// Where the file system cannot reserve space, only the length is set.
+    fn reserve(&self, bytes: u64) -> Result<(), Error> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                let length = self.file.metadata().map_err(|error| self.io("read", error))?.len();
+                self.set_len(length.max(bytes))
+            }
+            Err(error) => Err(self.io("reserve space for", error.into())),
+        }
     }
 
     #[expect(

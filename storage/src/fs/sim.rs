@@ -1,10 +1,13 @@
 //! A disk in memory that loses, tears and fails as a test says, the same way for the same seed.
 //!
 //! What was written is visible at once; it survives [`SimFs::crash`] for certain only when it was synced. Of every unsynced
-//! sector a crash keeps the new bytes, the old ones, or garbage; of unsynced creations and removals it keeps a prefix. Bytes
-//! that were not written stay as they are, even in a sector that was (powersafe overwrite, as SQLite assumes too).
+//! sector a crash keeps the new bytes, the old ones, or garbage; of unsynced creations, renames and removals it keeps a prefix.
+//! Bytes that were not written stay as they are, even in a sector that was (powersafe overwrite, as SQLite assumes too).
+//!
+//! A sync that fails is as treacherous as Linux makes it: the written bytes are still seen, never reach the disk, and the next
+//! sync succeeds without them. A write that fails leaves half of its bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use stdx::{prng::Prng, sync::Mutex};
@@ -15,25 +18,97 @@ use crate::Error;
 /// Bytes that reach a disk together.
 const SECTOR: usize = 512;
 
+/// Names a file whatever it is called.
+type Inode = u64;
+
 #[derive(Debug, Clone, Default)]
 struct Content {
     /// As processes see it.
     seen: Vec<u8>,
     /// As a crash finds it.
     durable: Vec<u8>,
+    /// Sectors that the next sync brings to the disk. Others differ between `seen` and `durable` only after a failed sync.
+    dirty: BTreeSet<usize>,
+    /// The length was changed since the last sync.
+    resized: bool,
 }
 
+impl Content {
+    fn write(&mut self, start: usize, bytes: &[u8]) {
+        let end = start + bytes.len();
+        if self.seen.len() < end {
+            self.resize(end);
+        }
+        for (to, from) in self.seen.iter_mut().skip(start).zip(bytes) {
+            *to = *from;
+        }
+        self.dirty.extend(start / SECTOR..end.div_ceil(SECTOR));
+    }
+
+    fn resize(&mut self, length: usize) {
+        let (low, high) = (length.min(self.seen.len()), length.max(self.seen.len()));
+        self.dirty.extend(low / SECTOR..high.div_ceil(SECTOR));
+        self.seen.resize(length, 0);
+        self.resized = true;
+    }
+
+    fn sync(&mut self) {
+        if self.resized {
+            self.durable.resize(self.seen.len(), 0);
+        }
+        for sector in std::mem::take(&mut self.dirty) {
+            let from = self.seen.iter().skip(sector * SECTOR).take(SECTOR);
+            for (to, from) in self.durable.iter_mut().skip(sector * SECTOR).zip(from) {
+                *to = *from;
+            }
+        }
+        self.resized = false;
+    }
+
+    /// The system forgets that there was something to bring to the disk.
+    fn fail_sync(&mut self) {
+        self.dirty.clear();
+        self.resized = false;
+    }
+
+    /// What a crash leaves.
+    fn settle(&mut self, prng: &mut Prng) {
+        if self.resized && prng.chance(0.5) {
+            self.durable.resize(self.seen.len(), 0);
+        }
+        for sector in std::mem::take(&mut self.dirty) {
+            let fate = prng.below(8);
+            let new = self.seen.iter().skip(sector * SECTOR).take(SECTOR);
+            for (old, new) in self.durable.iter_mut().skip(sector * SECTOR).zip(new) {
+                match fate {
+                    0..=3 => *old = *new,
+                    4..=6 => {}
+                    // Powersafe overwrite: bytes of the sector that were not written are as they were.
+                    _ if *old == *new => {}
+                    _ => *old = u8::try_from(prng.below(256)).unwrap_or(0),
+                }
+            }
+        }
+        self.resized = false;
+        self.seen.clone_from(&self.durable);
+    }
+}
+
+/// A change of the directory, with what it takes to undo it.
 #[derive(Debug)]
 enum DirChange {
-    Created(String),
-    Removed(String, Content),
+    Created { name: String },
+    Renamed { from: String, to: String, replaced: Option<Inode> },
+    Removed { name: String, inode: Inode },
 }
 
 #[derive(Debug, Default)]
 struct Disk {
-    files: BTreeMap<String, Content>,
-    /// Creations and removals since the directory was synced.
+    names: BTreeMap<String, Inode>,
+    contents: BTreeMap<Inode, Content>,
+    /// Since the directory was synced.
     unsynced: Vec<DirChange>,
+    next_inode: Inode,
     locked: bool,
     /// Calls that change something, counted.
     operations: u64,
@@ -44,6 +119,52 @@ struct Disk {
     capacity: Option<u64>,
     /// Handles of an earlier life are dead.
     life: u64,
+}
+
+/// How an operation goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Succeeds,
+    Fails,
+}
+
+impl Disk {
+    fn content(&mut self, name: &str) -> Option<&mut Content> {
+        self.contents.get_mut(self.names.get(name)?)
+    }
+
+    /// Refuses what would need more space than there is.
+    fn need(&self, name: &str, more: u64) -> Result<(), Error> {
+        let full = self.capacity.is_some_and(|capacity| self.used() + more > capacity);
+        if full { Err(Error::Full(name.to_owned())) } else { Ok(()) }
+    }
+
+    fn used(&self) -> u64 {
+        self.names
+            .values()
+            .filter_map(|inode| self.contents.get(inode))
+            .map(|content| content.seen.len() as u64)
+            .sum()
+    }
+
+    fn undo(&mut self, change: DirChange) {
+        match change {
+            DirChange::Created { name } => {
+                self.names.remove(&name);
+            }
+            DirChange::Renamed { from, to, replaced } => {
+                if let Some(inode) = self.names.remove(&to) {
+                    self.names.insert(from, inode);
+                }
+                if let Some(inode) = replaced {
+                    self.names.insert(to, inode);
+                }
+            }
+            DirChange::Removed { name, inode } => {
+                self.names.insert(name, inode);
+            }
+        }
+    }
 }
 
 /// A simulated directory; clones share it.
@@ -64,7 +185,7 @@ impl SimFs {
         self.disk.lock().power_off_at = Some(operation);
     }
 
-    /// The `operation`-th change (counted from 1) fails once with an I/O error; what it wrote is not there.
+    /// The `operation`-th change (counted from 1) fails once with an I/O error; see the module for what it leaves behind.
     pub fn fail_at(&self, operation: u64) {
         self.disk.lock().failing.push(operation);
     }
@@ -82,8 +203,7 @@ impl SimFs {
 
     /// Flips one bit of what is on the disk: bit rot.
     pub fn flip_bit(&self, name: &str, bit: usize) {
-        let mut disk = self.disk.lock();
-        if let Some(content) = disk.files.get_mut(name) {
+        if let Some(content) = self.disk.lock().content(name) {
             for bytes in [&mut content.seen, &mut content.durable] {
                 if let Some(byte) = bytes.get_mut(bit / 8) {
                     *byte ^= 1 << (bit % 8);
@@ -95,22 +215,24 @@ impl SimFs {
     /// The bytes of a file as a process sees them.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Vec<u8> {
-        self.disk.lock().files.get(name).map(|content| content.seen.clone()).unwrap_or_default()
+        self.disk.lock().content(name).map(|content| content.seen.clone()).unwrap_or_default()
     }
 
-    /// A copy of the disk as it is, with nothing unsynced: for trying damage on.
+    /// A copy of the disk as it is seen, with nothing unsynced: for trying damage on.
     #[must_use]
     pub fn fork(&self) -> Self {
         let disk = self.disk.lock();
-        let files = disk
-            .files
-            .iter()
-            .map(|(name, content)| {
-                let seen = content.seen.clone();
-                (name.clone(), Content { durable: seen.clone(), seen })
-            })
-            .collect();
-        Self { disk: Arc::new(Mutex::new(Disk { files, ..Disk::default() })) }
+        let synced = |(inode, content): (&Inode, &Content)| {
+            let seen = content.seen.clone();
+            (*inode, Content { durable: seen.clone(), seen, ..Content::default() })
+        };
+        let copy = Disk {
+            names: disk.names.clone(),
+            contents: disk.contents.iter().map(synced).collect(),
+            next_inode: disk.next_inode,
+            ..Disk::default()
+        };
+        Self { disk: Arc::new(Mutex::new(copy)) }
     }
 
     /// The power goes and comes back: unsynced bytes and directory changes are kept, lost or garbled as `prng` says, every
@@ -120,17 +242,10 @@ impl SimFs {
         let changes = std::mem::take(&mut disk.unsynced);
         let kept = usize::try_from(prng.below(changes.len() as u64 + 1)).unwrap_or(0);
         for change in changes.into_iter().skip(kept).rev() {
-            match change {
-                DirChange::Created(name) => {
-                    disk.files.remove(&name);
-                }
-                DirChange::Removed(name, content) => {
-                    disk.files.insert(name, content);
-                }
-            }
+            disk.undo(change);
         }
-        for content in disk.files.values_mut() {
-            settle(content, prng);
+        for content in disk.contents.values_mut() {
+            content.settle(prng);
         }
         drop(disk);
         self.kill();
@@ -146,10 +261,11 @@ impl SimFs {
         disk.life += 1;
     }
 
+    /// One operation that changes something.
     fn change<T>(
         &self,
         name: &str,
-        act: impl FnOnce(&mut Disk) -> Result<T, Error>,
+        act: impl FnOnce(&mut Disk, Fate) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut disk = self.disk.lock();
         disk.operations += 1;
@@ -157,59 +273,42 @@ impl SimFs {
         if disk.power_off_at.is_some_and(|at| now >= at) {
             return Err(failure("use", name, "the power is gone"));
         }
-        if disk.failing.contains(&now) {
-            return Err(failure("use", name, "a simulated I/O error"));
+        let fate = if disk.failing.contains(&now) { Fate::Fails } else { Fate::Succeeds };
+        let done = act(&mut disk, fate)?;
+        match fate {
+            Fate::Succeeds => Ok(done),
+            Fate::Fails => Err(failure("use", name, "a simulated I/O error")),
         }
-        act(&mut disk)
     }
-}
 
-/// What a crash leaves of one file.
-fn settle(content: &mut Content, prng: &mut Prng) {
-    if content.seen == content.durable {
-        return;
+    /// One operation that changes names: when it fails it has changed nothing.
+    fn change_names<T>(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Disk) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.change(name, |disk, fate| match fate {
+            Fate::Succeeds => act(disk),
+            Fate::Fails => Err(failure("use", name, "a simulated I/O error")),
+        })
     }
-    let length = if prng.chance(0.5) { content.seen.len() } else { content.durable.len() };
-    let mut left = vec![0; length];
-    for start in (0..length).step_by(SECTOR) {
-        let end = (start + SECTOR).min(length);
-        let sector = |bytes: &[u8]| {
-            let mut sector = vec![0; end - start];
-            for (to, from) in sector.iter_mut().zip(bytes.iter().skip(start)) {
-                *to = *from;
-            }
-            sector
-        };
-        let (new, old) = (sector(&content.seen), sector(&content.durable));
-        let chosen = match prng.below(8) {
-            _ if new == old => new,
-            0..=3 => new,
-            4..=6 => old,
-            // Powersafe overwrite: bytes of the sector that were not written are as they were.
-            _ => {
-                let mut garble = |(new, old): (&u8, &u8)| {
-                    if new == old { *old } else { u8::try_from(prng.below(256)).unwrap_or(0) }
-                };
-                new.iter().zip(&old).map(&mut garble).collect()
-            }
-        };
-        for (to, from) in left.iter_mut().skip(start).zip(chosen) {
-            *to = from;
-        }
-    }
-    content.durable.clone_from(&left);
-    content.seen = left;
 }
 
 fn failure(operation: &'static str, name: &str, why: &str) -> Error {
     Error::io(operation, name, std::io::Error::other(why.to_owned()))
 }
 
+fn no_such_file(operation: &'static str, name: &str) -> Error {
+    failure(operation, name, "there is no such file")
+}
+
 /// A simulated file.
 #[derive(Debug)]
 pub struct SimFile {
     fs: SimFs,
+    /// What it was called when it was opened, for messages.
     name: String,
+    inode: Inode,
     life: u64,
 }
 
@@ -243,48 +342,60 @@ impl Vfs for SimFs {
     }
 
     fn create_new(&self, name: &str, bytes: u64) -> Result<SimFile, Error> {
-        self.change(name, |disk| {
-            if disk.files.contains_key(name) {
+        self.change_names(name, |disk| {
+            if disk.names.contains_key(name) {
                 return Err(failure("create", name, "it exists"));
             }
-            let used: usize = disk.files.values().map(|content| content.seen.len()).sum();
-            if disk.capacity.is_some_and(|capacity| used as u64 + bytes > capacity) {
-                return Err(Error::Full(name.to_owned()));
-            }
-            let seen = vec![0; usize::try_from(bytes).unwrap_or(0)];
-            disk.files.insert(name.to_owned(), Content { seen, durable: Vec::new() });
-            disk.unsynced.push(DirChange::Created(name.to_owned()));
-            Ok(SimFile { fs: self.clone(), name: name.to_owned(), life: disk.life })
+            disk.need(name, bytes)?;
+            disk.next_inode += 1;
+            let inode = disk.next_inode;
+            let mut content = Content::default();
+            content.resize(usize::try_from(bytes).unwrap_or(0));
+            disk.contents.insert(inode, content);
+            disk.names.insert(name.to_owned(), inode);
+            disk.unsynced.push(DirChange::Created { name: name.to_owned() });
+            Ok(SimFile { fs: self.clone(), name: name.to_owned(), inode, life: disk.life })
         })
     }
 
     fn open(&self, name: &str) -> Result<SimFile, Error> {
         let disk = self.disk.lock();
-        if !disk.files.contains_key(name) {
-            return Err(failure("open", name, "there is no such file"));
-        }
-        Ok(SimFile { fs: self.clone(), name: name.to_owned(), life: disk.life })
+        let inode = *disk.names.get(name).ok_or_else(|| no_such_file("open", name))?;
+        Ok(SimFile { fs: self.clone(), name: name.to_owned(), inode, life: disk.life })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.change_names(from, |disk| {
+            let inode = disk.names.remove(from).ok_or_else(|| no_such_file("rename", from))?;
+            let replaced = disk.names.insert(to.to_owned(), inode);
+            let (from, to) = (from.to_owned(), to.to_owned());
+            disk.unsynced.push(DirChange::Renamed { from, to, replaced });
+            Ok(())
+        })
     }
 
     fn remove(&self, name: &str) -> Result<(), Error> {
-        self.change(name, |disk| {
-            let content = disk.files.remove(name);
-            let content =
-                content.ok_or_else(|| failure("remove", name, "there is no such file"))?;
-            disk.unsynced.push(DirChange::Removed(name.to_owned(), content));
+        self.change_names(name, |disk| {
+            let inode = disk.names.remove(name).ok_or_else(|| no_such_file("remove", name))?;
+            disk.unsynced.push(DirChange::Removed { name: name.to_owned(), inode });
             Ok(())
         })
     }
 
     fn sync_dir(&self) -> Result<(), Error> {
-        self.change("the directory", |disk| {
+        self.change_names("the directory", |disk| {
             disk.unsynced.clear();
             Ok(())
         })
     }
 
     fn list(&self) -> Result<Vec<String>, Error> {
-        Ok(self.disk.lock().files.keys().cloned().collect())
+        Ok(self.disk.lock().names.keys().cloned().collect())
+    }
+
+    fn free_bytes(&self) -> Result<u64, Error> {
+        let disk = self.disk.lock();
+        Ok(disk.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(disk.used())))
     }
 
     fn path(&self, name: &str) -> String {
@@ -293,11 +404,27 @@ impl Vfs for SimFs {
 }
 
 impl SimFile {
-    fn content<T>(&self, act: impl FnOnce(&mut Content) -> T) -> Result<T, Error> {
-        self.fs.change(&self.name, |disk| {
-            let alive = disk.life == self.life;
-            let content = disk.files.get_mut(&self.name).filter(|_| alive);
-            content.map(act).ok_or_else(|| failure("use", &self.name, "the handle is dead"))
+    fn change(&self, act: impl FnOnce(&mut Disk, Fate) -> Result<(), Error>) -> Result<(), Error> {
+        self.fs.change(&self.name, |disk, fate| {
+            if disk.life != self.life {
+                return Err(failure("use", &self.name, "the handle is dead"));
+            }
+            act(disk, fate)
+        })
+    }
+
+    /// Changes the content; space for a longer file is asked for before.
+    fn resize(&self, length: impl FnOnce(usize) -> usize) -> Result<(), Error> {
+        self.change(|disk, fate| {
+            let now = disk.contents.get(&self.inode).map_or(0, |content| content.seen.len());
+            let length = length(now);
+            disk.need(&self.name, length.saturating_sub(now) as u64)?;
+            if let Some(content) = disk.contents.get_mut(&self.inode)
+                && fate == Fate::Succeeds
+            {
+                content.resize(length);
+            }
+            Ok(())
         })
     }
 }
@@ -307,31 +434,41 @@ impl VFile for SimFile {
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.content(|content| {
-            let end = start + bytes.len();
-            if content.seen.len() < end {
-                content.seen.resize(end, 0);
+        self.change(|disk, fate| {
+            let now = disk.contents.get(&self.inode).map_or(0, |content| content.seen.len());
+            disk.need(&self.name, (start + bytes.len()).saturating_sub(now) as u64)?;
+            let written = if fate == Fate::Succeeds { bytes.len() } else { bytes.len() / 2 };
+            if let Some(content) = disk.contents.get_mut(&self.inode) {
+                content.write(start, bytes.get(..written).unwrap_or_default());
             }
-            for (to, from) in content.seen.iter_mut().skip(start).zip(bytes) {
-                *to = *from;
-            }
+            Ok(())
         })
     }
 
     fn sync_data(&self) -> Result<(), Error> {
-        self.content(|content| content.durable.clone_from(&content.seen))
-    }
-
-    fn cut(&self, length: u64, reserve: u64) -> Result<(), Error> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let reserve = usize::try_from(reserve).unwrap_or(0);
-        self.content(|content| {
-            content.seen.truncate(length);
-            content.seen.resize(reserve.max(length), 0);
+        self.change(|disk, fate| {
+            if let Some(content) = disk.contents.get_mut(&self.inode) {
+                match fate {
+                    Fate::Succeeds => content.sync(),
+                    Fate::Fails => content.fail_sync(),
+                }
+            }
+            Ok(())
         })
     }
 
+    fn set_len(&self, bytes: u64) -> Result<(), Error> {
+        self.resize(|_| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    fn reserve(&self, bytes: u64) -> Result<(), Error> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.resize(|now| now.max(bytes))
+    }
+
     fn map(&self) -> Result<Vec<u8>, Error> {
-        Ok(self.fs.bytes(&self.name))
+        let disk = self.fs.disk.lock();
+        let content = disk.contents.get(&self.inode);
+        Ok(content.map(|content| content.seen.clone()).unwrap_or_default())
     }
 }

@@ -17,13 +17,19 @@ use super::{
     WalConfig, batch,
     group_commit::{GroupCommit, Taken, Work},
     reader::Position,
-    segment::{self, BATCHES_AT, Header},
+    segment::{BATCHES_AT, Header},
     sync_policy::{INTERVAL_MS, SyncPolicy},
 };
-use crate::{Error, Vfs, fs::VFile};
+use crate::{
+    Error, Vfs,
+    dir::{self, NEXT_SEGMENT},
+    fs::VFile,
+};
 
 /// After so long without a write the last batch gets a seal behind it.
 const SEAL_AFTER: Duration = Duration::from_millis(100);
+/// Bytes of a seal: a batch without records.
+const SEAL_BYTES: u64 = batch::HEADER_BYTES as u64;
 /// A full disk is tried again after so long.
 const FULL_RETRY: Duration = Duration::from_millis(500);
 
@@ -50,6 +56,13 @@ pub(crate) struct OpenSegment<F> {
     pub(crate) bytes: u64,
 }
 
+/// Space for a segment that is not one yet.
+#[derive(Debug)]
+pub(crate) struct Space<F> {
+    file: F,
+    bytes: u64,
+}
+
 /// See the module.
 pub(crate) struct Flusher<V: Vfs> {
     pub(crate) vfs: V,
@@ -61,6 +74,10 @@ pub(crate) struct Flusher<V: Vfs> {
     pub(crate) cluster: u128,
     pub(crate) position: Position,
     pub(crate) segment: OpenSegment<V::File>,
+    /// Space for the segment after it, reserved once it is half full.
+    pub(crate) next: Option<Space<V::File>>,
+    /// The disk is too full for that: writers are being refused.
+    pub(crate) full: bool,
     /// The last batch has no seal behind it yet.
     pub(crate) unsealed: bool,
     /// Time of the last sync, in ns of the monotonic clock.
@@ -76,8 +93,9 @@ impl<V: Vfs> Flusher<V> {
             match self.step(work) {
                 Ok(true) => patience = self.patience(),
                 Ok(false) => return,
-                Err(Error::Full(_)) => patience = FULL_RETRY,
-                // Never retried: after a failed write or sync nobody knows what is on the disk.
+                Err(Error::Full(_)) if !self.core.is_closing() => patience = FULL_RETRY,
+                // Never retried: after a failed write or sync nobody knows what is on the disk. Nor does a log that is
+                // being closed wait for space: whoever waits for its last records is told that they are not safe.
                 Err(error) => self.core.poison(&error.to_string()),
             }
         }
@@ -104,12 +122,17 @@ impl<V: Vfs> Flusher<V> {
             }
             Work::Stop => return Ok(false),
         }
+        // Only now: nobody's acknowledgement waits for it.
+        self.look_ahead()?;
         Ok(true)
     }
 
     fn patience(&self) -> Duration {
         if self.config.sync == SyncPolicy::Interval && self.has_unsynced() {
             return Duration::from_millis(INTERVAL_MS);
+        }
+        if self.full {
+            return FULL_RETRY;
         }
         // Sealed, or never to be synced by us: nothing will be due until somebody appends or asks.
         let seals = self.unsealed && self.config.sync != SyncPolicy::Os;
@@ -122,12 +145,14 @@ impl<V: Vfs> Flusher<V> {
     }
 
     fn write(&mut self, taken: Taken) -> Result<(), Error> {
-        let needed = (batch::HEADER_BYTES + taken.records.len()) as u64;
+        // Behind every batch there is room for its seal.
+        let needed = (batch::HEADER_BYTES + taken.records.len()) as u64 + SEAL_BYTES;
         if self.segment.end + needed > self.segment.bytes
             && let Err(error) = self.rotate(needed)
         {
-            if let Error::Full(file) = &error {
-                self.core.put_back(taken, file.clone());
+            if let Error::Full(why) = &error {
+                self.full = true;
+                self.core.put_back(taken, why);
             }
             return Err(error);
         }
@@ -148,11 +173,7 @@ impl<V: Vfs> Flusher<V> {
 
     fn append(&mut self, head: &batch::Head, records: &[u8]) -> Result<(), Error> {
         let (bytes, checksum) = batch::encode(head, records);
-        // The space is reserved: a full disk here is a broken promise of the file system, hence a failed write.
-        self.segment.file.write_at(self.segment.end, &bytes).map_err(|error| match error {
-            Error::Full(file) => Error::io("write", file, std::io::ErrorKind::WriteZero.into()),
-            other => other,
-        })?;
+        self.segment.file.write_at(self.segment.end, &bytes).map_err(broken_promise)?;
         self.segment.end += bytes.len() as u64;
         self.position.previous = checksum;
         self.figures.bytes_written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
@@ -191,7 +212,8 @@ impl<V: Vfs> Flusher<V> {
         if self.has_unsynced() {
             return Ok(());
         }
-        let fits = self.segment.end + batch::HEADER_BYTES as u64 <= self.segment.bytes;
+        // Each start writes a seal too: without room for one more, there is one already.
+        let fits = self.segment.end + SEAL_BYTES <= self.segment.bytes;
         if !self.unsealed || !fits {
             self.unsealed = false;
             return Ok(());
@@ -210,43 +232,102 @@ impl<V: Vfs> Flusher<V> {
         Ok(())
     }
 
-    /// Goes on in a new segment with room for a batch of `needed` bytes.
+    /// Goes on in a new segment with room for `needed` bytes.
     fn rotate(&mut self, needed: u64) -> Result<(), Error> {
         if self.segment.first_lsn > self.position.last_lsn {
             // It holds no record yet: a batch too large for it makes it larger.
             let bytes = self.segment.end + needed;
-            self.segment.file.cut(self.segment.end, bytes)?;
+            let reserved = self.segment.file.reserve(bytes);
+            reserved.map_err(|error| explain_full(&self.vfs, error, bytes))?;
             self.segment.bytes = bytes;
             return Ok(());
         }
         // The old segment is whole on the disk before the new one exists: damage in it is never a torn tail.
-        self.segment.file.sync_data()?;
-        self.core.synced(self.position.last_lsn);
+        self.sync()?;
         let bytes = self.config.segment_bytes.max(BATCHES_AT as u64 + needed);
+        let mut space = match self.next.take() {
+            Some(space) => space,
+            None => reserve(&self.vfs, bytes)?,
+        };
+        if space.bytes < bytes {
+            if let Err(error) = space.file.reserve(bytes) {
+                self.next = Some(space);
+                return Err(explain_full(&self.vfs, error, bytes));
+            }
+            space.bytes = bytes;
+        }
         let header = Header {
             cluster: self.cluster,
             salt: self.prng.next_u64(),
             first_lsn: self.position.last_lsn + 1,
             previous: self.position.previous,
         };
-        self.segment = create(&self.vfs, &header, bytes)?;
+        self.segment = begin(&self.vfs, &header, space)?;
         self.position.previous = header.checksum();
         self.figures.segments.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+
+    /// Has the next segment's space before the open one is full. Without it writers are refused while there is still room for
+    /// what they were promised, until the space is there.
+    pub(crate) fn look_ahead(&mut self) -> Result<(), Error> {
+        if self.next.is_none() && self.segment.end > self.segment.bytes / 2 {
+            match reserve(&self.vfs, self.config.segment_bytes) {
+                Ok(space) => self.next = Some(space),
+                Err(Error::Full(why)) => {
+                    self.full = true;
+                    self.core.refuse_more(&why);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if self.full {
+            self.full = false;
+            self.core.space_returned();
+        }
+        Ok(())
+    }
 }
 
-/// Makes a segment, its header and name synced.
-pub(crate) fn create<V: Vfs>(
+/// Space for a segment, under a name that means nothing yet.
+pub(crate) fn reserve<V: Vfs>(vfs: &V, bytes: u64) -> Result<Space<V::File>, Error> {
+    let bytes = bytes.max(BATCHES_AT as u64);
+    match vfs.create_new(NEXT_SEGMENT, bytes) {
+        Ok(file) => Ok(Space { file, bytes }),
+        Err(error) => Err(explain_full(vfs, error, bytes)),
+    }
+}
+
+/// Makes `space` the segment of `header`. It gets its name when the header is on the disk, so that a segment has one.
+pub(crate) fn begin<V: Vfs>(
     vfs: &V,
     header: &Header,
-    bytes: u64,
+    space: Space<V::File>,
 ) -> Result<OpenSegment<V::File>, Error> {
-    let name = segment::name(header.first_lsn);
-    let file = vfs.create_new(&name, bytes)?;
-    file.write_at(0, &header.encode())?;
+    let Space { file, bytes } = space;
+    file.write_at(0, &header.encode()).map_err(broken_promise)?;
     file.sync_data()?;
+    vfs.rename(NEXT_SEGMENT, &dir::segment(header.first_lsn))?;
     vfs.sync_dir()?;
     let (salt, first_lsn) = (header.salt, header.first_lsn);
     Ok(OpenSegment { file, salt, first_lsn, end: BATCHES_AT as u64, bytes })
+}
+
+/// The space was reserved: a full disk is then a broken promise of the file system, hence a failed write.
+fn broken_promise(error: Error) -> Error {
+    match error {
+        Error::Full(file) => Error::io("write", file, std::io::ErrorKind::WriteZero.into()),
+        other => other,
+    }
+}
+
+/// Says how much is missing.
+fn explain_full<V: Vfs>(vfs: &V, error: Error, bytes: u64) -> Error {
+    match (error, vfs.free_bytes()) {
+        (Error::Full(file), Ok(free)) => {
+            Error::Full(format!("{file} needs {bytes} bytes, {free} are free"))
+        }
+        (error, _) => error,
+    }
 }

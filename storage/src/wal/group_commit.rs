@@ -8,10 +8,10 @@
 //!                                               └── failed ──► poisoned: nobody is told OK any more
 //! ```
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use stdx::sync::{Arc, Condvar, Mutex};
+use stdx::sync::{Condvar, Mutex};
 
 use super::{batch, sync_policy::SyncLevel};
 use crate::{Error, Lsn};
@@ -61,8 +61,10 @@ struct State {
     /// Newest record for which a sync was asked.
     sync_wanted: u64,
     poisoned: Option<std::sync::Arc<str>>,
-    /// The disk is full: the file named here could not grow.
+    /// The disk is full, and what is missing: writes are refused.
     full: Option<String>,
+    /// What was appended before that could not be written: it waits for space.
+    stalled: bool,
     closing: bool,
     abandoned: bool,
     waiters: Vec<Waiter>,
@@ -98,17 +100,26 @@ impl State {
         }
     }
 
-    fn wake(&mut self) {
-        let waiters = std::mem::take(&mut self.waiters);
-        for waiter in waiters {
-            if self.answer(waiter.lsn, waiter.level).is_some() {
-                waiter.waker.wake();
-            } else {
-                self.waiters.push(waiter);
-            }
+    /// Everything up to `lsn` is on the disk, unless something had failed before.
+    fn reach(&mut self, lsn: u64) {
+        if self.poisoned.is_none() {
+            self.written = self.written.max(lsn);
+            self.durable = self.durable.max(lsn);
         }
     }
+
+    /// Those who have an answer now.
+    fn answered(&mut self) -> Vec<Waker> {
+        let waiters = std::mem::take(&mut self.waiters);
+        let (ready, pending): (Vec<_>, Vec<_>) =
+            waiters.into_iter().partition(|waiter| self.answer(waiter.lsn, waiter.level).is_some());
+        self.waiters = pending;
+        ready.into_iter().map(|waiter| waiter.waker).collect()
+    }
 }
+
+/// One batch never grows beyond this, however many writers had been given room at the same time: its length has 32 bits.
+const BATCH_BYTES_MAX: usize = 1 << 30;
 
 /// See the module.
 #[derive(Debug)]
@@ -135,7 +146,8 @@ impl GroupCommit {
         }
     }
 
-    /// Waits until there is room in the buffer. Call it before taking any lock: [`GroupCommit::append`] never waits.
+    /// Waits until there is room in the buffer. Call it before taking any lock: [`GroupCommit::append`] never waits. Every
+    /// writer that was let through may append one record, so the buffer exceeds its bound by at most one record a writer.
     ///
     /// # Errors
     /// [`Error::Poisoned`], [`Error::Full`], [`Error::Closed`].
@@ -153,13 +165,17 @@ impl GroupCommit {
     /// Appends a record and returns its number.
     ///
     /// # Errors
-    /// [`Error::Poisoned`], [`Error::Closed`]: it was not appended.
+    /// [`Error::Poisoned`], [`Error::Closed`], [`Error::TooLarge`]: it was not appended.
     pub fn append(&self, kind: u8, payload: &[u8]) -> Result<Lsn, Error> {
         let mut state = self.state.lock();
         match state.refuse() {
             // There was room when it was reserved: the record waits until there is again.
             Ok(()) | Err(Error::Full(_)) => {}
             Err(error) => return Err(error),
+        }
+        let max = BATCH_BYTES_MAX.saturating_sub(state.records.len());
+        if payload.len() >= max {
+            return Err(Error::TooLarge { bytes: payload.len(), max });
         }
         let was_empty = state.count == 0;
         batch::push_record(&mut state.records, kind, payload);
@@ -180,7 +196,7 @@ impl GroupCommit {
         Lsn(state.appended)
     }
 
-    /// Waits for work, at most `patience`. `syncs_writes` says that a write is followed by a sync anyway.
+    /// Waits for work, at most `patience`.
     pub fn wait_for_work(&self, patience: Duration) -> Work {
         let mut state = self.state.lock();
         let mut waited = false;
@@ -188,7 +204,7 @@ impl GroupCommit {
             if state.abandoned || state.poisoned.is_some() {
                 return Work::Stop;
             }
-            if state.count > 0 && (state.full.is_none() || waited) {
+            if state.count > 0 && (!state.stalled || waited) {
                 return Work::Write;
             }
             if state.sync_wanted > state.durable && state.written > state.durable {
@@ -224,63 +240,82 @@ impl GroupCommit {
         Some(taken)
     }
 
-    /// Puts back what was taken and could not be written because the disk is full: `file` could not grow.
-    pub fn put_back(&self, taken: Taken, file: String) {
-        let mut state = self.state.lock();
-        let mut records = taken.records;
-        records.append(&mut state.records);
-        state.records = records;
-        state.count += taken.count;
-        state.full = Some(file);
-        drop(state);
-        self.progress.notify_all();
+    /// Puts back what was taken and could not be written because the disk is full, as `why` says.
+    pub fn put_back(&self, taken: Taken, why: &str) {
+        self.publish(|state| {
+            let mut records = taken.records;
+            records.append(&mut state.records);
+            state.records = records;
+            state.count += taken.count;
+            state.full = Some(why.to_owned());
+            state.stalled = true;
+        });
+    }
+
+    /// The disk is too full for what comes after the records that have room already: new ones are refused.
+    pub fn refuse_more(&self, why: &str) {
+        self.publish(|state| state.full = Some(why.to_owned()));
+    }
+
+    /// There is space again.
+    pub fn space_returned(&self) {
+        self.publish(|state| state.full = None);
     }
 
     /// Everything up to `lsn` was handed to the operating system.
     pub fn wrote(&self, lsn: u64) {
-        let mut state = self.state.lock();
-        state.written = state.written.max(lsn);
-        state.full = None;
-        state.wake();
-        drop(state);
-        self.progress.notify_all();
+        self.publish(|state| {
+            state.stalled = false;
+            if state.poisoned.is_none() {
+                state.written = state.written.max(lsn);
+            }
+        });
     }
 
     /// Everything up to `lsn` is on the disk.
     pub fn synced(&self, lsn: u64) {
-        let mut state = self.state.lock();
-        state.written = state.written.max(lsn);
-        state.durable = state.durable.max(lsn);
-        state.wake();
-        drop(state);
-        self.progress.notify_all();
+        self.publish(|state| state.reach(lsn));
+    }
+
+    /// A planted bug for the models: publishes without waking anybody.
+    #[cfg(loom)]
+    pub fn synced_silently(&self, lsn: u64) {
+        self.state.lock().reach(lsn);
     }
 
     /// A write or sync failed: nothing that was not acknowledged by now ever is.
     pub fn poison(&self, why: &str) {
-        let mut state = self.state.lock();
-        state.poisoned.get_or_insert_with(|| why.into());
-        state.wake();
-        drop(state);
-        self.progress.notify_all();
+        self.publish(|state| {
+            state.poisoned.get_or_insert_with(|| why.into());
+        });
         self.work.notify_all();
     }
 
     /// Takes no more records; the flusher writes what there is.
     pub fn close(&self) {
-        self.state.lock().closing = true;
+        self.publish(|state| state.closing = true);
         self.work.notify_all();
-        self.progress.notify_all();
     }
 
     /// Stops as a killed process does: what was not written is gone.
     pub fn abandon(&self) {
-        let mut state = self.state.lock();
-        state.abandoned = true;
-        state.wake();
-        drop(state);
+        self.publish(|state| state.abandoned = true);
         self.work.notify_all();
+    }
+
+    /// Changes the state, then wakes everybody who waits for it. Wakers run foreign code: never under the lock.
+    fn publish(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state.lock();
+        change(&mut state);
+        let answered = state.answered();
+        drop(state);
         self.progress.notify_all();
+        answered.into_iter().for_each(Waker::wake);
+    }
+
+    /// True once no more records are taken.
+    pub(super) fn is_closing(&self) -> bool {
+        self.state.lock().closing
     }
 
     /// True once the log was told to stop as a killed process does.
@@ -303,24 +338,23 @@ impl GroupCommit {
         }
     }
 
-    /// As [`GroupCommit::wait`], for tasks.
+    /// As [`GroupCommit::wait`], for tasks: `waker` is woken when there is an answer. `registered` is the caller's memory of
+    /// the last waker given for this position.
     pub fn poll(
         &self,
         lsn: Lsn,
         level: SyncLevel,
-        context: &Context<'_>,
+        waker: &Waker,
+        registered: &mut Option<Waker>,
     ) -> Poll<Result<(), Error>> {
         let mut state = self.state.lock();
         if let Some(answer) = state.answer(lsn.0, level) {
             return Poll::Ready(answer);
         }
         self.want(&mut state, lsn, level);
-        let same = |waiter: &&mut Waiter| {
-            (waiter.lsn, waiter.level) == (lsn.0, level) && waiter.waker.will_wake(context.waker())
-        };
-        if state.waiters.iter_mut().find(same).is_none() {
-            let waker = context.waker().clone();
-            state.waiters.push(Waiter { lsn: lsn.0, level, waker });
+        if !registered.as_ref().is_some_and(|known| known.will_wake(waker)) {
+            state.waiters.push(Waiter { lsn: lsn.0, level, waker: waker.clone() });
+            *registered = Some(waker.clone());
         }
         Poll::Pending
     }
@@ -350,53 +384,5 @@ impl GroupCommit {
     #[must_use]
     pub fn poisoned(&self) -> Option<std::sync::Arc<str>> {
         self.state.lock().poisoned.clone()
-    }
-}
-
-/// A promise about one position in the log: wait for it, or await it.
-#[derive(Debug, Clone)]
-pub struct CommitTicket {
-    core: Arc<GroupCommit>,
-    lsn: Lsn,
-    level: Result<SyncLevel, SyncLevel>,
-}
-
-/// How safe a position is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Durable {
-    /// The position.
-    pub lsn: Lsn,
-    /// What it survives.
-    pub level: SyncLevel,
-}
-
-impl CommitTicket {
-    /// A ticket for `lsn`. `level` is `Err` when the log cannot give what was asked.
-    pub(crate) fn new(
-        core: Arc<GroupCommit>,
-        lsn: Lsn,
-        level: Result<SyncLevel, SyncLevel>,
-    ) -> Self {
-        Self { core, lsn, level }
-    }
-
-    /// Blocks until the promise holds.
-    ///
-    /// # Errors
-    /// [`Error::Poisoned`], [`Error::Closed`]: it is not known to hold. [`Error::NoLog`]: it never can.
-    pub fn wait(&self) -> Result<Durable, Error> {
-        let level = self.level.map_err(|_| Error::NoLog)?;
-        self.core.wait(self.lsn, level)?;
-        Ok(Durable { lsn: self.lsn, level })
-    }
-}
-
-impl Future for CommitTicket {
-    type Output = Result<Durable, Error>;
-
-    fn poll(self: std::pin::Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ok(level) = self.level else { return Poll::Ready(Err(Error::NoLog)) };
-        let lsn = self.lsn;
-        self.core.poll(lsn, level, context).map(|done| done.map(|()| Durable { lsn, level }))
     }
 }

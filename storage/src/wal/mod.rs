@@ -1,14 +1,17 @@
 //! The write-ahead log: append now, know later when it is safe.
 //!
-//! `group_commit` is the meeting point of writers and flusher, without files; `flusher` writes, syncs, rotates and seals;
-//! `reader` recovers; `batch` and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
+//! `group_commit` is the meeting point of writers and flusher, without files; `ticket` is what a writer waits on; `flusher`
+//! writes, syncs, rotates and seals; `recovery` opens what is there, `reader` judges its bytes; `batch` and `segment` are
+//! the bytes; `sync_policy` says what an acknowledgement means.
 
 mod batch;
 mod flusher;
 mod group_commit;
 mod reader;
+mod recovery;
 mod segment;
 mod sync_policy;
+mod ticket;
 
 use std::sync::atomic::Ordering;
 
@@ -18,13 +21,13 @@ use stdx::{
     sync::{Arc, Mutex},
 };
 
-pub use group_commit::{CommitTicket, Durable, GroupCommit, Taken, Work};
+pub use group_commit::{GroupCommit, Taken, Work};
 pub use sync_policy::{SyncLevel, SyncPolicy};
+pub use ticket::{CommitTicket, Durable};
 
-use crate::{Error, Lsn, Vfs, fs::VFile};
-use flusher::{Figures, Flusher, OpenSegment};
-use reader::{Position, Replay};
-use segment::{BATCHES_AT, Header};
+use crate::{Error, Lsn, Vfs, dir};
+use flusher::{Figures, Flusher};
+use reader::Replay;
 
 /// Options of [`Wal::open`].
 #[derive(Debug, Clone)]
@@ -74,6 +77,8 @@ pub struct TornTail {
     pub file: String,
     /// Where it began, in bytes.
     pub offset: u64,
+    /// From there to the last byte that is not zero.
+    pub bytes: u64,
     /// The newest record that was kept.
     pub last_lsn: Lsn,
 }
@@ -117,17 +122,17 @@ impl<V: Vfs> Wal<V> {
         replay: &mut Replay<'_>,
     ) -> Result<(Self, RecoveryReport), Error> {
         let lock = vfs.lock()?;
-        let names = reader::segments(vfs.list()?);
+        let names = dir::segments(vfs.list()?, |name| vfs.path(name))?;
         let figures = Arc::new(Figures::default());
         if config.sync == SyncPolicy::Memory {
             return Self::without_log(&vfs, config, figures, lock, names.first());
         }
         let mut prng = Prng::stream(config.seed, "wal");
-        let recovered = recover(&vfs, &names, &config, &mut prng, replay)?;
+        let recovered = recovery::recover(&vfs, &names, &config, &mut prng, replay)?;
         figures.segments.store(recovered.report.segments, Ordering::Relaxed);
         let core =
             Arc::new(GroupCommit::new(Lsn(recovered.position.last_lsn), config.buffer_bytes_max));
-        let flusher = Flusher {
+        let mut flusher = Flusher {
             synced_at_ns: clock.mono_ns(),
             core: Arc::clone(&core),
             config: config.clone(),
@@ -137,9 +142,12 @@ impl<V: Vfs> Wal<V> {
             cluster: recovered.cluster,
             position: recovered.position,
             segment: recovered.segment,
+            next: None,
+            full: false,
             unsealed: recovered.position.last_lsn > 0,
             vfs,
         };
+        flusher.look_ahead()?;
         let (mut thread, mut stepped) = (None, None);
         if config.threaded {
             let builder = std::thread::Builder::new().name("larder-flusher".to_owned());
@@ -176,17 +184,21 @@ impl<V: Vfs> Wal<V> {
     /// # Errors
     /// [`Error::TooLarge`], [`Error::Poisoned`], [`Error::Full`], [`Error::Closed`].
     pub fn reserve(&self, bytes: usize) -> Result<(), Error> {
-        if bytes > self.config.record_bytes_max {
-            return Err(Error::TooLarge { bytes, max: self.config.record_bytes_max });
-        }
+        self.check_length(bytes)?;
         self.core.reserve()
+    }
+
+    fn check_length(&self, bytes: usize) -> Result<(), Error> {
+        let max = self.config.record_bytes_max;
+        if bytes > max { Err(Error::TooLarge { bytes, max }) } else { Ok(()) }
     }
 
     /// Appends a record and returns its number. Not safe yet: see [`Wal::ticket`].
     ///
     /// # Errors
-    /// [`Error::Poisoned`], [`Error::Closed`]: it was not appended.
+    /// [`Error::TooLarge`], [`Error::Poisoned`], [`Error::Closed`]: it was not appended.
     pub fn append(&self, kind: u8, payload: &[u8]) -> Result<Lsn, Error> {
+        self.check_length(payload.len())?;
         if self.config.sync == SyncPolicy::Memory {
             return Ok(self.core.append_nowhere());
         }
@@ -198,7 +210,7 @@ impl<V: Vfs> Wal<V> {
     pub fn ticket(&self, lsn: Lsn, more: Option<SyncLevel>) -> CommitTicket {
         let own = self.config.sync.level();
         let asked = more.map_or(own, |more| more.max(own));
-        let level = if own == SyncLevel::Memory && asked != own { Err(asked) } else { Ok(asked) };
+        let level = (own != SyncLevel::Memory || asked == own).then_some(asked);
         CommitTicket::new(Arc::clone(&self.core), lsn, level)
     }
 
@@ -212,6 +224,12 @@ impl<V: Vfs> Wal<V> {
     #[must_use]
     pub fn appended_lsn(&self) -> Lsn {
         self.core.positions().0
+    }
+
+    /// Newest record handed to the operating system: it survives this process.
+    #[must_use]
+    pub fn written_lsn(&self) -> Lsn {
+        self.core.positions().1
     }
 
     /// Newest record known to be on the disk.
@@ -295,76 +313,4 @@ impl<V: Vfs> Drop for Wal<V> {
         // Whoever wants to know whether it worked has called `close` before.
         let _ = self.close();
     }
-}
-
-/// A log that was read to its end and can be written on.
-struct Recovered<F> {
-    report: RecoveryReport,
-    position: Position,
-    cluster: u128,
-    segment: OpenSegment<F>,
-}
-
-fn recover<V: Vfs>(
-    vfs: &V,
-    names: &[String],
-    config: &WalConfig,
-    prng: &mut Prng,
-    replay: &mut Replay<'_>,
-) -> Result<Recovered<V::File>, Error> {
-    let mut report = RecoveryReport::default();
-    let mut position = Position { last_lsn: 0, previous: 0 };
-    let mut cluster = None;
-    let mut last = None;
-    for (index, name) in names.iter().enumerate() {
-        let path = vfs.path(name);
-        let file = vfs.open(name)?;
-        let map = file.map()?;
-        let is_last = index + 1 == names.len();
-        let Some(scan) = reader::scan(&path, &map, is_last, &mut position, replay)? else {
-            // A crash came while the segment was being made: it never held anything.
-            drop(map);
-            vfs.remove(name)?;
-            vfs.sync_dir()?;
-            continue;
-        };
-        if *cluster.get_or_insert(scan.header.cluster) != scan.header.cluster {
-            let why = "the segment belongs to another database".to_owned();
-            let (first_lsn, last_lsn) = (scan.header.first_lsn, position.last_lsn);
-            return Err(Error::Corrupt { file: path, offset: 16, first_lsn, last_lsn, why });
-        }
-        report.segments += 1;
-        let bytes = (map.len() as u64).max(config.segment_bytes);
-        drop(map);
-        if scan.torn {
-            let (offset, last_lsn) = (scan.end, Lsn(position.last_lsn));
-            report.torn_tail = Some(TornTail { file: path, offset, last_lsn });
-        }
-        let Header { salt, first_lsn, .. } = scan.header;
-        last = Some(OpenSegment { file, salt, first_lsn, end: scan.end, bytes });
-    }
-    report.records = position.last_lsn;
-    let cluster =
-        cluster.unwrap_or_else(|| u128::from(prng.next_u64()) << 64 | u128::from(prng.next_u64()));
-    let segment = match last {
-        Some(segment) => {
-            // Whatever stands behind the last good batch must not be taken for a batch later; and what was read may have
-            // been in the system's memory only: both before the first append.
-            if report.torn_tail.is_some() {
-                segment.file.cut(segment.end, segment.bytes)?;
-            }
-            segment.file.sync_data()?;
-            vfs.sync_dir()?;
-            segment
-        }
-        None => {
-            let header = Header { cluster, salt: prng.next_u64(), first_lsn: 1, previous: 0 };
-            let segment =
-                flusher::create(vfs, &header, config.segment_bytes.max(BATCHES_AT as u64))?;
-            position.previous = header.checksum();
-            report.segments = 1;
-            segment
-        }
-    };
-    Ok(Recovered { report, position, cluster, segment })
 }

@@ -4,7 +4,9 @@
 //! batch ok ─► batch ok ─► bad bytes ─┬─ nothing valid follows ─────────────────────► torn tail: cut here
 //!                                    ├─ a valid batch follows that was built when
 //!                                    │  records after the good ones were synced ───► corruption: refuse
-//!                                    ├─ valid batches follow, none built so late ──► torn tail (written out of order)
+//!                                    ├─ a valid batch follows that continues right
+//!                                    │  after the good ones: between was a seal ────► corruption: seals are synced
+//!                                    ├─ other valid batches follow ────────────────► torn tail (written out of order)
 //!                                    └─ another segment follows ───────────────────► corruption: the old one was synced
 //! ```
 
@@ -12,7 +14,7 @@ use std::ops::ControlFlow;
 
 use super::{
     batch::{self, Batch},
-    segment::{self, BATCHES_AT, Header},
+    segment::{BATCHES_AT, Header},
 };
 use crate::{Error, Lsn};
 
@@ -28,100 +30,127 @@ pub(crate) struct Position {
     pub(crate) previous: u64,
 }
 
-/// What one segment holds.
+/// What one segment holds. Bytes after `end` that are not zero are a torn tail.
 #[derive(Debug)]
 pub(crate) struct Scan {
     pub(crate) header: Header,
     /// End of the last valid batch, in bytes.
     pub(crate) end: u64,
-    /// True when bytes after `end` are not zero: a torn tail.
-    pub(crate) torn: bool,
+    /// From here to `end` nothing proves that the bytes are on the disk and not just in the system's memory: no later batch
+    /// says that they had been synced.
+    pub(crate) unproven_from: u64,
 }
 
-/// Reads the segment `file`, whose bytes are `bytes`, after what `position` says, and moves `position`.
+/// One segment to read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment<'a> {
+    /// For messages.
+    pub(crate) path: &'a str,
+    /// First record by its name.
+    pub(crate) first_lsn: u64,
+    /// First record of the segment after it, by that one's name.
+    pub(crate) next_first_lsn: Option<u64>,
+    pub(crate) bytes: &'a [u8],
+}
+
+impl Segment<'_> {
+    /// Records after `position` cannot be read, at least up to `last_lsn`.
+    fn corrupt(&self, offset: usize, position: &Position, last_lsn: u64, why: &str) -> Error {
+        let first_lsn = position.last_lsn + 1;
+        let last_lsn =
+            last_lsn.max(self.next_first_lsn.unwrap_or(0).saturating_sub(1)).max(first_lsn);
+        let (file, offset, why) = (self.path.to_owned(), offset as u64, why.to_owned());
+        Error::Corrupt { file, offset, first_lsn, last_lsn, why }
+    }
+
+    fn after(&self, offset: usize) -> &[u8] {
+        self.bytes.get(offset..).unwrap_or_default()
+    }
+}
+
+/// Reads `segment` after what `position` says, and moves `position`.
 ///
 /// `Ok(None)` when it is a segment that was being made: without a header and without batches.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::UnsupportedFormat`], [`Error::Replay`].
 pub(crate) fn scan(
-    file: &str,
-    bytes: &[u8],
-    is_last: bool,
+    segment: &Segment<'_>,
     position: &mut Position,
     replay: &mut Replay<'_>,
 ) -> Result<Option<Scan>, Error> {
-    let corrupt = |offset: usize, position: &Position, last_lsn: u64, why: &str| Error::Corrupt {
-        file: file.to_owned(),
-        offset: offset as u64,
-        first_lsn: position.last_lsn + 1,
-        last_lsn,
-        why: why.to_owned(),
-    };
-    let Some(header) = Header::decode(file, bytes)? else {
-        let body = bytes.get(BATCHES_AT..).unwrap_or_default();
-        if is_last && body.iter().all(|byte| *byte == 0) {
+    let is_last = segment.next_first_lsn.is_none();
+    let Some(header) = Header::decode(segment.path, segment.bytes)? else {
+        if is_last && segment.after(BATCHES_AT).iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        let why = "the segment's header is damaged";
-        return Err(corrupt(0, position, position.last_lsn + 1, why));
+        return Err(segment.corrupt(0, position, 0, "the segment's header is damaged"));
     };
+    if header.first_lsn != segment.first_lsn {
+        let why = "the segment has the name of another: it was renamed or copied";
+        return Err(segment.corrupt(0, position, 0, why));
+    }
     if (header.first_lsn, header.previous) != (position.last_lsn + 1, position.previous) {
-        let why = "the segment does not continue the one before";
-        return Err(corrupt(0, position, header.first_lsn.saturating_sub(1), why));
+        let why =
+            "the segment does not continue the one before: that one is missing or was replaced";
+        return Err(segment.corrupt(0, position, header.first_lsn.saturating_sub(1), why));
     }
     position.previous = header.checksum();
-    let mut at = BATCHES_AT;
-    while let ControlFlow::Continue(next) = step(&header, bytes, at, position, replay)? {
-        at = next;
+    let (mut at, mut unproven_from) = (BATCHES_AT, BATCHES_AT);
+    while let ControlFlow::Continue(batch) = step(&header, segment.after(at), position, replay)? {
+        if batch.durable_before + 1 == batch.first_lsn {
+            unproven_from = at;
+        }
+        at += batch.bytes;
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    let torn = rest.iter().any(|byte| *byte != 0);
-    if torn {
-        if let Some(last_lsn) = acknowledged_after(&header, rest, position.last_lsn) {
-            let why = "a damaged batch is followed by one written after it had been synced";
-            return Err(corrupt(at, position, last_lsn, why));
+    if segment.after(at).iter().any(|byte| *byte != 0) {
+        if let Some((last_lsn, why)) = damaged(&header, segment.after(at), position.last_lsn) {
+            return Err(segment.corrupt(at, position, last_lsn, why));
         }
         if !is_last {
             let why = "a damaged batch is followed by another segment";
-            return Err(corrupt(at, position, position.last_lsn + 1, why));
+            return Err(segment.corrupt(at, position, 0, why));
         }
     }
-    Ok(Some(Scan { header, end: at as u64, torn }))
+    let (end, unproven_from) = (at as u64, unproven_from as u64);
+    Ok(Some(Scan { header, end, unproven_from }))
 }
 
-/// Replays the batch at `at`, if a valid one that continues the log stands there; breaks otherwise.
-fn step(
+/// Replays the batch at the start of `bytes`, if a valid one that continues the log stands there; breaks otherwise.
+fn step<'a>(
     header: &Header,
-    bytes: &[u8],
-    at: usize,
+    bytes: &'a [u8],
     position: &mut Position,
     replay: &mut Replay<'_>,
-) -> Result<ControlFlow<(), usize>, Error> {
-    let found = batch::decode(header.salt, bytes.get(at..).unwrap_or_default());
+) -> Result<ControlFlow<(), Batch<'a>>, Error> {
     let continues = |batch: &Batch<'_>| {
         (batch.first_lsn, batch.previous) == (position.last_lsn + 1, position.previous)
     };
-    let Some(batch) = found.filter(continues) else { return Ok(ControlFlow::Break(())) };
+    let Some(batch) = batch::decode(header.salt, bytes).filter(continues) else {
+        return Ok(ControlFlow::Break(()));
+    };
     for (lsn, (kind, payload)) in (batch.first_lsn..).zip(batch.records()) {
         replay(Lsn(lsn), kind, payload).map_err(|why| Error::Replay { lsn, why: why.into() })?;
     }
     *position = Position { last_lsn: batch.last_lsn(), previous: batch.checksum };
-    Ok(ControlFlow::Continue(at + batch.bytes))
+    Ok(ControlFlow::Continue(batch))
 }
 
-/// The newest record after `last_good` that a later batch knows to have been synced, if any.
-fn acknowledged_after(header: &Header, rest: &[u8], last_good: u64) -> Option<u64> {
+/// Whether the bad bytes at the start of `rest` had been synced: the newest record known to be lost, and how it is known.
+fn damaged(header: &Header, rest: &[u8], last_good: u64) -> Option<(u64, &'static str)> {
     let magic = batch::MAGIC.to_le_bytes();
     let starts = rest.windows(magic.len()).enumerate().filter(|(_, window)| *window == magic);
     let batches = starts.filter_map(|(at, _)| batch::decode(header.salt, rest.get(at..)?));
-    batches.map(|batch| batch.durable_before).filter(|durable| *durable > last_good).max()
-}
-
-/// Names of the segments in `names`, first to last.
-pub(crate) fn segments(names: Vec<String>) -> Vec<String> {
-    let mut segments: Vec<_> =
-        names.into_iter().filter_map(|name| Some((segment::first_lsn(&name)?, name))).collect();
-    segments.sort();
-    segments.into_iter().map(|(_, name)| name).collect()
+    let proof = |batch: Batch<'_>| {
+        if batch.durable_before > last_good {
+            let why = "a damaged batch is followed by one written after it had been synced";
+            Some((batch.durable_before, why))
+        } else if batch.count > 0 && batch.first_lsn == last_good + 1 {
+            let why = "a damaged seal is followed by a batch, and seals are synced before that";
+            Some((batch.last_lsn(), why))
+        } else {
+            None
+        }
+    };
+    batches.filter_map(proof).max_by_key(|(last_lsn, _)| *last_lsn)
 }

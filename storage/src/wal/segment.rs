@@ -39,17 +39,6 @@ pub(crate) struct Header {
     pub(crate) previous: u64,
 }
 
-/// The name of the segment whose first record is `first_lsn`.
-pub(crate) fn name(first_lsn: u64) -> String {
-    format!("wal-{first_lsn:020}.log")
-}
-
-/// The first record of the segment called `name`; `None` when no segment is called so.
-pub(crate) fn first_lsn(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("wal-")?.strip_suffix(".log")?;
-    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
-}
-
 impl Header {
     /// The header's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
@@ -127,12 +116,5 @@ mod tests {
             error.to_string().contains("wal-1 has format 2, this release knows up to 1"),
             "{error}"
         );
-    }
-
-    #[test]
-    fn names_sort_as_their_numbers() {
-        assert_eq!(name(42), "wal-00000000000000000042.log");
-        assert_eq!(first_lsn(&name(42)), Some(42));
-        assert_eq!([first_lsn("LOCK"), first_lsn("wal-42.log")], [None, None]);
     }
 }

@@ -1,0 +1,73 @@
+//! The names in a data directory: which file is what.
+//!
+//! ```text
+//! LOCK                             held by the process that has the directory open
+//! wal-<first LSN, 20 digits>.log   a segment of the log
+//! wal-next                         space for the segment to come: nothing in it counts, it may be removed
+//! ```
+//!
+//! Other names are left alone, with one exception: what looks like a part of the log but is none was renamed by somebody, and
+//! a log that starts without it would silently lose what it holds.
+
+use crate::Error;
+
+/// The lock file.
+pub(crate) const LOCK: &str = "LOCK";
+/// Space for the segment to come.
+pub(crate) const NEXT_SEGMENT: &str = "wal-next";
+
+/// The name of the segment whose first record is `first_lsn`.
+pub(crate) fn segment(first_lsn: u64) -> String {
+    format!("wal-{first_lsn:020}.log")
+}
+
+/// The first record of the segment called `name`; `None` when no segment is called so.
+pub(crate) fn segment_first_lsn(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("wal-")?.strip_suffix(".log")?;
+    let is_number = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().ok()).flatten()
+}
+
+/// The segments among `names`, first to last. `path` shows a name in a message.
+///
+/// # Errors
+/// [`Error::Stray`] for a name that only looks like a segment's.
+pub(crate) fn segments(
+    names: Vec<String>,
+    path: impl Fn(&str) -> String,
+) -> Result<Vec<String>, Error> {
+    let mut segments = Vec::new();
+    for name in names {
+        if let Some(first_lsn) = segment_first_lsn(&name) {
+            segments.push((first_lsn, name));
+        } else if name.starts_with("wal-") && name != NEXT_SEGMENT {
+            return Err(Error::Stray { file: path(&name) });
+        }
+    }
+    segments.sort();
+    Ok(segments.into_iter().map(|(_, name)| name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_their_numbers() {
+        assert_eq!(segment(42), "wal-00000000000000000042.log");
+        let names = [&segment(100), "LOCK", &segment(9), NEXT_SEGMENT, "notes.txt"];
+        let found = segments(names.map(str::to_owned).to_vec(), str::to_owned);
+        assert_eq!(found.expect("nothing strange"), [segment(9), segment(100)]);
+    }
+
+    #[test]
+    fn a_renamed_segment_is_refused_by_name() {
+        for name in
+            ["wal-00000000000000000042.log.bak", "wal-42.log", "wal-+0000000000000000042.log"]
+        {
+            assert_eq!(segment_first_lsn(name), None);
+            let error = segments(vec![name.to_owned()], str::to_owned).expect_err("refused");
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}
