@@ -7,7 +7,8 @@ mod harness;
 
 use example::{append_each, open};
 use harness::config;
-use storage::{Error, SyncLevel, SyncPolicy, fs::SimFs, wal::Work};
+use stdx::prng::Prng;
+use storage::{Error, SyncLevel, SyncPolicy, WalConfig, fs::SimFs, wal::Work};
 
 #[test]
 fn a_failed_sync_poisons_for_good() {
@@ -50,10 +51,39 @@ fn more_than_the_policy_can_be_asked_and_nothing_is_promised_without_a_log() {
     assert!(error.to_string().contains("choose another directory"), "{error}");
 }
 
+/// After a failed sync the system shows what the disk does not have, and the next sync of it succeeds without writing. A log
+/// that is restarted by then must not build on it: were the record gone later, everything after it would be unreadable.
 #[test]
-fn a_second_opener_is_refused() {
+fn a_restart_after_a_failed_sync_brings_to_the_disk_what_it_replays() {
     let fs = SimFs::new();
-    let (_wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
-    let error = open(&fs, &config(SyncPolicy::Always)).err().expect("locked");
-    assert!(error.to_string().contains("in use by another larder process"), "{error}");
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append_each(&wal, &[b"safe"]);
+    fs.fail_at(fs.operations() + 2);
+    wal.append(7, b"in memory only").expect("appended");
+    wal.step(Work::Write).expect_err("the sync fails");
+    drop(wal);
+    fs.kill();
+    let (wal, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    assert_eq!(records.len(), 2, "the system still shows it");
+    append_each(&wal, &[b"after the restart"]);
+    wal.abandon();
+    drop(wal);
+    fs.crash(&mut Prng::new(1));
+    let (_, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    let payloads: Vec<_> = records.iter().map(|(.., payload)| payload.as_slice()).collect();
+    assert_eq!(payloads, [&b"safe"[..], b"in memory only", b"after the restart"]);
+}
+
+/// Whoever closes a server whose disk is full must not wait for space for ever; whoever waits for a record must be told.
+#[test]
+fn closing_on_a_full_disk_ends_and_says_so() {
+    let fs = SimFs::new();
+    fs.set_capacity(Some(8192));
+    let config = WalConfig { threaded: true, ..config(SyncPolicy::Always) };
+    let (wal, ..) = open(&fs, &config).expect("opens");
+    let lsn = wal.append(7, &[1; 6000]).expect("appended");
+    let ticket = wal.ticket(lsn, None);
+    let error = wal.close().expect_err("there was no room").to_string();
+    assert!(error.contains("the disk is full"), "{error}");
+    assert!(matches!(ticket.wait(), Err(Error::Poisoned(_))));
 }

@@ -472,3 +472,72 @@ impl VFile for SimFile {
         Ok(content.map(|content| content.seen.clone()).unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(fs: &SimFs, bytes: &[u8]) -> SimFile {
+        let file = fs.create_new("f", 0).expect("made");
+        file.write_at(0, bytes).expect("written");
+        file
+    }
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_only_that_for_certain() {
+        let mut lost = 0;
+        for seed in 0..50 {
+            let fs = SimFs::new();
+            let file = written(&fs, &[1; 600]);
+            file.sync_data().expect("synced");
+            fs.sync_dir().expect("synced");
+            file.write_at(600, &[2; 600]).expect("written");
+            fs.crash(&mut Prng::new(seed));
+            assert_eq!(fs.bytes("f")[..600], [1; 600], "seed {seed}");
+            lost += u32::from(fs.bytes("f").get(600..) != Some(&[2; 600]));
+            assert!(file.sync_data().is_err(), "handles of an earlier life are dead");
+        }
+        assert!((10..50).contains(&lost), "{lost} of 50");
+    }
+
+    #[test]
+    fn unsynced_names_are_kept_as_a_prefix() {
+        let mut seen = BTreeSet::new();
+        for seed in 0..50 {
+            let fs = SimFs::new();
+            fs.create_new("a", 0).expect("made");
+            fs.rename("a", "b").expect("renamed");
+            fs.create_new("c", 0).expect("made");
+            fs.crash(&mut Prng::new(seed));
+            seen.insert(fs.list().expect("listed"));
+        }
+        let states = [vec![], vec!["a"], vec!["b"], vec!["b", "c"]];
+        assert!(seen.iter().eq(states.iter()), "{seen:?}");
+    }
+
+    #[test]
+    fn a_failed_sync_is_not_made_good_by_the_next() {
+        let fs = SimFs::new();
+        let file = written(&fs, b"new");
+        fs.sync_dir().expect("synced");
+        fs.fail_at(fs.operations() + 1);
+        file.sync_data().expect_err("told to fail");
+        file.sync_data().expect("the system has forgotten");
+        assert_eq!(fs.bytes("f"), b"new", "still seen");
+        fs.crash(&mut Prng::new(1));
+        assert_eq!(fs.bytes("f"), b"", "never on the disk");
+    }
+
+    #[test]
+    fn a_failed_write_is_torn_and_a_full_disk_takes_nothing() {
+        let fs = SimFs::new();
+        let file = written(&fs, b"");
+        fs.fail_at(fs.operations() + 1);
+        file.write_at(0, b"abcd").expect_err("told to fail");
+        assert_eq!(fs.bytes("f"), b"ab");
+        fs.set_capacity(Some(3));
+        assert!(matches!(file.write_at(0, b"abcd"), Err(Error::Full(_))));
+        assert!(matches!(file.reserve(4), Err(Error::Full(_))));
+        assert_eq!((fs.bytes("f"), fs.free_bytes().expect("known")), (b"ab".to_vec(), 1));
+    }
+}
