@@ -1,0 +1,90 @@
+//! The distinct count of a window, from raw tokens and the folded state of its level.
+
+use super::{
+    Distinct,
+    estimate::estimate,
+    newest::NEWEST_MAX,
+    token::{self, REGISTERS},
+};
+
+/// A window of a read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    /// Its start, a tile edge, in ms.
+    pub(crate) start: i64,
+    /// Width of its level's tiles, in ms.
+    pub(crate) hop_ms: i64,
+}
+
+/// Tokens that one read came across.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    /// Of each cell, raw tokens with their event times.
+    raw: Vec<Vec<(u32, i64)>>,
+    /// Raw and listed tokens of the cell and level that were counted last, each once, with the time it was newest:
+    /// of a raw token its event time, of a folded one the start of its tile. Windows start at tile edges, so both say alike
+    /// whether the token is inside.
+    merged: Vec<(u32, i64)>,
+    merged_for: Option<(usize, usize)>,
+    registers: Vec<u8>,
+}
+
+impl Seen {
+    /// Forgets everything, for a read of `cells` cells.
+    pub(crate) fn reset(&mut self, cells: usize) {
+        self.raw.iter_mut().for_each(Vec::clear);
+        if self.raw.len() < cells {
+            self.raw.resize(cells, Vec::new());
+        }
+        self.merged_for = None;
+    }
+
+    /// Notes a token of a raw event.
+    pub(crate) fn raw(&mut self, cell: Option<usize>, time: i64, token: u32) {
+        if let Some(tokens) = cell.and_then(|cell| self.raw.get_mut(cell)) {
+            tokens.push((token, time));
+        }
+    }
+
+    /// The number of distinct tokens in a window: exact up to 512, else estimated from the window's registers.
+    pub(crate) fn count(
+        &mut self,
+        cell: Option<usize>,
+        level: usize,
+        state: Option<&Distinct>,
+        window: Window,
+    ) -> i64 {
+        let Some(cell) = cell else { return 0 };
+        if self.merged_for != Some((cell, level)) {
+            self.merge(cell, state, window.hop_ms);
+            self.merged_for = Some((cell, level));
+        }
+        let first = window.start.div_euclid(window.hop_ms);
+        let inside = self.merged.iter().filter(|(_, newest)| *newest >= window.start);
+        let is_complete = state.is_none_or(|state| state.is_complete_from(first));
+        let count = inside.clone().count();
+        if is_complete && count < NEWEST_MAX {
+            return i64::try_from(count).unwrap_or(i64::MAX);
+        }
+        self.registers.clear();
+        self.registers.resize(REGISTERS, 0);
+        let marks = inside.map(|(token, _)| (token::register(*token), token::rank(*token)));
+        let folded = state.into_iter().flat_map(Distinct::marks).filter(|mark| mark.tile >= first);
+        for (register, rank) in marks.chain(folded.map(|mark| (mark.register, mark.rank))) {
+            if let Some(register) = self.registers.get_mut(usize::from(register)) {
+                *register = rank.max(*register);
+            }
+        }
+        estimate(&self.registers)
+    }
+
+    fn merge(&mut self, cell: usize, state: Option<&Distinct>, hop_ms: i64) {
+        self.merged.clear();
+        self.merged.extend(self.raw.get(cell).into_iter().flatten());
+        let listed = state.into_iter().flat_map(Distinct::tokens);
+        self.merged.extend(listed.map(|(tile, token)| (token, tile.saturating_mul(hop_ms))));
+        // By token, newest first: the others are dropped.
+        self.merged.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
+        self.merged.dedup_by_key(|(token, _)| *token);
+    }
+}

@@ -1,0 +1,87 @@
+//! Ertl's improved estimator of the number of distinct values behind the registers of a HyperLogLog.
+//!
+//! O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches" (2017), algorithm 6. It is a function of the
+//! registers alone, unlike estimators that follow the order of insertions, and needs no table of corrections. Only additions,
+//! multiplications, divisions and square roots are used, all of them correctly rounded, so that every machine gives the same.
+
+use super::token::REGISTERS;
+
+/// Ranks above this have used up the hash.
+const RANK_MAX: usize = 63;
+
+/// The estimate for `registers`, rounded to the nearest whole number.
+pub(crate) fn estimate(registers: &[u8]) -> i64 {
+    let mut counts = [0_u32; RANK_MAX + 1];
+    for rank in registers {
+        if let Some(count) = counts.get_mut(usize::from(*rank).min(RANK_MAX)) {
+            *count += 1;
+        }
+    }
+    let m = REGISTERS as f64;
+    let [empty, middle @ .., full] = counts;
+    let mut z = m * tau(1.0 - f64::from(full) / m);
+    for count in middle.iter().rev() {
+        z = 0.5 * (z + f64::from(*count));
+    }
+    z += m * sigma(f64::from(empty) / m);
+    // 1 / (2 ln 2)
+    const ALPHA: f64 = 0.721_347_520_444_481_7;
+    to_i64(ALPHA * m * (m / z))
+}
+
+/// `x + Σ 2^(k−1) · x^(2^k)`, for k from 1.
+fn sigma(x: f64) -> f64 {
+    if x == 1.0 {
+        return f64::INFINITY;
+    }
+    let (mut x, mut y, mut z) = (x, 1.0, x);
+    loop {
+        x *= x;
+        let before = z;
+        z += x * y;
+        y += y;
+        if z == before {
+            return z;
+        }
+    }
+}
+
+/// `(1 − x − Σ 2^(−k) · (1 − x^(2^(−k)))²) / 3`, for k from 1.
+fn tau(x: f64) -> f64 {
+    if x == 0.0 || x == 1.0 {
+        return 0.0;
+    }
+    let (mut x, mut y, mut z) = (x, 1.0, 1.0 - x);
+    loop {
+        x = x.sqrt();
+        let before = z;
+        y *= 0.5;
+        z -= (1.0 - x) * (1.0 - x) * y;
+        if z == before {
+            return z / 3.0;
+        }
+    }
+}
+
+/// The nearest whole number, half to even; estimates are not negative, and far below 2^63 unless every register is full.
+fn to_i64(estimate: f64) -> i64 {
+    crate::expr::decimal_from_f64(estimate, 0).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_register_set_is_zero_and_one_is_one() {
+        let mut registers = [0; REGISTERS];
+        assert_eq!(estimate(&registers), 0);
+        registers[7] = 1;
+        assert_eq!(estimate(&registers), 1);
+    }
+
+    #[test]
+    fn full_registers_do_not_fail() {
+        assert_eq!(estimate(&[63; REGISTERS]), i64::MAX);
+    }
+}

@@ -1,0 +1,162 @@
+//! The plan of a window group: its definition compiled once into inputs, columns, cells, levels and outputs.
+//!
+//! ```text
+//! input    a distinct expression that aggregates read                      sum(amount), avg(amount): one input
+//! column   one encoding of an input in the raw event log                   number, token or packed bytes
+//! cell     an (input, filter) pair: one partial in every tile              sum(amount), max(amount): one cell
+//! level    a hop and the windows that use it                               one or two
+//! ```
+
+mod cells;
+mod levels;
+mod prepare;
+mod select;
+
+use model::{
+    definition::{AggregateFunction, Stream, WindowGroup},
+    expr::Expr,
+    limits::RAW_EVENTS_MAX,
+    value::DataType,
+};
+
+pub(crate) use cells::{Cell, CellUse, Column, ColumnKind, Needs, TileField, TileFieldKind};
+pub(crate) use levels::{Level, Span};
+pub use prepare::PreparedEvent;
+pub use select::ColumnSelection;
+
+/// A window group, compiled. Cheap to read from many threads; it holds no state.
+#[derive(Debug, Clone)]
+pub struct WindowPlan {
+    /// How far behind now a read is exact, in ms.
+    horizon_ms: i64,
+    windows: Vec<Span>,
+    levels: Vec<Level>,
+    /// Distinct input expressions, each with the name of a feature that uses it.
+    inputs: Vec<Named>,
+    /// Distinct filters, each with the name of a feature that uses it.
+    filters: Vec<Named>,
+    columns: Vec<Column>,
+    cells: Vec<Cell>,
+    /// What a tile stores, in order.
+    tile_fields: Vec<TileField>,
+    /// Every cell with all it needs: what folding works on.
+    all: Vec<CellUse>,
+    /// Cells that keep first or last values: their partials have edges, and the raw log has event ids.
+    edge_cells: usize,
+    /// Cells that keep distinct tokens.
+    distinct_cells: usize,
+    outputs: Vec<Output>,
+    fold_threshold: usize,
+}
+
+/// An expression and the feature to name when it fails.
+#[derive(Debug, Clone)]
+struct Named {
+    expr: Expr,
+    feature: String,
+}
+
+/// A column of the group: how its value is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    pub(crate) window: usize,
+    pub(crate) cell: usize,
+    pub(crate) function: AggregateFunction,
+    /// Type of the aggregate's input, where it has one.
+    pub(crate) input: DataType,
+    /// Type of the value.
+    pub(crate) data_type: DataType,
+}
+
+impl WindowPlan {
+    /// Compiles `group`, a window group of `stream`.
+    #[must_use]
+    pub fn new(stream: &Stream, group: &WindowGroup) -> Self {
+        let mut compiler = cells::Compiler::default();
+        let of_feature: Vec<_> =
+            group.features.iter().map(|feature| compiler.feature(feature)).collect();
+        let (windows, levels) = levels::of_windows(&group.windows);
+        let outputs = group.columns.iter().filter_map(|column| {
+            let aggregate = &group.features.get(column.feature)?.aggregate;
+            Some(Output {
+                window: column.window,
+                cell: *of_feature.get(column.feature)?,
+                function: aggregate.function,
+                input: aggregate.input.as_ref().map_or(DataType::I64, |input| input.data_type),
+                data_type: column.field.data_type,
+            })
+        });
+        let outputs = outputs.collect();
+        let compiled = compiler.finish();
+        Self {
+            horizon_ms: stream.horizon_ms,
+            windows,
+            levels,
+            inputs: compiled.inputs,
+            filters: compiled.filters,
+            columns: compiled.columns,
+            cells: compiled.cells,
+            tile_fields: compiled.tile_fields,
+            all: compiled.all,
+            edge_cells: compiled.edge_cells,
+            distinct_cells: compiled.distinct_cells,
+            outputs,
+            fold_threshold: RAW_EVENTS_MAX,
+        }
+    }
+
+    /// The same plan, folding whatever it costs once `events` raw events are older than the horizon. Values do not depend on
+    /// it, only memory and speed do: for tuning, and for tests of exactly that. `usize::MAX` folds only to save memory.
+    #[must_use]
+    pub fn with_fold_threshold(mut self, events: usize) -> Self {
+        self.fold_threshold = events;
+        self
+    }
+
+    /// Number of columns of the group.
+    #[must_use]
+    pub fn column_count(&self) -> usize {
+        self.outputs.len()
+    }
+
+    pub(crate) fn fold_threshold(&self) -> usize {
+        self.fold_threshold
+    }
+
+    pub(crate) fn levels(&self) -> &[Level] {
+        &self.levels
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub(crate) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    pub(crate) fn tile_fields(&self) -> &[TileField] {
+        &self.tile_fields
+    }
+
+    pub(crate) fn all(&self) -> &[CellUse] {
+        &self.all
+    }
+
+    pub(crate) fn edge_cells(&self) -> usize {
+        self.edge_cells
+    }
+
+    pub(crate) fn distinct_cells(&self) -> usize {
+        self.distinct_cells
+    }
+
+    pub(crate) fn window(&self, window: usize) -> Option<&Span> {
+        self.windows.get(window)
+    }
+
+    /// Bytes of presence bits in a raw event.
+    pub(crate) fn presence_bytes(&self) -> usize {
+        self.cells.iter().filter(|cell| cell.bit.is_some()).count().div_ceil(8)
+    }
+}

@@ -1,0 +1,144 @@
+//! The raw event log of one entity: packed records in order of arrival, about 9 bytes for an event with one number.
+//!
+//! ```text
+//! time       zigzag varint, ms: the first record's as it is, every other one relative to the first
+//! presence   one bit for each cell with an input or filter, lowest bits first: the event counts in that cell
+//! columns    those that a counted cell reads: number zigzag varint | token 4 bytes | packed length and bytes
+//! event id   length and bytes, only in groups with first or last
+//! ```
+//!
+//! The order of records means nothing. The log is never searched: every read passes over it once.
+
+use crate::{
+    partial::{Edge, EdgeValue},
+    plan::{Cell, Column, ColumnKind, PreparedEvent, WindowPlan},
+    varint,
+};
+
+/// The value of one column in one event.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum ColumnValue<'a> {
+    #[default]
+    Absent,
+    Number(i64),
+    Token(u32),
+    Packed(&'a [u8]),
+}
+
+/// One event of the log; its column values are beside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    pub(crate) time: i64,
+    /// Presence bits.
+    bits: &'a [u8],
+    id: &'a [u8],
+    /// The record without its time.
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// True when the event counts in `cell`.
+    #[inline]
+    pub(crate) fn counts_in(&self, cell: &Cell) -> bool {
+        cell.bit.is_none_or(|bit| is_set(self.bits, bit))
+    }
+
+    /// What `first` and `last` of `cell` see.
+    pub(crate) fn edge(&self, cell: &Cell, values: &[ColumnValue<'a>]) -> Option<Edge<'a>> {
+        let value = match *values.get(cell.number.or(cell.packed)?)? {
+            ColumnValue::Number(number) => EdgeValue::Number(number),
+            ColumnValue::Packed(bytes) => EdgeValue::Packed(bytes),
+            ColumnValue::Absent | ColumnValue::Token(_) => return None,
+        };
+        Some(Edge { time: self.time, id: self.id, value })
+    }
+}
+
+/// True when the presence bits at the start of `body` ask for `column`.
+pub(crate) fn is_stored(body: &[u8], column: &Column) -> bool {
+    column.bits.iter().any(|bit| is_set(body, *bit))
+}
+
+#[inline]
+fn is_set(bits: &[u8], bit: usize) -> bool {
+    bits.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
+}
+
+/// Appends a record; `log` is empty or holds whole records.
+pub(crate) fn append(log: &mut Vec<u8>, time: i64, body: &[u8]) {
+    let base = base(log);
+    varint::put(log, varint::zigzag(time.wrapping_sub(base)));
+    log.extend_from_slice(body);
+}
+
+/// The most bytes that [`append`] adds for `event`.
+pub(crate) fn record_bytes_max(event: &PreparedEvent) -> usize {
+    10 + event.body.len()
+}
+
+/// The time that records are relative to: the first one's, 0 for the first itself.
+fn base(mut log: &[u8]) -> i64 {
+    varint::take(&mut log).map_or(0, varint::unzigzag)
+}
+
+/// Passes over a log.
+#[derive(Debug)]
+pub(crate) struct Records<'p, 'a> {
+    plan: &'p WindowPlan,
+    presence_bytes: usize,
+    base: i64,
+    is_first: bool,
+    rest: &'a [u8],
+}
+
+impl<'p, 'a> Records<'p, 'a> {
+    pub(crate) fn new(plan: &'p WindowPlan, log: &'a [u8]) -> Self {
+        let presence_bytes = plan.presence_bytes();
+        Self { plan, presence_bytes, base: base(log), is_first: true, rest: log }
+    }
+
+    /// The next record, its columns in `values`. `None` at the end, and at bytes that are no record: see
+    /// [`Records::is_at_end`].
+    #[inline]
+    pub(crate) fn next(&mut self, values: &mut Vec<ColumnValue<'a>>) -> Option<Record<'a>> {
+        let mut rest = self.rest;
+        let time = varint::unzigzag(varint::take(&mut rest)?);
+        let time = if self.is_first { time } else { time.wrapping_add(self.base) };
+        let start = rest;
+        let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
+        rest = after;
+        values.clear();
+        for column in self.plan.columns() {
+            let value = if is_stored(bits, column) {
+                take_column(&mut rest, column.kind)?
+            } else {
+                ColumnValue::Absent
+            };
+            values.push(value);
+        }
+        let has_id = self.plan.edge_cells() > 0;
+        let id = if has_id { varint::take_block(&mut rest)? } else { &[] };
+        let (body, _) = start.split_at_checked(start.len() - rest.len())?;
+        self.is_first = false;
+        self.rest = rest;
+        Some(Record { time, bits, id, body })
+    }
+
+    /// True when every byte was part of a record.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+#[inline]
+fn take_column<'a>(rest: &mut &'a [u8], kind: ColumnKind) -> Option<ColumnValue<'a>> {
+    match kind {
+        ColumnKind::Number => varint::take(rest).map(varint::unzigzag).map(ColumnValue::Number),
+        ColumnKind::Token => {
+            let (token, after) = rest.split_first_chunk::<4>()?;
+            *rest = after;
+            Some(ColumnValue::Token(u32::from_le_bytes(*token)))
+        }
+        ColumnKind::Packed => varint::take_block(rest).map(ColumnValue::Packed),
+    }
+}

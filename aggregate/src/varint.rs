@@ -1,0 +1,86 @@
+//! Variable-length integers of the raw event log: 7 bits a byte, lowest first, the top bit meaning "more follows".
+
+/// Maps small magnitudes of either sign to small numbers: 0, -1, 1, -2, … become 0, 1, 2, 3, …
+pub(crate) fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// The inverse of [`zigzag`].
+pub(crate) fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+/// Appends `value` in 1 to 10 bytes.
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Takes one number from the front of `bytes`; `None` when they end within it or it passes 64 bits.
+#[inline]
+pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..u64::BITS).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u64::from(byte & 0x7f);
+        if bits.leading_zeros() < shift {
+            return None;
+        }
+        value |= bits << shift;
+        if *byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Takes a length and that many bytes.
+#[inline]
+pub(crate) fn take_block<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take(bytes)?).ok()?;
+    let (block, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(block)
+}
+
+/// Appends a length and `block`.
+pub(crate) fn put_block(out: &mut Vec<u8>, block: &[u8]) {
+    put(out, block.len() as u64);
+    out.extend_from_slice(block);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_width_round_trips() {
+        let mut bytes = Vec::new();
+        let numbers: Vec<i64> = (0..64)
+            .flat_map(|bit| {
+                [1_i64 << bit, (1_i64 << bit).wrapping_sub(1), (1_i64 << bit).wrapping_neg()]
+            })
+            .chain([i64::MIN, i64::MAX])
+            .collect();
+        for number in &numbers {
+            put(&mut bytes, zigzag(*number));
+        }
+        let mut rest = bytes.as_slice();
+        for number in numbers {
+            assert_eq!(take(&mut rest).map(unzigzag), Some(number));
+        }
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn what_ends_early_or_passes_64_bits_is_refused() {
+        assert_eq!(take(&mut &[0x80][..]), None);
+        assert_eq!(take(&mut &[0xff; 11][..]), None);
+        assert_eq!(take(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2][..]), None);
+        assert_eq!(take_block(&mut &[5, 1][..]), None);
+    }
+}
