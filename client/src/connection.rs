@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use model::limits::IN_FLIGHT_MAX;
-use protocol::{Frame, Header, frame};
+use protocol::{CallStatus, Failure, Frame, Header, frame};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -101,12 +101,20 @@ async fn receive(mut socket: OwnedReadHalf, in_flight: &InFlight) -> String {
         loop {
             match frame::split(&mut input) {
                 Ok(None) => break,
+                Ok(Some(reply)) if reply.header().request_id == 0 => return farewell(&reply),
                 Ok(Some(reply)) => in_flight.complete(reply),
                 Err(error) => return error.to_string(),
             }
         }
         input.reserve(READ_BYTES);
     }
+}
+
+/// What a server says before it closes a connection: a failure that answers no request.
+fn farewell(reply: &Frame) -> String {
+    let status = reply.header().status().unwrap_or(CallStatus::Internal);
+    let failure = Failure::decode(status, reply.body());
+    failure.map_or_else(|error| error.to_string(), |failure| failure.message)
 }
 
 /// Writes whatever is queued, all of it at once, until nobody can queue any more; returns why.

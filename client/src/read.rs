@@ -121,13 +121,13 @@ impl Read {
     /// Gives a request value: before the first key for every tuple, after a key for that key's tuple.
     pub fn request(mut self, name: &str, value: impl Into<Input>) -> Self {
         let fields = self.schema.request();
-        let Some(position) = fields.iter().position(|field| field.name.as_str() == name) else {
+        let mut places = fields.iter().enumerate();
+        let Some((position, field)) = places.find(|(_, field)| field.name.as_str() == name) else {
             let known = fields.iter().map(|field| field.name.as_str());
             let error = unknown("request value", name, known);
             return self.fail(error);
         };
-        let data_type = fields[position].data_type;
-        let value = match value.into().convert(&format!("request.{name}"), data_type) {
+        let value = match value.into().convert(&format!("request.{name}"), field.data_type) {
             Ok(value) => value,
             Err(error) => return self.fail(error),
         };

@@ -19,24 +19,24 @@ use protocol::{
 use stdx::cursor::Writer;
 
 /// One message.
-pub struct Sample {
+pub(crate) struct Sample {
     /// Operation and direction: the name of its golden file.
-    pub name: String,
+    pub(crate) name: String,
     /// The whole frame.
-    pub frame: Vec<u8>,
+    pub(crate) frame: Vec<u8>,
     /// Decodes a body and encodes it again.
-    pub again: fn(&[u8]) -> Result<Vec<u8>, Error>,
+    pub(crate) again: fn(&[u8]) -> Result<Vec<u8>, Error>,
 }
 
 impl Sample {
     /// The body of the frame.
-    pub fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         &self.frame[frame::HEADER_BYTES..]
     }
 }
 
 /// The types of the sample vector, for decoding.
-pub const TYPES: [DataType; 3] = [DataType::F64, DataType::String, DataType::Bool];
+pub(crate) const TYPES: [DataType; 3] = [DataType::F64, DataType::String, DataType::Bool];
 
 fn body(encode: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
     let mut out = Vec::new();
@@ -76,7 +76,7 @@ fn sample(
 }
 
 /// All of them.
-pub fn all() -> Vec<Sample> {
+pub(crate) fn all() -> Vec<Sample> {
     let mut samples = cold();
     samples.extend(definitions());
     samples.extend(reads());
@@ -187,7 +187,7 @@ fn prepared() -> Prepared {
     }
 }
 
-pub fn field(name: &str, data_type: DataType) -> Field {
+pub(crate) fn field(name: &str, data_type: DataType) -> Field {
     Field { name: Name::new(name).expect("valid"), data_type }
 }
 

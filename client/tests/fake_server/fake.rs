@@ -1,0 +1,152 @@
+//! The server: its connections, and a few schemas and replies.
+
+use bytes::BytesMut;
+use client::{Client, ClientBuilder};
+use model::{
+    column::Column,
+    key::KeyType,
+    status::Status,
+    value::{DataType, ValueRef},
+};
+use protocol::{
+    CallStatus, Failure, Frame, Header, Opcode, Prepared, PreparedColumn, PreparedEntity,
+    ReadReply, Receipt, SyncLevel, frame,
+};
+use stdx::cursor::Writer;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// A listening fake.
+pub(crate) struct FakeServer {
+    listener: TcpListener,
+}
+
+impl FakeServer {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
+        Self { listener }
+    }
+
+    /// A client of it with one connection.
+    pub(crate) fn client(&self) -> ClientBuilder {
+        Client::builder(self.addr()).connections(1)
+    }
+
+    pub(crate) fn addr(&self) -> String {
+        self.listener.local_addr().expect("it is bound").to_string()
+    }
+
+    pub(crate) async fn accept(&self) -> Peer {
+        let (stream, _) = self.listener.accept().await.expect("a client connects");
+        Peer { stream, input: BytesMut::new() }
+    }
+}
+
+/// One connection, seen from the server.
+pub(crate) struct Peer {
+    stream: TcpStream,
+    input: BytesMut,
+}
+
+impl Peer {
+    /// The next request; `None` when the client left.
+    pub(crate) async fn request(&mut self) -> Option<Frame> {
+        loop {
+            if let Some(request) = frame::split(&mut self.input).expect("clients send frames") {
+                return Some(request);
+            }
+            if self.stream.read_buf(&mut self.input).await.expect("loopback works") == 0 {
+                return None;
+            }
+        }
+    }
+
+    /// True when more than whole requests taken so far has arrived.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// The next request, which must be of `opcode`.
+    pub(crate) async fn expect(&mut self, opcode: Opcode) -> Frame {
+        let request = self.request().await.expect("the client is there");
+        assert_eq!(request.header().opcode(), Some(opcode));
+        request
+    }
+
+    pub(crate) async fn ok(&mut self, request: &Frame, body: impl FnOnce(&mut Writer<'_>)) {
+        self.reply(request.header().reply(CallStatus::Ok), body).await;
+    }
+
+    pub(crate) async fn fail(&mut self, request: &Frame, status: CallStatus) {
+        let failure = Failure { status, detail: 0, message: "as told".to_owned() };
+        self.reply(request.header().reply(status), |out| failure.encode(out)).await;
+    }
+
+    pub(crate) async fn reply(&mut self, header: Header, body: impl FnOnce(&mut Writer<'_>)) {
+        let mut out = Vec::new();
+        frame::write(&mut out, header, body).expect("replies are short");
+        self.send(&out).await;
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("loopback works");
+    }
+
+    /// Answers one `prepare` with `prepared`.
+    pub(crate) async fn prepare(&mut self, prepared: &Prepared) {
+        let request = self.expect(Opcode::Prepare).await;
+        self.ok(&request, |out| prepared.encode(out)).await;
+    }
+}
+
+/// The schema of a service over two entities, with one request value.
+pub(crate) fn fraud(handle: u64) -> Prepared {
+    let entity = |name: &str, key| PreparedEntity { name: name.to_owned(), key: vec![key] };
+    Prepared {
+        handle,
+        catalog_version: handle,
+        entities: vec![entity("card", KeyType::String), entity("merchant", KeyType::I64)],
+        groups: vec!["card_spend".to_owned()],
+        columns: vec![
+            column("spend_1h", DataType::Decimal(2)),
+            column("country", DataType::String),
+        ],
+        derived: 0,
+        request: vec![model::definition::Field {
+            name: model::name::Name::new("amount").expect("valid"),
+            data_type: DataType::Decimal(2),
+        }],
+        event_time: None,
+        event_id: None,
+    }
+}
+
+/// The schema of a group with one entity, or of a stream.
+pub(crate) fn table(handle: u64, entity: bool, columns: &[(&str, DataType)]) -> Prepared {
+    let mut prepared = fraud(handle);
+    prepared.entities.truncate(usize::from(entity));
+    prepared.request.clear();
+    prepared.columns = columns.iter().map(|(name, kind)| column(name, *kind)).collect();
+    prepared
+}
+
+fn column(name: &str, data_type: DataType) -> PreparedColumn {
+    PreparedColumn { name: name.to_owned(), data_type }
+}
+
+/// A reply with `rows` vectors of the service above.
+pub(crate) fn vectors(rows: u32) -> ReadReply {
+    let mut columns = [DataType::Decimal(2), DataType::String].map(|kind| Column::new(kind, 2));
+    for row in 0..rows {
+        columns[0].push(Status::Present, ValueRef::Decimal(1250 + i64::from(row), 2));
+        columns[1].push_empty(Status::NotFound);
+    }
+    ReadReply { as_of: 1_000, snapped: false, rows, columns: columns.into(), times: None }
+}
+
+pub(crate) fn receipt() -> Receipt {
+    Receipt { lsn: 1, level: SyncLevel::Durable, repeated: false }
+}

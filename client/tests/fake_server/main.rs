@@ -1,0 +1,5 @@
+//! The client against a server that says what each test tells it to, over real loopback sockets.
+
+mod calls;
+mod fake;
+mod typed;
