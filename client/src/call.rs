@@ -12,7 +12,9 @@ impl Inner {
     pub(crate) async fn call(&self, operation: Opcode, body: Vec<u8>) -> Result<Frame, Error> {
         let frame_bytes = body.len() + HEADER_BYTES;
         if frame_bytes > FRAME_BYTES_MAX {
-            return Err(self.protocol_error(protocol::Error::Length(frame_bytes)));
+            let allowed = format!("at most {FRAME_BYTES_MAX}: send several smaller ones");
+            let given = format!("{frame_bytes} bytes");
+            return Err(model::Error::invalid("request", given, allowed).into());
         }
         let deadline = Instant::now() + self.config.request_timeout;
         self.retries.earn();

@@ -115,5 +115,9 @@ impl Vectors {
 }
 
 fn as_f64(value: Option<ValueRef<'_>>) -> f64 {
-    value.and_then(|value| value.to_owned().as_f64()).unwrap_or(f64::NAN)
+    match value {
+        // No numbers, and the only ones that would be copied to the heap.
+        None | Some(ValueRef::String(_) | ValueRef::Bytes(_) | ValueRef::Vector(_)) => f64::NAN,
+        Some(number) => number.to_owned().as_f64().unwrap_or(f64::NAN),
+    }
 }

@@ -252,9 +252,14 @@ mod tests {
     #[test]
     fn lengths_versions_and_flags_out_of_range_are_refused_from_the_header_alone() {
         let limit = u32::try_from(FRAME_BYTES_MAX).expect("fits");
-        for (length, refused) in
-            [(0, true), (23, true), (limit, false), (limit + 1, true), (u32::MAX, true)]
-        {
+        for (length, refused) in [
+            (0, true),
+            (23, true),
+            (limit, false),
+            (limit + 1, true),
+            (u32::MAX / 2, true),
+            (u32::MAX, true),
+        ] {
             let mut head = ping(1);
             head[..4].copy_from_slice(&length.to_le_bytes());
             assert_eq!(first(&head[..8]).is_err(), refused, "length {length}");

@@ -78,6 +78,18 @@ fn random_damage_never_panics_and_what_decodes_encodes_back() {
 }
 
 #[test]
+fn a_hundred_thousand_pipelined_frames_are_split_in_one_pass() {
+    let ping = samples::all().into_iter().find(|sample| sample.name == "ping_request");
+    let mut input = BytesMut::from(&ping.expect("there is one").frame.repeat(100_000)[..]);
+    let mut count = 0;
+    while let Some(frame) = frame::split(&mut input).expect("these are frames") {
+        assert!(frame.body().is_empty());
+        count += 1;
+    }
+    assert_eq!((count, input.len()), (100_000, 0));
+}
+
+#[test]
 fn random_bytes_never_panic() {
     let seed = seed();
     let mut prng = Prng::new(seed);

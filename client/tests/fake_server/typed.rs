@@ -147,6 +147,23 @@ async fn wrong_rows_are_refused_with_the_feature_named() {
 }
 
 #[tokio::test]
+async fn requests_above_the_limits_are_refused_before_they_are_sent() {
+    let nowhere = Client::new("127.0.0.1:1");
+    let text = "#".repeat(model::limits::FRAME_BYTES_MAX);
+    let error = nowhere.apply("f.toml", &text, true).await.expect_err("too long");
+    assert!(error.to_string().contains("at most 16777216"), "{error}");
+    assert!(!error.may_be_applied() && matches!(error, Error::Invalid(_)));
+
+    let script = async |client: Client| {
+        let group = client.group("card_profile").await.expect("prepared");
+        let rows = vec![group.row().key("c1"); model::limits::BATCH_MAX + 1];
+        group.put(rows).await.expect_err("too many").to_string()
+    };
+    let error = with_server(table(1, true, &PROFILE), async |_| {}, script).await;
+    assert!(error.contains("4097 rows") && error.contains("at most 4096"), "{error}");
+}
+
+#[tokio::test]
 async fn deletes_and_scans_speak_of_keys() {
     let served = async |peer: &mut Peer| {
         let request = peer.expect(Opcode::Delete).await;
