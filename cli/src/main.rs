@@ -8,6 +8,7 @@ mod demo;
 mod error;
 mod input;
 mod output;
+mod remote;
 
 use std::process::ExitCode;
 

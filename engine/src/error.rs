@@ -16,6 +16,14 @@ pub enum Error {
         /// What is there, or how to get it there.
         hint: String,
     },
+    /// A sequence so old that what it did is no longer known: it was applied or skipped, and is not applied now.
+    #[error("sequence {sequence} is not above {newest}: what so old a write of this producer did is no longer known")]
+    Forgotten {
+        /// The sequence.
+        sequence: u64,
+        /// Every sequence up to this one is forgotten.
+        newest: u64,
+    },
     /// The definitions changed since the plan was made: prepare again and retry.
     #[error(
         "definitions are at version {current}, this plan was made for {planned}: prepare again"

@@ -22,12 +22,23 @@ pub(crate) struct Skipped {
     pub(crate) raw: String,
 }
 
+impl Skipped {
+    /// `record` gives no row, because of `reason`.
+    pub(crate) fn new(record: &Record, reason: String) -> Self {
+        Self { line: record.line, reason, raw: record.raw.clone() }
+    }
+}
+
 /// Which column of a CSV file gives which field.
 #[derive(Debug)]
 pub(crate) struct Binding {
     fields: Vec<Field>,
+    /// Name of the column or member that carries the entity key, for rows.
+    key: Option<String>,
     /// For each field, the CSV column that gives it.
     columns: Option<Vec<Option<usize>>>,
+    /// The CSV column that gives the entity key.
+    key_column: Option<usize>,
     /// Columns of the file that give no field.
     ignored: Vec<String>,
 }
@@ -36,16 +47,25 @@ pub(crate) struct Binding {
 pub(crate) type Given = Option<Option<Value>>;
 
 impl Binding {
-    /// Binds `header` (of a CSV file) to `fields` by name. Every name in `required` must be there.
+    /// Binds `header` (of a CSV file) to `fields` by name, and to the entity key called `key`. The key and every name in
+    /// `required` must be there.
     pub(crate) fn new(
         fields: &[Field],
+        key: Option<&str>,
         required: &[&str],
         header: Option<&[String]>,
     ) -> Result<Self, CliError> {
-        let mut binding = Self { fields: fields.to_vec(), columns: None, ignored: Vec::new() };
+        let mut binding = Self {
+            fields: fields.to_vec(),
+            key: key.map(str::to_owned),
+            columns: None,
+            key_column: None,
+            ignored: Vec::new(),
+        };
         let Some(header) = header else { return Ok(binding) };
         let place = |name: &str| header.iter().position(|column| column == name);
-        for name in required {
+        let required: Vec<_> = key.iter().chain(required).copied().collect();
+        for name in &required {
             if place(name).is_none() {
                 return Err(CliError::failed(format!(
                     "the file has no column {name}; it has {}; needed are {}",
@@ -56,11 +76,33 @@ impl Binding {
         }
         binding.ignored = header
             .iter()
+            .filter(|column| key != Some(column.as_str()))
             .filter(|column| fields.iter().all(|field| field.name.as_str() != column.as_str()))
             .cloned()
             .collect();
         binding.columns = Some(fields.iter().map(|field| place(field.name.as_str())).collect());
+        binding.key_column = key.and_then(place);
         Ok(binding)
+    }
+
+    /// The entity key of `record` as people write it; in JSON the parts of a composite key may stand in an array.
+    pub(crate) fn key(&self, record: &Record) -> Result<String, String> {
+        let name = self.key.as_deref().unwrap_or_default();
+        let missing = || format!("{name}, the entity key, is missing");
+        match &record.content {
+            Err(reason) => Err(reason.clone()),
+            Ok(Content::Csv(cells)) => {
+                let cell = self.key_column.and_then(|column| cells.get(column));
+                cell.filter(|cell| !cell.is_empty()).cloned().ok_or_else(missing)
+            }
+            Ok(Content::Json(object)) => match object.get(name) {
+                None | Some(Json::Null) => Err(missing()),
+                Some(Json::Array(parts)) => {
+                    Ok(parts.iter().map(plain).collect::<Vec<_>>().join("|"))
+                }
+                Some(part) => Ok(plain(part)),
+            },
+        }
     }
 
     /// Columns of a CSV file that give no field: worth a warning.
@@ -70,13 +112,14 @@ impl Binding {
 
     /// The typed fields of `record`, in field order.
     pub(crate) fn values(&self, record: &Record) -> Result<Vec<Given>, Skipped> {
-        let skip = |reason: String| Skipped { line: record.line, reason, raw: record.raw.clone() };
+        let skip = |reason| Skipped::new(record, reason);
         match &record.content {
             Err(reason) => Err(skip(reason.clone())),
             Ok(Content::Csv(cells)) => self.csv(cells).map_err(|error| skip(error.to_string())),
             Ok(Content::Json(object)) => {
                 let unknown = object
                     .keys()
+                    .filter(|name| self.key.as_ref() != Some(name))
                     .find(|key| self.fields.iter().all(|field| field.name.as_str() != key.as_str()));
                 if let Some(unknown) = unknown {
                     let known: Vec<_> = self.fields.iter().map(|field| field.name.as_str()).collect();
@@ -105,8 +148,13 @@ impl Binding {
     }
 }
 
+/// A JSON value without its quotes.
+fn plain(json: &Json) -> String {
+    json.as_str().map_or_else(|| json.to_string(), str::to_owned)
+}
+
 /// A JSON value as a field's.
-pub(crate) fn from_json(field: &Field, json: &Json) -> Result<Option<Value>, Error> {
+fn from_json(field: &Field, json: &Json) -> Result<Option<Value>, Error> {
     let name = field.name.as_str();
     let parse = |text: &str| text::parse_value(name, text, field.data_type).map(Some);
     match (json, field.data_type) {
@@ -143,7 +191,7 @@ mod tests {
             _ => Err("no object".to_owned()),
         };
         let record = Record { line: 7, raw: line.to_owned(), content };
-        Binding::new(&fields(), &[], None).expect("binds").values(&record)
+        Binding::new(&fields(), None, &[], None).expect("binds").values(&record)
     }
 
     #[test]
@@ -170,13 +218,13 @@ mod tests {
     #[test]
     fn csv_columns_bind_by_name_and_missing_ones_are_named() {
         let header = ["extra", "amount"].map(str::to_owned);
-        let binding = Binding::new(&fields(), &["amount"], Some(&header)).expect("binds");
+        let binding = Binding::new(&fields(), None, &["amount"], Some(&header)).expect("binds");
         assert_eq!(binding.ignored(), ["extra"]);
         let cells = ["x".to_owned(), "1.005".to_owned()].to_vec();
         let record = Record { line: 2, raw: String::new(), content: Ok(Content::Csv(cells)) };
         let values = binding.values(&record).expect("valid");
         assert_eq!(values, [None, Some(Some(Value::Decimal(100, 2))), None], "half to even");
-        let error = Binding::new(&fields(), &["id"], Some(&header)).expect_err("no id");
+        let error = Binding::new(&fields(), None, &["id"], Some(&header)).expect_err("no id");
         assert!(error.to_string().contains("no column id; it has extra, amount"), "{error}");
     }
 }

@@ -30,14 +30,20 @@ impl Sheet {
         match format {
             Format::Table => line(&self.to_table()),
             Format::Json => self.rows.iter().try_for_each(|row| line(&self.to_object(row))),
-            Format::Csv => line(self.to_csv()?.trim_end()),
+            Format::Csv => self.print_csv(true),
         }
+    }
+
+    /// Prints the sheet as CSV, the header only when asked: a long output is printed in parts.
+    pub(crate) fn print_csv(&self, with_header: bool) -> Result<(), CliError> {
+        let text = self.to_csv(with_header)?;
+        if text.is_empty() { Ok(()) } else { line(text.trim_end()) }
     }
 
     /// The sheet as aligned columns.
     pub(crate) fn to_table(&self) -> String {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(self.header.clone());
         for row in &self.rows {
@@ -51,10 +57,12 @@ impl Sheet {
         Json::Object(object).to_string()
     }
 
-    fn to_csv(&self) -> Result<String, CliError> {
+    fn to_csv(&self, with_header: bool) -> Result<String, CliError> {
         let failed = |error: csv::Error| CliError::failed(format!("cannot write CSV: {error}"));
         let mut writer = csv::Writer::from_writer(Vec::new());
-        writer.write_record(&self.header).map_err(failed)?;
+        if with_header {
+            writer.write_record(&self.header).map_err(failed)?;
+        }
         for row in &self.rows {
             writer.write_record(row.iter().map(shown)).map_err(failed)?;
         }
@@ -81,7 +89,7 @@ mod tests {
         let mut sheet = Sheet::new(["name", "count"]);
         sheet.push(vec![Json::from("a,b"), Json::from(1)]);
         sheet.push(vec![Json::Null, Json::from(2)]);
-        assert_eq!(sheet.to_csv().ok().as_deref(), Some("name,count\n\"a,b\",1\n,2\n"));
+        assert_eq!(sheet.to_csv(true).ok().as_deref(), Some("name,count\n\"a,b\",1\n,2\n"));
         assert_eq!(sheet.to_object(&sheet.rows[0]), r#"{"name":"a,b","count":1}"#);
         let table = sheet.to_table();
         assert!(table.contains("name") && table.contains("a,b"), "{table}");

@@ -95,11 +95,7 @@ impl Fence {
         let (lsn, outcome, rejects, repeated) = match known {
             Known::Applied(lsn, outcome) => (lsn, outcome, Vec::new(), true),
             Known::Forgotten(newest) => {
-                return Err(Error::Invalid(model::Error::invalid(
-                    "sequence",
-                    self.sequence.to_string(),
-                    format!("above {newest}: what earlier ones did is no longer known"),
-                )));
+                return Err(Error::Forgotten { sequence: self.sequence, newest });
             }
             Known::New => {
                 let (lsn, outcome, rejects) = write()?;

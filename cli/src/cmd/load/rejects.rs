@@ -1,0 +1,65 @@
+//! Rejected records: told on standard error, kept in a file when asked.
+
+use std::io::Write;
+use std::path::Path;
+
+use crate::{error::CliError, output};
+
+/// Rejected records shown one by one; the rest is only counted.
+const SHOWN_MAX: u64 = 20;
+
+/// See the module.
+pub(super) struct Rejects {
+    told: u64,
+    file: Option<(std::io::BufWriter<std::fs::File>, String)>,
+}
+
+impl Rejects {
+    /// Keeps records in the file at `path`, under the header of their input.
+    #[expect(clippy::disallowed_methods, reason = "a file for the user; it is no file of a database")]
+    pub(super) fn open(path: Option<&Path>, header: Option<&str>) -> Result<Self, CliError> {
+        let mut rejects = Self { told: 0, file: None };
+        if let Some(path) = path {
+            let name = path.display().to_string();
+            let file = std::fs::File::create(path)
+                .map_err(|error| CliError::failed(format!("--rejected {name}: cannot write: {error}")))?;
+            rejects.file = Some((std::io::BufWriter::new(file), name));
+            if let Some(header) = header {
+                rejects.keep(header)?;
+            }
+        }
+        Ok(rejects)
+    }
+
+    /// Tells of the record at `line`, and keeps it.
+    pub(super) fn add(&mut self, line: u64, reason: &str, raw: &str) -> Result<(), CliError> {
+        self.told += 1;
+        if self.told <= SHOWN_MAX {
+            output::note(&format!("line {line}: rejected: {reason}"));
+        }
+        self.keep(raw)
+    }
+
+    /// Says how many were not shown; makes sure that the file is written.
+    pub(super) fn finish(&mut self) -> Result<(), CliError> {
+        if self.told > SHOWN_MAX {
+            let remedy = if self.file.is_some() { "" } else { "; --rejected FILE keeps them" };
+            output::note(&format!("… and {} more rejected records{remedy}", self.told - SHOWN_MAX));
+        }
+        match &mut self.file {
+            Some((file, name)) => file.flush().map_err(|error| cannot_write(name, &error)),
+            None => Ok(()),
+        }
+    }
+
+    fn keep(&mut self, text: &str) -> Result<(), CliError> {
+        match &mut self.file {
+            Some((file, name)) => writeln!(file, "{text}").map_err(|error| cannot_write(name, &error)),
+            None => Ok(()),
+        }
+    }
+}
+
+fn cannot_write(name: &str, error: &std::io::Error) -> CliError {
+    CliError::failed(format!("--rejected {name}: cannot write: {error}"))
+}
