@@ -206,3 +206,96 @@ pub(crate) fn root_of_ratio(numerator: &Wide, denominator: &Wide) -> f64 {
     let root = quotient.isqrt();
     rounded(root, is_exact && root * root == quotient, -shift / 2)
 }
+
+#[cfg(test)]
+mod tests {
+    use num_bigint::BigUint;
+    use stdx::prng::Prng;
+
+    use super::*;
+
+    fn big(wide: &Wide) -> BigUint {
+        let bytes: Vec<u8> = wide.0.iter().flat_map(|limb| limb.to_le_bytes()).collect();
+        BigUint::from_bytes_le(&bytes)
+    }
+
+    /// A number of up to `bits` bits, with runs of ones and zeros that make carries and borrows.
+    fn random(prng: &mut Prng, bits: u32) -> Wide {
+        let kind = prng.below(3);
+        let mut limbs = [0; LIMBS];
+        for limb in &mut limbs {
+            *limb = match kind {
+                0 => prng.next_u64(),
+                1 => u64::MAX << prng.below(64),
+                _ => u64::MAX * prng.below(2),
+            };
+        }
+        let length = u32::try_from(prng.below(u64::from(bits) + 1)).expect("small");
+        for (limb, low) in limbs.iter_mut().zip((0..).step_by(64)) {
+            *limb &= if length >= low + 64 {
+                u64::MAX
+            } else {
+                (1_u64 << length.saturating_sub(low)) - 1
+            };
+        }
+        Wide(limbs)
+    }
+
+    #[test]
+    fn arithmetic_equals_that_of_big_integers() {
+        let mut prng = Prng::new(3);
+        for _ in 0..50_000 {
+            let (a, b) = (random(&mut prng, 256), random(&mut prng, 256));
+            assert_eq!(big(&a.times(&b)), big(&a) * big(&b));
+            assert_eq!(big(&a).bits(), u64::from(a.bits()));
+            let (large, small) = if big(&a) < big(&b) { (b, a) } else { (a, b) };
+            assert_eq!(big(&large.minus(&small)), big(&large) - big(&small));
+            if !small.is_zero() && large.bits() - small.bits() < 127 {
+                let (quotient, is_exact) = large.divided(&small);
+                assert_eq!(BigUint::from(quotient), big(&large) / big(&small));
+                assert_eq!(is_exact, (big(&large) % big(&small)) == BigUint::ZERO);
+            }
+        }
+    }
+
+    /// Written out as decimal digits, far more than an f64 holds, and rounded by the standard library's parser.
+    fn parsed(digits: &BigUint, is_exact: bool, places: u32) -> f64 {
+        format!("{digits}{}e-{}", u8::from(!is_exact), places + 1).parse().expect("a number")
+    }
+
+    #[test]
+    fn quotients_and_roots_are_correctly_rounded() {
+        const PLACES: u32 = 170;
+        let mut prng = Prng::new(4);
+        for round in 0..20_000 {
+            let bits = [60, 130, 255][round % 3];
+            let (a, b) = (random(&mut prng, bits), random(&mut prng, bits));
+            if b.is_zero() {
+                continue;
+            }
+            let (large_a, large_b) = (big(&a), big(&b));
+            let scaled = &large_a * BigUint::from(10_u8).pow(PLACES);
+            let digits = &scaled / &large_b;
+            let expected = parsed(&digits, &digits * &large_b == scaled, PLACES);
+            assert_eq!(ratio(&a, &b).to_bits(), expected.to_bits(), "{a:?} / {b:?}");
+            let scaled = scaled * BigUint::from(10_u8).pow(PLACES);
+            let digits = (&scaled / &large_b).sqrt();
+            let expected = parsed(&digits, &digits * &digits * &large_b == scaled, PLACES);
+            assert_eq!(root_of_ratio(&a, &b).to_bits(), expected.to_bits(), "{a:?} / {b:?}");
+        }
+    }
+
+    #[test]
+    fn ties_go_to_even_and_squares_have_exact_roots() {
+        let of = |number: u128| Wide::from(number);
+        let one = of(1);
+        assert_eq!(ratio(&of((1 << 53) + 1), &one), 9_007_199_254_740_992.0);
+        assert_eq!(ratio(&of((1 << 53) + 3), &one), 9_007_199_254_740_996.0);
+        // Just above the tie: one part in 2^60 more.
+        let above = of((((1 << 53) + 1) << 60) + 1);
+        assert_eq!(ratio(&above, &of(1 << 60)), 9_007_199_254_740_994.0);
+        assert_eq!(root_of_ratio(&of(9), &of(16)), 0.75);
+        assert_eq!(root_of_ratio(&of(2), &one), std::f64::consts::SQRT_2);
+        assert_eq!((ratio(&of(0), &one), root_of_ratio(&of(0), &one)), (0.0, 0.0));
+    }
+}

@@ -134,6 +134,3 @@ impl<'p> TileWriter<'p> {
 fn zigzag_wide(value: i128) -> u128 {
     ((value << 1) ^ (value >> 127)).cast_unsigned()
 }
-
-#[cfg(test)]
-mod tests {}

@@ -1,0 +1,14 @@
+//! Windows against brute force: the same set of events must give the same values, whatever became of it on the way.
+//!
+//! ```text
+//! oracle          values from the list of all events, with big integers and no cleverness
+//! workload        random definitions and events from a seed; LARDER_SEED replays one
+//! equal_brute_force, order_is_unobservable, layout_is_unobservable, distinct_error      one claim each
+//! ```
+
+mod distinct_error;
+mod equal_brute_force;
+mod layout_is_unobservable;
+mod oracle;
+mod order_is_unobservable;
+mod workload;
