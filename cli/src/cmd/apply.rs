@@ -1,5 +1,6 @@
 //! `larder apply`: a definitions file becomes valid, after its plan is shown.
 
+use model::definition::Verb;
 use serde_json::Value as Json;
 
 use super::{read_text, shown_name};
@@ -19,9 +20,11 @@ pub(crate) fn run(args: &args::Apply) -> Result<(), CliError> {
         Ok(client.apply(&name, &text, args.dry_run).await?)
     })?;
     let mut sheet = Sheet::new(["change", "kind", "name", "detail"]);
-    let mut refused = 0;
+    let mut refused = Vec::new();
     for change in &reply.changes {
-        refused += u32::from(change.verb == model::definition::Verb::Refuse);
+        if change.verb == Verb::Refuse {
+            refused.push(format!("  {} {}: {}", change.kind, change.name, change.detail));
+        }
         let words = [change.verb.as_str(), &change.kind, &change.name, &change.detail];
         sheet.push(words.map(Json::from).to_vec());
     }
@@ -29,16 +32,20 @@ pub(crate) fn run(args: &args::Apply) -> Result<(), CliError> {
         sheet.print(output::choose(args.format))?;
     }
     let version = reply.version;
-    if refused > 0 {
-        let plural = if refused == 1 { "change is" } else { "changes are" };
+    if !refused.is_empty() {
+        let plural = if refused.len() == 1 { "change is" } else { "changes are" };
         return Err(CliError::failed(format!(
-            "{}: {refused} {plural} refused, nothing was applied; definitions stay at version {version}",
-            args.file.display()
+            "{}: {} {plural} refused, nothing was applied; definitions stay at version {version}\n{}",
+            args.file.display(),
+            refused.len(),
+            refused.join("\n")
         )));
     }
     output::note(&match (reply.applied, args.dry_run) {
         (true, _) => format!("applied: definitions are at version {version}"),
-        (false, true) => format!("dry run: nothing was changed, definitions are at version {version}"),
+        (false, true) => {
+            format!("dry run: nothing was changed, definitions are at version {version}")
+        }
         (false, false) => format!("nothing to change: definitions are at version {version}"),
     });
     Ok(())

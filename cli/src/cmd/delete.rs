@@ -12,7 +12,9 @@ pub(crate) fn run(args: &args::Delete) -> Result<(), CliError> {
         let key = args.keys.get(reject.index as usize).map_or("", String::as_str);
         output::note(&format!("key {key}: {}", reject.reason));
     }
-    output::line(&serde_json::json!({"deleted": reply.deleted, "asked": args.keys.len()}).to_string())?;
+    output::line(
+        &serde_json::json!({"deleted": reply.deleted, "asked": args.keys.len()}).to_string(),
+    )?;
     if reply.rejected > 0 {
         return Err(CliError::failed(format!("{} keys were rejected", reply.rejected)));
     }

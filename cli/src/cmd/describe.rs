@@ -22,8 +22,11 @@ pub(crate) fn run(args: &args::Describe) -> Result<(), CliError> {
     for section in &reply.sections {
         match format {
             Format::Json => {
-                let properties: serde_json::Map<String, Json> =
-                    section.properties.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))).collect();
+                let properties: serde_json::Map<String, Json> = section
+                    .properties
+                    .iter()
+                    .map(|(name, value)| (name.clone(), Json::from(value.as_str())))
+                    .collect();
                 let columns: Vec<_> = section
                     .columns
                     .iter()
@@ -37,7 +40,9 @@ pub(crate) fn run(args: &args::Describe) -> Result<(), CliError> {
             Format::Table | Format::Csv => {
                 let mut sheet = Sheet::new(["name", "type", "detail"]);
                 for (name, data_type, detail) in &section.columns {
-                    sheet.push([name, data_type, detail].map(|word| Json::from(word.as_str())).to_vec());
+                    sheet.push(
+                        [name, data_type, detail].map(|word| Json::from(word.as_str())).to_vec(),
+                    );
                 }
                 if format == Format::Table {
                     output::line(&format!("{} {}", section.kind, section.name))?;

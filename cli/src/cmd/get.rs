@@ -15,7 +15,8 @@ pub(crate) fn run(args: &args::Get) -> Result<(), CliError> {
         let client = remote::client(&args.server).build();
         let reader = reader(&client, &args.what).await?;
         let schema = reader.schema();
-        let keys = args.keys.iter().map(|key| parse_key(key, &schema)).collect::<Result<Vec<_>, _>>()?;
+        let keys =
+            args.keys.iter().map(|key| parse_key(key, &schema)).collect::<Result<Vec<_>, _>>()?;
         let mut read = reader.read();
         for tuple in &keys {
             for (entity, key) in schema.entities().iter().zip(tuple) {
@@ -39,7 +40,11 @@ pub(crate) fn run(args: &args::Get) -> Result<(), CliError> {
             read = read.times();
         }
         let vectors = read.send().await?;
-        Ok(keys.iter().enumerate().map(|(row, key)| printed(&vectors, row, key, args.times)).collect::<Vec<_>>())
+        Ok(keys
+            .iter()
+            .enumerate()
+            .map(|(row, key)| printed(&vectors, row, key, args.times))
+            .collect::<Vec<_>>())
     })?;
     vectors::print(&printed, output::choose(args.format))
 }
@@ -61,9 +66,11 @@ fn parse_key(text: &str, schema: &Schema) -> Result<Vec<EntityKey>, CliError> {
         [only] => vec![(0, text.strip_prefix(&prefix(&only.name)).unwrap_or(text))],
         _ => {
             let part = |part: &'_ str| {
-                let found = entities.iter().position(|entity| part.starts_with(&prefix(&entity.name)));
+                let found =
+                    entities.iter().position(|entity| part.starts_with(&prefix(&entity.name)));
                 found.ok_or_else(|| {
-                    let names: Vec<_> = entities.iter().map(|entity| prefix(&entity.name) + "KEY").collect();
+                    let names: Vec<_> =
+                        entities.iter().map(|entity| prefix(&entity.name) + "KEY").collect();
                     usage(format!("{part:?} is none of {}", names.join(",")))
                 })
             };
@@ -105,7 +112,9 @@ fn parse_request<'a>(
         return Ok((name, None));
     }
     let value = model::text::parse_value(name, value, field.data_type);
-    value.map(|value| (name, Some(value))).map_err(|error| CliError::usage(format!("--request {text}: {error}")))
+    value
+        .map(|value| (name, Some(value)))
+        .map_err(|error| CliError::usage(format!("--request {text}: {error}")))
 }
 
 fn printed(vectors: &Vectors, row: usize, key: &[EntityKey], times: bool) -> Printed {

@@ -41,7 +41,11 @@ pub(super) trait Target: Clone + Send + 'static {
     /// Packs one record.
     fn pack(&self, binding: &Binding, record: &Record) -> Result<Self::Row, Skipped>;
     /// Sends one batch, as number `sequence` of this load.
-    fn send(self, rows: Vec<Self::Row>, sequence: u64) -> impl Future<Output = Result<Sent, client::Error>> + Send;
+    fn send(
+        self,
+        rows: Vec<Self::Row>,
+        sequence: u64,
+    ) -> impl Future<Output = Result<Sent, client::Error>> + Send;
     /// Names of the counts, in the order of [`Counts`]; empty for those that the target has not.
     fn words(&self) -> [&'static str; 4];
 }
@@ -51,7 +55,10 @@ pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), C
     let input = Input::open(&args.file, args.input_format)?;
     let binding = target.bind(input.header.as_deref())?;
     if !binding.ignored().is_empty() {
-        output::note(&format!("columns that give no field are ignored: {}", binding.ignored().join(", ")));
+        output::note(&format!(
+            "columns that give no field are ignored: {}",
+            binding.ignored().join(", ")
+        ));
     }
     let rejects = Rejects::open(args.rejected.as_deref(), input.header_raw.as_deref())?;
     let words = target.words();
@@ -70,7 +77,10 @@ pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), C
     loaded?;
     match load.counts.rejected {
         0 => Ok(()),
-        rejected => Err(CliError::failed(format!("{}: {rejected} records were rejected", args.file.display()))),
+        rejected => Err(CliError::failed(format!(
+            "{}: {rejected} records were rejected",
+            args.file.display()
+        ))),
     }
 }
 
@@ -136,7 +146,9 @@ impl<T: Target> Load<T> {
         let Some(flying) = self.flying.pop_front() else { return Ok(()) };
         let sent = flying.sent.await.map_err(|error| CliError::failed(error.to_string()))??;
         self.counts.add(&sent.counts);
-        for reject in sent.rejects.iter().filter(|reject| reject.kind == client::RejectKind::Rejected) {
+        for reject in
+            sent.rejects.iter().filter(|reject| reject.kind == client::RejectKind::Rejected)
+        {
             if let Some((line, raw)) = flying.origins.get(reject.index as usize) {
                 self.rejects.add(*line, &reject.reason, raw)?;
             }
@@ -147,11 +159,14 @@ impl<T: Target> Load<T> {
 
 fn progress(bytes: Option<u64>) -> ProgressBar {
     let (bar, template) = match bytes {
-        Some(bytes) => (ProgressBar::new(bytes), "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}"),
+        Some(bytes) => {
+            (ProgressBar::new(bytes), "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        }
         None => (ProgressBar::new_spinner(), "{spinner} {bytes} {bytes_per_sec}"),
     };
     // The template is a constant: without it the bar merely looks plainer.
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     bar.with_style(style)
 }
 
@@ -169,7 +184,10 @@ fn print(counts: &Counts, words: [&'static str; 4], format: Format) -> Result<()
         return output::line(&object.to_string());
     }
     if counts.repeated > 0 {
-        output::note(&format!("{} batches had been applied before and were not applied again", counts.repeated));
+        output::note(&format!(
+            "{} batches had been applied before and were not applied again",
+            counts.repeated
+        ));
     }
     let mut sheet = Sheet::new(named.clone().map(|(word, _)| *word));
     sheet.push(named.map(|(_, number)| Json::from(number)).collect());

@@ -18,14 +18,19 @@ use std::path::Path;
 use crate::error::CliError;
 
 /// The text of a definitions file.
-#[expect(clippy::disallowed_methods, reason = "a user's file is read as it is; it is no file of a database")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a user's file is read as it is; it is no file of a database"
+)]
 fn read_text(path: &Path) -> Result<String, CliError> {
     use std::io::Read;
     let mut text = String::new();
     let opened = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
     match opened {
         Ok(_) => Ok(text),
-        Err(error) => Err(CliError::failed(format!("{}: cannot read the file: {error}", path.display()))),
+        Err(error) => {
+            Err(CliError::failed(format!("{}: cannot read the file: {error}", path.display())))
+        }
     }
 }
 

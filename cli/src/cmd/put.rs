@@ -2,7 +2,11 @@
 //! may say when each row was true.
 
 use client::{GroupWriter, PackedRow};
-use model::{definition::Field, name::Name, value::{DataType, Value}};
+use model::{
+    definition::Field,
+    name::Name,
+    value::{DataType, Value},
+};
 
 use super::load::{self, Counts, Patience, Sent, Target};
 use crate::{

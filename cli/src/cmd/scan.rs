@@ -35,9 +35,8 @@ pub(crate) fn run(args: &args::Scan) -> Result<(), CliError> {
 }
 
 fn print_page(page: &Page, rows: usize, format: Format, with_header: bool) -> Result<(), CliError> {
-    let printed: Vec<_> = (0..rows)
-        .map(|row| Printed::new(Json::from(page.key_text(row)), page.row(row)))
-        .collect();
+    let printed: Vec<_> =
+        (0..rows).map(|row| Printed::new(Json::from(page.key_text(row)), page.row(row))).collect();
     if format == Format::Json {
         return vectors::print(&printed, format);
     }

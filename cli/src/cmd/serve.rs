@@ -19,11 +19,13 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
     if let Some(path) = &args.apply {
         apply(&database, path)?;
     }
-    let mut options = server::Config { listen: args.listen, admin: args.admin, ..server::Config::default() };
+    let mut options =
+        server::Config { listen: args.listen, admin: args.admin, ..server::Config::default() };
     if let Some(threads) = args.threads {
         options.threads = threads;
     }
-    let server = Server::start(&options, database).map_err(|error| CliError::failed(error.to_string()))?;
+    let server =
+        Server::start(&options, database).map_err(|error| CliError::failed(error.to_string()))?;
     let ready = format!("listening native={} admin={}", server.native_addr(), server.admin_addr());
     output::line(&ready)?;
     wait_for_signal()?;
@@ -35,12 +37,18 @@ fn start_logging() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     // Only the first of a process takes effect; there is no second here.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }
 
 fn tell_recovery(database: &Database<OsFs>, seed: u64) {
     let report = database.recovery();
-    tracing::info!(records = report.records, segments = report.segments, seed, "the log was replayed");
+    tracing::info!(
+        records = report.records,
+        segments = report.segments,
+        seed,
+        "the log was replayed"
+    );
     if let Some(torn) = &report.torn_tail {
         tracing::warn!(
             file = torn.file,

@@ -22,7 +22,9 @@ impl Printed {
         key: Json,
         values: impl Iterator<Item = (&'a str, Status, Option<ValueRef<'a>>)>,
     ) -> Self {
-        let json = |value: Option<ValueRef<'_>>| value.map_or(Json::Null, |value| value_to_json(&value.to_owned()));
+        let json = |value: Option<ValueRef<'_>>| {
+            value.map_or(Json::Null, |value| value_to_json(&value.to_owned()))
+        };
         let values = values.map(|(name, status, value)| (name.to_owned(), status, json(value)));
         Self { key, values: values.collect(), more: Map::new() }
     }
@@ -31,8 +33,11 @@ impl Printed {
     pub(super) fn to_json(&self) -> Json {
         let values: Map<_, _> =
             self.values.iter().map(|(name, _, value)| (name.clone(), value.clone())).collect();
-        let status: Map<_, _> =
-            self.values.iter().map(|(name, status, _)| (name.clone(), status.as_str().into())).collect();
+        let status: Map<_, _> = self
+            .values
+            .iter()
+            .map(|(name, status, _)| (name.clone(), status.as_str().into()))
+            .collect();
         let mut object = json!({"key": self.key, "values": values, "status": status});
         if let Some(object) = object.as_object_mut() {
             object.extend(self.more.clone());
@@ -53,7 +58,9 @@ impl Printed {
 /// Prints vectors: a table each, a line of JSON each, or one CSV for all.
 pub(super) fn print(vectors: &[Printed], format: Format) -> Result<(), CliError> {
     match format {
-        Format::Json => vectors.iter().try_for_each(|vector| output::line(&vector.to_json().to_string())),
+        Format::Json => {
+            vectors.iter().try_for_each(|vector| output::line(&vector.to_json().to_string()))
+        }
         Format::Table => vectors.iter().try_for_each(|vector| {
             output::line(&format!("key {}", shown_key(&vector.key)))?;
             for (name, value) in &vector.more {

@@ -33,10 +33,17 @@ pub(crate) fn run(args: &args::Demo) -> Result<(), CliError> {
 async fn show(args: &args::Demo) -> Result<(), CliError> {
     let store = Store::start()?;
     let (native, directory) = (store.addr(), store.directory().display().to_string());
-    output::note(&format!("serving {native} from {directory}, sync policy always, seed {}", args.seed));
+    output::note(&format!(
+        "serving {native} from {directory}, sync policy always, seed {}",
+        args.seed
+    ));
     let client = Client::new(&native);
     let applied = client.apply("features.toml", DEFINITIONS, false).await?;
-    output::note(&format!("definitions: {} objects applied, version {}", applied.changes.len(), applied.version));
+    output::note(&format!(
+        "definitions: {} objects applied, version {}",
+        applied.changes.len(),
+        applied.version
+    ));
     put_profiles(&client, args.seed).await?;
 
     let readers = Readers::start(&native, args.seed)?;
@@ -51,7 +58,10 @@ async fn show(args: &args::Demo) -> Result<(), CliError> {
     let clock = SystemClock::new();
     let store = store.kill_and_reopen()?;
     let took_ms = clock.mono_ns() / 1_000_000;
-    output::line(&format!("killed and reopened: {} records replayed in {took_ms} ms", store.replayed()))?;
+    output::line(&format!(
+        "killed and reopened: {} records replayed in {took_ms} ms",
+        store.replayed()
+    ))?;
     let after = report::read_vector(&Client::new(store.addr())).await?;
     if before != after {
         let message = format!("the vector changed across the restart:\n{}", after.table());
@@ -67,9 +77,14 @@ async fn put_profiles(client: &Client, seed: u64) -> Result<(), CliError> {
     let group = client.group("card_profile").await?;
     let rows: Vec<_> = (0..1000)
         .map(|rank| {
-            let country = ["CH", "DE", "FR", "IT", "AT"].get(usize::try_from(prng.below(5)).unwrap_or(0));
+            let country =
+                ["CH", "DE", "FR", "IT", "AT"].get(usize::try_from(prng.below(5)).unwrap_or(0));
             let limit = prng.between(5, 200) * 100;
-            group.row().key(card_name(rank)).set("country", country.copied()).set("credit_limit", limit)
+            group
+                .row()
+                .key(card_name(rank))
+                .set("country", country.copied())
+                .set("credit_limit", limit)
         })
         .collect();
     let reply = group.put(rows).await?;
@@ -91,7 +106,9 @@ async fn push_payments(client: &Client, args: &args::Demo) -> Result<Loaded, Cli
     let stream = client.stream("payments").await?;
     let progress = ProgressBar::new(args.events);
     let template = "{bar:40} {pos}/{len} payments {per_sec} {eta}";
-    progress.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    progress.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     let clock = SystemClock::new();
     let mut loaded = Loaded::default();
     let mut history = Payments::new(args.seed, Shape::of(args.events)).peekable();

@@ -72,7 +72,8 @@ impl Payments {
         self.made += 1;
         let progress = self.sent as f64 / self.shape.events as f64;
         let on_time = self.shape.start + (self.shape.span as f64 * progress).round() as i64;
-        let late = if self.prng.chance(LATE) { self.prng.between(SECOND_MS, 30 * MINUTE_MS) } else { 0 };
+        let late =
+            if self.prng.chance(LATE) { self.prng.between(SECOND_MS, 30 * MINUTE_MS) } else { 0 };
         let (card, amount) = match self.burst.take() {
             Some((card, left)) => {
                 if left > 1 {
@@ -115,7 +116,10 @@ impl Payments {
     }
 
     /// Around 30.00, one in a hundred above 300.00 (sum of twelve uniforms for the normal law).
-    #[expect(clippy::cast_possible_truncation, reason = "an amount stays far below 2^63 hundredths")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an amount stays far below 2^63 hundredths"
+    )]
     fn amount(&mut self) -> i64 {
         let normal: f64 = (0..12).map(|_| self.prng.unit()).sum::<f64>() - 6.0;
         (3000.0 * normal.exp()).round() as i64 + 1
@@ -160,7 +164,8 @@ mod tests {
         let history: Vec<_> = Payments::new(1, Shape::of(20_000)).collect();
         assert_eq!(history, Payments::new(1, Shape::of(20_000)).collect::<Vec<_>>());
         assert_ne!(history, Payments::new(2, Shape::of(20_000)).collect::<Vec<_>>());
-        let repeated = history.windows(2).filter(|pair| pair[0].payment_id == pair[1].payment_id).count();
+        let repeated =
+            history.windows(2).filter(|pair| pair[0].payment_id == pair[1].payment_id).count();
         assert!((200..800).contains(&repeated), "{repeated} repeated");
         let mut newest = i64::MIN;
         let late = history.iter().filter(|payment| {
@@ -172,7 +177,11 @@ mod tests {
         let mut cards: HashMap<&str, u32> = HashMap::new();
         history.iter().for_each(|payment| *cards.entry(&payment.card).or_default() += 1);
         let busiest = cards.values().max().copied().unwrap_or(0);
-        assert!(busiest > 500 && cards.len() > 500, "{busiest} on the busiest of {} cards", cards.len());
+        assert!(
+            busiest > 500 && cards.len() > 500,
+            "{busiest} on the busiest of {} cards",
+            cards.len()
+        );
         assert!(history.iter().all(|payment| payment.amount > 0));
     }
 }

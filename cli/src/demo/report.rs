@@ -36,7 +36,9 @@ pub(super) fn print_load(
     for (name, entities) in stats {
         let Some(group) = name.strip_prefix("group_entities_count.") else { continue };
         let bytes = stats.iter().find(|(name, _)| name.strip_prefix("group_bytes.") == Some(group));
-        let (StatValue::U64(entities), Some((_, StatValue::U64(bytes)))) = (entities, bytes) else { continue };
+        let (StatValue::U64(entities), Some((_, StatValue::U64(bytes)))) = (entities, bytes) else {
+            continue;
+        };
         let each = if *entities == 0 { Json::Null } else { Json::from(bytes / entities) };
         sheet.push(vec![Json::from(group), Json::from(*entities), Json::from(*bytes), each]);
     }

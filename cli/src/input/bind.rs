@@ -117,32 +117,40 @@ impl Binding {
             Err(reason) => Err(skip(reason.clone())),
             Ok(Content::Csv(cells)) => self.csv(cells).map_err(|error| skip(error.to_string())),
             Ok(Content::Json(object)) => {
-                let unknown = object
-                    .keys()
-                    .filter(|name| self.key.as_ref() != Some(name))
-                    .find(|key| self.fields.iter().all(|field| field.name.as_str() != key.as_str()));
+                let unknown =
+                    object.keys().filter(|name| self.key.as_ref() != Some(name)).find(|key| {
+                        self.fields.iter().all(|field| field.name.as_str() != key.as_str())
+                    });
                 if let Some(unknown) = unknown {
-                    let known: Vec<_> = self.fields.iter().map(|field| field.name.as_str()).collect();
-                    return Err(skip(format!("no field is called {unknown}; there are {}", known.join(", "))));
+                    let known: Vec<_> =
+                        self.fields.iter().map(|field| field.name.as_str()).collect();
+                    return Err(skip(format!(
+                        "no field is called {unknown}; there are {}",
+                        known.join(", ")
+                    )));
                 }
                 let field = |field: &Field| match object.get(field.name.as_str()) {
                     None => Ok(None),
                     Some(json) => from_json(field, json).map(Some),
                 };
-                self.fields.iter().map(field).collect::<Result<_, Error>>().map_err(|error| skip(error.to_string()))
+                self.fields
+                    .iter()
+                    .map(field)
+                    .collect::<Result<_, Error>>()
+                    .map_err(|error| skip(error.to_string()))
             }
         }
     }
 
     fn csv(&self, cells: &[String]) -> Result<Vec<Given>, Error> {
         let columns = self.columns.as_deref().unwrap_or_default();
-        let field = |(field, column): (&Field, &Option<usize>)| {
-            match column.and_then(|column| cells.get(column)) {
-                None => Ok(None),
-                Some(cell) if cell.is_empty() => Ok(Some(None)),
-                Some(cell) => text::parse_value(field.name.as_str(), cell, field.data_type)
-                    .map(|value| Some(Some(value))),
-            }
+        let field = |(field, column): (&Field, &Option<usize>)| match column
+            .and_then(|column| cells.get(column))
+        {
+            None => Ok(None),
+            Some(cell) if cell.is_empty() => Ok(Some(None)),
+            Some(cell) => text::parse_value(field.name.as_str(), cell, field.data_type)
+                .map(|value| Some(Some(value))),
         };
         self.fields.iter().zip(columns).map(field).collect()
     }
@@ -161,7 +169,10 @@ fn from_json(field: &Field, json: &Json) -> Result<Option<Value>, Error> {
         (Json::Null, _) => Ok(None),
         (Json::Bool(value), DataType::Bool) => Ok(Some(Value::Bool(*value))),
         (Json::String(text), _) => parse(text),
-        (Json::Number(number), DataType::Bool | DataType::String | DataType::Bytes | DataType::Vector(_)) => {
+        (
+            Json::Number(number),
+            DataType::Bool | DataType::String | DataType::Bytes | DataType::Vector(_),
+        ) => {
             Err(Error::mismatch(name, text::describe(field.data_type), format!("number {number}")))
         }
         // The digits as written: a decimal never passes through a float.
@@ -170,7 +181,9 @@ fn from_json(field: &Field, json: &Json) -> Result<Option<Value>, Error> {
             let elements: Vec<_> = elements.iter().map(Json::to_string).collect();
             parse(&elements.join(","))
         }
-        (other, _) => Err(Error::mismatch(name, text::describe(field.data_type), other.to_string())),
+        (other, _) => {
+            Err(Error::mismatch(name, text::describe(field.data_type), other.to_string()))
+        }
     }
 }
 
@@ -197,7 +210,10 @@ mod tests {
     #[test]
     fn json_numbers_keep_every_digit_and_absent_is_not_null() {
         let values = json(r#"{"amount": 90071992547409.93, "v": null}"#).expect("valid");
-        assert_eq!(values, [None, Some(Some(Value::Decimal(9_007_199_254_740_993, 2))), Some(None)]);
+        assert_eq!(
+            values,
+            [None, Some(Some(Value::Decimal(9_007_199_254_740_993, 2))), Some(None)]
+        );
         let values = json(r#"{"id": "a", "v": [1, 0.5]}"#).expect("valid");
         assert_eq!(values[2], Some(Some(Value::Vector([1.0, 0.5].into()))));
     }

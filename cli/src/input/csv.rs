@@ -20,7 +20,9 @@ pub(super) fn records(
         .map_err(|error| CliError::failed(format!("line 1: cannot read the header: {error}")))?
         .clone();
     if header.iter().all(str::is_empty) {
-        return Err(CliError::failed("line 1: the file is empty; a CSV file begins with a header line"));
+        return Err(CliError::failed(
+            "line 1: the file is empty; a CSV file begins with a header line",
+        ));
     }
     let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     let width = names.len();

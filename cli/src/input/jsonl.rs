@@ -28,7 +28,9 @@ pub(super) fn records(
                 Ok(_) if buffer.trim_ascii().is_empty() => {}
                 Ok(_) => return Some(Ok(record(line, &buffer))),
                 Err(error) => {
-                    return Some(Err(CliError::failed(format!("line {line}: cannot read: {error}"))));
+                    return Some(Err(CliError::failed(format!(
+                        "line {line}: cannot read: {error}"
+                    ))));
                 }
             }
         }

@@ -12,9 +12,10 @@ pub(crate) fn value_to_json(value: &Value) -> Json {
         Value::F32(value) => float(&value.to_string(), value.is_finite()),
         Value::F64(value) => float(&format_f64(*value), value.is_finite()),
         Value::Decimal(..) => float(&value.to_string(), true),
-        Value::Vector(elements) => {
-            elements.iter().map(|element| float(&element.to_string(), element.is_finite())).collect()
-        }
+        Value::Vector(elements) => elements
+            .iter()
+            .map(|element| float(&element.to_string(), element.is_finite()))
+            .collect(),
         Value::String(_) | Value::Bytes(_) | Value::Timestamp(_) => Json::String(value.to_string()),
     }
 }
@@ -44,7 +45,7 @@ mod tests {
             (Value::Decimal(i64::MAX, 0), "9223372036854775807"),
             (Value::F64(0.1), "0.1"),
             (Value::F64(3.0), "3"),
-            (Value::F64(1e300), "1e300"),
+            (Value::F64(1e300), "1e+300"),
             (Value::F64(f64::NAN), "\"NaN\""),
             (Value::F32(0.1), "0.1"),
             (Value::Vector([1.0, 0.5].into()), "[1,0.5]"),

@@ -53,7 +53,8 @@ impl Sheet {
     }
 
     fn to_object(&self, row: &[Json]) -> String {
-        let object: Map<String, Json> = self.header.iter().cloned().zip(row.iter().cloned()).collect();
+        let object: Map<String, Json> =
+            self.header.iter().cloned().zip(row.iter().cloned()).collect();
         Json::Object(object).to_string()
     }
 

@@ -20,8 +20,11 @@ pub(crate) struct GroupMoment<'a> {
 enum Kind<'a> {
     Rows {
         rows: &'a RowsRuntime,
-        /// Values newer than this are withheld: they were not known then.
+        /// When ages are measured.
         as_of: i64,
+        /// Values that came after the as-of are withheld: they were not known then. Without an as-of the newest is served,
+        /// even when its writer's clock is ahead of ours.
+        is_past: bool,
     },
     Windows {
         windows: &'a WindowsRuntime,
@@ -45,7 +48,8 @@ impl<'a> GroupMoment<'a> {
     ) -> Result<Self, Error> {
         let kind = match catalog.groups.get(read.group) {
             Some(GroupRuntime::Rows(rows)) => {
-                Kind::Rows { rows, as_of: options.as_of.unwrap_or(wall_ms) }
+                let as_of = options.as_of.unwrap_or(wall_ms);
+                Kind::Rows { rows, as_of, is_past: options.as_of.is_some() }
             }
             Some(GroupRuntime::Windows(windows)) => {
                 let (stream, runtime) = catalog.stream(windows.stream)?;
@@ -101,9 +105,9 @@ impl<'a> GroupMoment<'a> {
         columns: &mut [Column],
     ) -> Result<Option<i64>, Error> {
         match &mut self.kind {
-            Kind::Rows { rows, as_of } => {
+            Kind::Rows { rows, as_of, is_past } => {
                 let row = shard.rows(self.read.group).and_then(|table| table.get(hash, key));
-                read_row(self.read, rows, *as_of, row.as_ref(), columns)
+                read_row(self.read, rows, (*as_of, *is_past), row.as_ref(), columns)
             }
             Kind::Windows { windows, at, partial, scratch, nothing, .. } => {
                 let table = shard.windows(self.read.group);
@@ -140,7 +144,7 @@ fn start(plan: &WindowPlan, column: usize, at: ReadAt) -> i64 {
 fn read_row(
     read: &GroupRead,
     rows: &RowsRuntime,
-    as_of: i64,
+    (as_of, is_past): (i64, bool),
     row: Option<&Slot<'_>>,
     columns: &mut [Column],
 ) -> Result<Option<i64>, Error> {
@@ -153,9 +157,8 @@ fn read_row(
         let (state, time) = (row.state(feature), row.time_of(feature));
         let age = as_of.saturating_sub(time);
         match state {
-            // A value that came after the as-of was not known then.
             0 => column.push_empty(Status::NotFound),
-            _ if age < 0 => column.push_empty(Status::NotFound),
+            _ if is_past && age < 0 => column.push_empty(Status::NotFound),
             _ if rows.max_age_ms.is_some_and(|max| age > max) => column.push_empty(Status::Expired),
             1 => column.push_empty(Status::Null),
             _ => column.push_cell(Status::Present, row.cell(&rows.layout, feature)),

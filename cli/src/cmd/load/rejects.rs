@@ -16,13 +16,17 @@ pub(super) struct Rejects {
 
 impl Rejects {
     /// Keeps records in the file at `path`, under the header of their input.
-    #[expect(clippy::disallowed_methods, reason = "a file for the user; it is no file of a database")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file for the user; it is no file of a database"
+    )]
     pub(super) fn open(path: Option<&Path>, header: Option<&str>) -> Result<Self, CliError> {
         let mut rejects = Self { told: 0, file: None };
         if let Some(path) = path {
             let name = path.display().to_string();
-            let file = std::fs::File::create(path)
-                .map_err(|error| CliError::failed(format!("--rejected {name}: cannot write: {error}")))?;
+            let file = std::fs::File::create(path).map_err(|error| {
+                CliError::failed(format!("--rejected {name}: cannot write: {error}"))
+            })?;
             rejects.file = Some((std::io::BufWriter::new(file), name));
             if let Some(header) = header {
                 rejects.keep(header)?;
@@ -54,7 +58,9 @@ impl Rejects {
 
     fn keep(&mut self, text: &str) -> Result<(), CliError> {
         match &mut self.file {
-            Some((file, name)) => writeln!(file, "{text}").map_err(|error| cannot_write(name, &error)),
+            Some((file, name)) => {
+                writeln!(file, "{text}").map_err(|error| cannot_write(name, &error))
+            }
             None => Ok(()),
         }
     }

@@ -49,7 +49,10 @@ pub(crate) struct Patience {
 
 impl Patience {
     /// The answer to the batch, or after a pause `None`: send it again.
-    pub(crate) async fn after(&mut self, answer: Result<Sent, Error>) -> Option<Result<Sent, Error>> {
+    pub(crate) async fn after(
+        &mut self,
+        answer: Result<Sent, Error>,
+    ) -> Option<Result<Sent, Error>> {
         match answer {
             // The one request of a load that is refused with a detail: its outcome is forgotten, hence it was applied.
             Err(Error::Fix(failure)) if failure.detail > 0 => {
@@ -68,5 +71,8 @@ impl Patience {
 
 /// True when the same batch may be answered a little later.
 fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Connect { .. } | Error::Lost { .. } | Error::Timeout { .. } | Error::Retry(_))
+    matches!(
+        error,
+        Error::Connect { .. } | Error::Lost { .. } | Error::Timeout { .. } | Error::Retry(_)
+    )
 }
