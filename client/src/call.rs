@@ -5,11 +5,27 @@ use model::limits::FRAME_BYTES_MAX;
 use protocol::{CallStatus, Failure, Frame, Header, Opcode, frame::HEADER_BYTES};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{Error, client::Inner, retry};
+use crate::{
+    Error,
+    client::Inner,
+    retry::{self, Doubt},
+};
 
 impl Inner {
     /// Sends `body` until it is answered, retries are not allowed or used up, or the request timeout passed.
     pub(crate) async fn call(&self, operation: Opcode, body: Vec<u8>) -> Result<Frame, Error> {
+        let mut doubt = Doubt::default();
+        let reply = self.call_in_doubt(operation, body, &mut doubt).await;
+        reply.map_err(|error| doubt.settle(error))
+    }
+
+    /// As [`Inner::call`], for calls that may be followed by another one for the same write: `doubt` goes along.
+    pub(crate) async fn call_in_doubt(
+        &self,
+        operation: Opcode,
+        body: Vec<u8>,
+        doubt: &mut Doubt,
+    ) -> Result<Frame, Error> {
         let frame_bytes = body.len() + HEADER_BYTES;
         if frame_bytes > FRAME_BYTES_MAX {
             let allowed = format!("at most {FRAME_BYTES_MAX}: send several smaller ones");
@@ -37,6 +53,7 @@ impl Inner {
                     (error, unsent || operation.is_repeatable())
                 }
             };
+            doubt.note(operation, &error);
             attempt += 1;
             if !may_repeat || attempt > self.config.retries || !self.retries.spend() {
                 return Err(error);

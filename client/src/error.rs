@@ -78,6 +78,20 @@ impl Error {
         }
     }
 
+    /// This error of an earlier attempt, followed by what became of the last one.
+    pub(crate) fn then(self, last: &Self) -> Self {
+        match self {
+            Self::Lost { addr, operation, reason } => {
+                Self::Lost { addr, operation, reason: format!("{reason}; sent again: {last}") }
+            }
+            Self::Retry(failure) => Self::Retry(Failure {
+                message: format!("{}; sent again: {last}", failure.message),
+                ..failure
+            }),
+            other => other,
+        }
+    }
+
     /// The status the server gave; `None` when it gave none.
     #[must_use]
     pub fn status(&self) -> Option<CallStatus> {

@@ -24,11 +24,17 @@ struct Slot {
     connecting: tokio::sync::Mutex<Backoff>,
 }
 
-/// How often connecting failed in a row, and when it may be tried again.
+/// How often connecting failed in a row, the last time when and why, and when it may be tried again.
 #[derive(Default)]
 struct Backoff {
     failures: u32,
-    not_before: Option<Instant>,
+    last: Option<Failed>,
+}
+
+struct Failed {
+    at: Instant,
+    reason: String,
+    not_before: Instant,
 }
 
 impl Pool {
@@ -42,6 +48,10 @@ impl Pool {
         &self.addr
     }
 
+    fn refused(&self, reason: String) -> Error {
+        Error::Connect { addr: self.addr.clone(), reason }
+    }
+
     /// A live connection: the next in turn, connected if need be.
     ///
     /// # Errors
@@ -52,12 +62,17 @@ impl Pool {
         if let Some(connection) = slot.live() {
             return Ok(connection);
         }
+        let asked = Instant::now();
         let mut backoff = slot.connecting.lock().await;
         if let Some(connection) = slot.live() {
             return Ok(connection);
         }
-        if let Some(not_before) = backoff.not_before {
-            sleep_until(not_before).await;
+        if let Some(failed) = &backoff.last {
+            // An attempt that others waited for speaks for them too.
+            if failed.at >= asked {
+                return Err(self.refused(failed.reason.clone()));
+            }
+            sleep_until(failed.not_before).await;
         }
         match Connection::connect(&self.addr, self.connect_timeout).await {
             Ok(connection) => {
@@ -68,8 +83,10 @@ impl Pool {
             }
             Err(reason) => {
                 backoff.failures += 1;
-                backoff.not_before = Some(Instant::now() + retries.pause(backoff.failures));
-                Err(Error::Connect { addr: self.addr.clone(), reason })
+                let at = Instant::now();
+                let not_before = at + retries.pause(backoff.failures);
+                backoff.last = Some(Failed { at, reason: reason.clone(), not_before });
+                Err(self.refused(reason))
             }
         }
     }

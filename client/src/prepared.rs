@@ -9,7 +9,7 @@ use protocol::{
 };
 use stdx::{cursor::Writer, sync::Mutex};
 
-use crate::{Error, Key, client::Inner};
+use crate::{Error, Key, client::Inner, retry::Doubt};
 
 /// What a server says of a service, group or stream.
 #[derive(Debug, PartialEq, Eq)]
@@ -160,20 +160,33 @@ impl Handle {
         operation: Opcode,
         encode: impl Fn(&Schema, &mut Writer<'_>) -> Result<(), model::Error>,
     ) -> Result<(Frame, Arc<Schema>), Error> {
-        let mut schema = self.schema();
-        let mut renewed = false;
-        loop {
-            let mut body = Vec::new();
-            encode(&schema, &mut Writer::new(&mut body))?;
-            match self.client.call(operation, body).await {
-                Ok(reply) => return Ok((reply, schema)),
-                Err(error) if !renewed && error.status() == Some(CallStatus::StaleHandle) => {
-                    schema = self.renew(&schema).await?;
-                    renewed = true;
+        let mut doubt = Doubt::default();
+        let schema = self.schema();
+        let first = self.call_under(&schema, operation, &encode, &mut doubt).await;
+        let outcome = match first {
+            // Also what follows a server's restart, when the first attempt may have been lost with it.
+            Err(error) if error.status() == Some(CallStatus::StaleHandle) => {
+                match self.renew(&schema).await {
+                    Ok(fresh) => self.call_under(&fresh, operation, &encode, &mut doubt).await,
+                    Err(error) => Err(error),
                 }
-                Err(error) => return Err(error),
             }
-        }
+            other => other,
+        };
+        outcome.map_err(|error| doubt.settle(error))
+    }
+
+    async fn call_under(
+        &self,
+        schema: &Arc<Schema>,
+        operation: Opcode,
+        encode: impl Fn(&Schema, &mut Writer<'_>) -> Result<(), model::Error>,
+        doubt: &mut Doubt,
+    ) -> Result<(Frame, Arc<Schema>), Error> {
+        let mut body = Vec::new();
+        encode(schema, &mut Writer::new(&mut body))?;
+        let reply = self.client.call_in_doubt(operation, body, doubt).await?;
+        Ok((reply, Arc::clone(schema)))
     }
 
     /// The schema that follows `stale`: what another call fetched meanwhile, or a new one.

@@ -16,6 +16,8 @@ use std::time::Duration;
 use protocol::{CallStatus, Opcode};
 use stdx::{prng::Prng, sync::Mutex};
 
+use crate::Error;
+
 /// Tenths of a token that the bucket holds and starts with: ten retries.
 const TENTHS_MAX: u32 = 100;
 /// Tenths of a token a retry takes.
@@ -62,6 +64,27 @@ impl Retries {
     }
 }
 
+/// What the attempts of a write left open: one that was lost may have been applied, whatever a later one is told.
+#[derive(Default)]
+pub(crate) struct Doubt(Option<Error>);
+
+impl Doubt {
+    /// Remembers an attempt that may have been applied.
+    pub(crate) fn note(&mut self, operation: Opcode, error: &Error) {
+        if operation.writes() && error.may_be_applied() {
+            self.0 = Some(error.clone());
+        }
+    }
+
+    /// The error of the whole call, whose last attempt ended with `last`.
+    pub(crate) fn settle(self, last: Error) -> Error {
+        match self.0 {
+            Some(earlier) if !last.may_be_applied() => earlier.then(&last),
+            _ => last,
+        }
+    }
+}
+
 /// True when a call that got `status` may be sent again as it is.
 pub(crate) fn may_repeat(operation: Opcode, status: CallStatus) -> bool {
     operation.is_repeatable() && matches!(status, CallStatus::Overloaded | CallStatus::Unknown)
@@ -86,6 +109,21 @@ mod tests {
             let pause = retries.pause(attempt).as_millis();
             assert!((whole / 2..=whole).contains(&pause), "attempt {attempt}: {pause} ms");
         }
+    }
+
+    #[test]
+    fn a_write_that_was_lost_once_stays_in_doubt() {
+        let lost =
+            Error::Lost { addr: "a:1".into(), operation: Opcode::Push, reason: "reset".into() };
+        let refused = || Error::Connect { addr: "a:1".into(), reason: "connection refused".into() };
+        let mut doubt = Doubt::default();
+        doubt.note(Opcode::Push, &refused());
+        assert!(!Doubt::default().settle(refused()).may_be_applied());
+        doubt.note(Opcode::Push, &lost);
+        let settled = doubt.settle(refused());
+        assert!(settled.may_be_applied());
+        let message = settled.to_string();
+        assert!(message.contains("reset; sent again: connect to a:1"), "{message}");
     }
 
     #[test]

@@ -22,6 +22,17 @@ fn sections(count: usize) -> DescribeReply {
     DescribeReply { sections: vec![section; count] }
 }
 
+fn pushed() -> PushReply {
+    let (duplicate, late, rejected, rejects) = (0, 0, 0, Vec::new());
+    PushReply { receipt: receipt(), accepted: 1, duplicate, late, rejected, rejects }
+}
+
+/// An address where nobody listens.
+async fn unused_addr() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
+    listener.local_addr().expect("it is bound").to_string()
+}
+
 async fn ping(client: Client) -> Result<(), Error> {
     client.ping().await
 }
@@ -113,16 +124,8 @@ async fn a_lost_push_is_sent_again_under_the_same_sequence() {
     assert_eq!((lost.body(), unknown.body()), (last.body(), last.body()));
     let options = PushRequest::decode(last.body()).expect("valid").options;
     assert!(options.producer != 0 && options.sequence == 1, "{options:?}");
-    let reply = PushReply {
-        receipt: receipt(),
-        accepted: 1,
-        duplicate: 0,
-        late: 0,
-        rejected: 0,
-        rejects: Vec::new(),
-    };
-    peer.ok(&last, |out| reply.encode(out)).await;
-    assert_eq!(call.await.expect("no panic").expect("answered"), reply);
+    peer.ok(&last, |out| pushed().encode(out)).await;
+    assert_eq!(call.await.expect("no panic").expect("answered"), pushed());
 }
 
 #[tokio::test]
@@ -178,6 +181,53 @@ async fn a_stale_handle_is_renewed_once_and_the_read_repeated() {
     assert!(second.is_err_and(|error| error.status() == Some(CallStatus::StaleHandle)));
 }
 
+/// A server that is killed and started again: the push that was under way is lost, its handle is gone, and it may or may not
+/// have been applied. Only the same sequence keeps it from being applied twice.
+#[tokio::test]
+async fn a_push_lost_with_a_restart_is_prepared_again_and_keeps_its_sequence() {
+    let server = FakeServer::start().await;
+    let client = server.client().build();
+    let call = tokio::spawn(async move {
+        let stream = client.stream("payments").await?;
+        let push = || stream.push([stream.event().set("amount", 12.5)]);
+        push().await?;
+        Ok::<_, Error>(push().await)
+    });
+    let payments = |handle| table(handle, false, &[("amount", DataType::Decimal(2))]);
+    let mut peer = server.accept().await;
+    peer.prepare(&payments(1)).await;
+    peer.expect(Opcode::Push).await;
+    drop(peer);
+    let mut peer = server.accept().await;
+    let stale = peer.expect(Opcode::Push).await;
+    peer.fail(&stale, CallStatus::StaleHandle).await;
+    peer.prepare(&payments(2)).await;
+    let request = peer.expect(Opcode::Push).await;
+    let push = PushRequest::decode(request.body()).expect("valid");
+    assert_eq!((push.handle, push.options.sequence), (2, 1));
+    peer.ok(&request, |out| pushed().encode(out)).await;
+
+    // Lost, then refused: what happened to the first attempt is still open.
+    peer.expect(Opcode::Push).await;
+    drop(peer);
+    let mut peer = server.accept().await;
+    let request = peer.expect(Opcode::Push).await;
+    peer.fail(&request, CallStatus::Unavailable).await;
+    let error = call.await.expect("no panic").expect("the first is answered").expect_err("refused");
+    assert!(error.may_be_applied(), "{error}");
+    assert!(error.to_string().contains("sent again: as told (UNAVAILABLE)"), "{error}");
+}
+
+#[tokio::test]
+async fn one_failed_attempt_to_connect_answers_all_who_waited_for_it() {
+    let addr = unused_addr().await;
+    let client = Client::builder(addr).connections(1).retries(0).build();
+    let calls: JoinSet<_> = (0..50).map(|_| ping(client.clone())).collect();
+    for outcome in calls.join_all().await {
+        assert!(matches!(outcome, Err(Error::Connect { .. })), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn silence_ends_at_the_request_timeout_and_late_replies_are_ignored() {
     let server = FakeServer::start().await;
@@ -224,10 +274,7 @@ async fn retries_are_bounded_by_the_budget_of_all_calls() {
 
 #[tokio::test]
 async fn a_refused_connection_names_the_address_and_the_remedy() {
-    let addr = {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
-        listener.local_addr().expect("it is bound").to_string()
-    };
+    let addr = unused_addr().await;
     let error = Client::builder(&addr).retries(0).build().ping().await.expect_err("nobody there");
     let expected = format!(
         "connect to {addr}: connection refused; is `larder serve` running there? set --addr or LARDER_ADDR"
