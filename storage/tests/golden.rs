@@ -16,6 +16,21 @@ const FIRST: &str = "wal-00000000000000000001.log";
 
 const GOLDEN: &str = include_str!("golden/wal_v1.hex");
 
+/// The document that draws the format.
+const DOCUMENT: &str = include_str!("../../docs/formats/wal.md");
+
+/// Offset, bytes and name of the fields that the table under `title` draws; bytes are `None` in the last line.
+fn table(title: &str) -> Vec<(usize, Option<usize>, &'static str)> {
+    let (_, section) = DOCUMENT.split_once(title).expect("the section is there");
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let field = |line: &'static str| {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let at = cells.next()?.parse().ok()?;
+        Some((at, cells.next()?.parse().ok(), cells.next()?))
+    };
+    section.lines().filter_map(field).collect()
+}
+
 /// Header, then batches, in lines of 16 bytes; the zeros between are left out.
 fn hex(bytes: &[u8]) -> String {
     let line = |(at, chunk): (usize, &[u8])| {
@@ -60,4 +75,44 @@ fn the_golden_log_opens() {
     let (_, report, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
     assert_eq!(report.torn_tail, None);
     assert_eq!(records, [(1, 7, b"one".to_vec()), (2, 7, b"two".to_vec())]);
+}
+
+/// A table without gaps, whose fields stand in the golden log where it says.
+#[test]
+fn the_document_draws_these_bytes() {
+    let fs = SimFs::new();
+    write_example(&fs);
+    let log = fs.bytes(FIRST);
+    let segment = [
+        ("magic", u64::from_le_bytes(*b"LARDRWAL")),
+        ("format", 1),
+        ("first LSN", 1),
+        ("checksum of the last batch", 0),
+    ];
+    // The second batch: record 2, built when record 1 was synced.
+    let batch = [
+        ("magic", u64::from(u32::from_le_bytes(*b"LBAT"))),
+        ("length of the batch", 48 + 5 + 3),
+        ("LSN of its first", 2),
+        ("number of records", 1),
+        ("durable before", 1),
+    ];
+    let record = [("length of the payload", 3), ("kind", 7)];
+    let sections = [
+        ("## Segment", 0, &segment[..]),
+        ("## Batch", 4096 + 56, &batch),
+        ("## Record", 4096 + 56 + 48, &record),
+    ];
+    for (title, start, expected) in sections {
+        let fields = table(title);
+        for ((at, bytes, field), next) in fields.iter().zip(fields.iter().skip(1)) {
+            assert_eq!(at + bytes.expect("a length"), next.0, "{title}: {field}");
+        }
+        for (name, value) in expected {
+            let field = fields.iter().find(|(.., field)| field.starts_with(name));
+            let (at, bytes, _) = *field.unwrap_or_else(|| panic!("{title} draws no {name}"));
+            let found = &log[start + at..start + at + bytes.expect("a length")];
+            assert_eq!(found, &value.to_le_bytes()[..found.len()], "{title}: {name}");
+        }
+    }
 }
