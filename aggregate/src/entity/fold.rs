@@ -18,8 +18,8 @@ pub(super) enum Fold {
     Everything,
 }
 
-/// Bytes a tile is expected to take for its number and for each field: counted in the values of the tests' workloads, where
-/// sums and extremes of money take 2 to 4.
+/// Bytes that a tile is expected to take for its number and for each field. Only the decision whether to fold uses these
+/// estimates: being wrong costs memory, never a value.
 const TILE_NUMBER_BYTES: usize = 2;
 const TILE_FIELD_BYTES: usize = 3;
 /// Bytes of an event's time in the log.
@@ -64,6 +64,8 @@ impl EntityWindows {
         let mut records = Records::new(plan, &self.raw);
         let (mut count, mut dead, mut bytes, mut tiles, mut tokens) = (0, 0, 0, 0, 0);
         let mut current = [None; 2];
+        let levels: Vec<_> =
+            plan.levels().iter().map(|level| (level, level.first_live_tile(floor))).collect();
         while let Some(record) = records.next(&mut values) {
             dead += usize::from(record.time < late);
             if record.time < late || record.time >= floor {
@@ -72,9 +74,11 @@ impl EntityWindows {
             count += 1;
             bytes += record.body.len() + TIME_BYTES;
             // Events mostly come in order, so a change of tile is nearly always a new one.
-            for (current, level) in current.iter_mut().zip(plan.levels()) {
+            for (current, (level, first_live)) in current.iter_mut().zip(&levels) {
                 let tile = level.tile(record.time);
-                tiles += usize::from(current.replace(tile) != Some(tile));
+                let is_new = tile >= *first_live && *current != Some(tile);
+                tiles += usize::from(is_new);
+                *current = Some(tile);
             }
             tokens += values.iter().filter(|value| matches!(value, ColumnValue::Token(_))).count();
         }

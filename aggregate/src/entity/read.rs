@@ -199,7 +199,7 @@ impl<'a> Pass<'_, 'a> {
             );
         }
         for tile in table.from(level.tile(oldest.start)) {
-            let start = tile.number * level.hop_ms;
+            let start = tile.number.saturating_mul(level.hop_ms);
             if start >= self.x {
                 break;
             }

@@ -1,6 +1,6 @@
 //! Levels and the arithmetic of time: where windows start, what no window can see any more, where a read snaps to.
 
-use model::{definition::Window, time::floor_to};
+use model::{definition::Window, limits::EVENT_TIME_ABS_MAX, time::floor_to};
 
 use super::WindowPlan;
 
@@ -12,10 +12,16 @@ pub(crate) struct Span {
     hop_ms: i64,
 }
 
+/// Times beyond twice what an event can have see what the limits see; sums with spans stay inside i64.
+fn clamped(x: i64) -> i64 {
+    const MAX: i64 = 2 * EVENT_TIME_ABS_MAX;
+    x.clamp(-MAX, MAX)
+}
+
 impl Span {
     /// Where it starts when it is read at `x`: its length before, snapped outward to a tile.
     pub(crate) fn start(&self, x: i64) -> i64 {
-        floor_to(x.saturating_sub(self.length_ms), self.hop_ms)
+        floor_to(clamped(x) - self.length_ms, self.hop_ms)
     }
 }
 
@@ -104,12 +110,77 @@ impl WindowPlan {
         // A window read at edge k·g starts at k·g + floor(−W/g)·g.
         let reach = (-span.length_ms).div_euclid(span.hop_ms);
         let first = (level.first_live_tile(floor) - reach).saturating_mul(span.hop_ms);
-        floor_to(x, span.hop_ms).max(first).min(floor)
+        floor_to(clamped(x), span.hop_ms).max(first).min(floor)
     }
 
     fn span_of(&self, column: usize) -> &Span {
         let output = self.outputs.get(column);
         let span = output.and_then(|output| self.windows.get(output.window));
         span.expect("columns are numbered by the group's definition")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+
+    use super::*;
+    use crate::plan::tests::plan;
+
+    /// Windows 5m and 1h on tiles of 15s, 24h on tiles of 1h, 60s of horizon; columns are count_5m, count_1h, count_24h.
+    fn three_windows() -> WindowPlan {
+        plan("windows = [\"5m\", \"1h\", \"24h\"]", "n = \"count(*)\"\nd = \"approx_distinct(s)\"")
+    }
+
+    #[test]
+    fn windows_start_at_the_tile_edge_before_their_length() {
+        let plan = three_windows();
+        // The example of docs/semantics.md: as-of 12:07:08.250, inclusive.
+        let x = 12 * HOUR_MS + 7 * MINUTE_MS + 8 * SECOND_MS + 251;
+        assert_eq!(plan.window_start(0, x), 12 * HOUR_MS + 2 * MINUTE_MS);
+        assert_eq!(plan.window_start(2, x), 12 * HOUR_MS - DAY_MS);
+        // Negative times are floored too.
+        assert_eq!(plan.window_start(0, 1), -300_000);
+        assert_eq!(plan.window_start(0, 0), -300_000);
+        assert_eq!(plan.window_start(0, -1), -315_000);
+    }
+
+    #[test]
+    fn an_event_is_late_when_no_window_at_the_floor_sees_it() {
+        let plan = three_windows();
+        // The floor is 00:59:30, its day starts at 00:00 the day before.
+        let now = DAY_MS + HOUR_MS + 30 * SECOND_MS;
+        assert_eq!(plan.late_before(now), 0);
+        assert_eq!(plan.late_before(now + 30 * SECOND_MS), HOUR_MS);
+    }
+
+    #[test]
+    fn reads_below_the_floor_snap_to_an_edge_whose_window_is_kept() {
+        let plan = three_windows();
+        let now = 10 * HOUR_MS + 7 * SECOND_MS;
+        let floor = now - MINUTE_MS;
+        assert_eq!(plan.snap_x(0, floor, now), floor);
+        assert_eq!(plan.snap_x(0, floor + 1, now), floor + 1);
+        // 5m shares tiles that are kept for 1h: there are 55 minutes of edges.
+        let x = floor - 20 * MINUTE_MS;
+        assert_eq!(plan.snap_x(0, x, now), floor_to(x, 15_000));
+        // The longest window of a level has one edge.
+        let edge = floor_to(floor, 15_000);
+        assert_eq!(plan.snap_x(1, x, now), edge);
+        assert_eq!(plan.snap_x(0, 0, now), edge - 55 * MINUTE_MS);
+        // 24h: its one edge would be the hour.
+        assert_eq!(plan.snap_x(2, 0, now), 9 * HOUR_MS);
+        // Distinct counts go back to the floor only.
+        assert_eq!(plan.snap_x(3, x, now), floor);
+    }
+
+    #[test]
+    fn extreme_times_are_answered() {
+        let plan = three_windows();
+        for x in [i64::MIN, i64::MAX] {
+            let _start = plan.window_start(0, x);
+            assert!(plan.snap_x(0, x, 0) >= -HOUR_MS);
+            let _late = plan.late_before(x);
+        }
     }
 }

@@ -160,3 +160,54 @@ impl WindowPlan {
         self.cells.iter().filter(|cell| cell.bit.is_some()).count().div_ceil(8)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use model::definition::{Definitions, GroupKind};
+
+    use super::*;
+
+    /// The plan of a group over a stream of `i` (i64), `d` (decimal(2)), `s` (string) and `b` (bool).
+    pub(crate) fn plan(windows: &str, features: &str) -> WindowPlan {
+        let text = format!(
+            "[entity.e]\nkey = \"string\"\n[stream.x]\nevent_time = \"ts\"\n[stream.x.fields]\nts = \"timestamp\"\n\
+             i = \"i64\"\nd = \"decimal(2)\"\ns = \"string\"\nb = \"bool\"\n[group.g]\nentity = \"e\"\n\
+             stream = \"x\"\nkey = \"s\"\n{windows}\n[group.g.features]\n{features}\n"
+        );
+        let definitions = Definitions::parse("test.toml", &text, &Definitions::default());
+        let definitions = definitions.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let GroupKind::Windows(group) = &definitions.groups[0].kind else { panic!("of windows") };
+        WindowPlan::new(&definitions.streams[0], group)
+    }
+
+    #[test]
+    fn what_is_equal_between_features_is_kept_once() {
+        let plan = plan(
+            "windows = [\"5m\", \"24h\"]",
+            "n = \"count(*)\"\na = \"sum(d)\"\nb = \"avg(d)\"\nc = \"stddev(d)\"\n\
+             e = \"max(d) filter (where b)\"\nf = \"approx_distinct(s)\"\ng = \"last(s)\"\nh = \"count(s)\"",
+        );
+        assert_eq!(plan.levels.len(), 2);
+        assert_eq!(plan.inputs.len(), 2, "d and s");
+        assert_eq!(plan.filters.len(), 1);
+        let kinds: Vec<_> = plan.columns.iter().map(|column| (column.input, column.kind)).collect();
+        let expected = [(0, ColumnKind::Number), (1, ColumnKind::Token), (1, ColumnKind::Packed)];
+        assert_eq!(kinds, expected);
+        assert_eq!(plan.cells.len(), 4, "all, d, d where b, s");
+        assert_eq!(plan.presence_bytes(), 1, "every cell but that of all events");
+        assert_eq!(plan.column_count(), 16);
+    }
+
+    #[test]
+    fn a_selection_needs_no_more_than_its_columns() {
+        let plan = plan(
+            "windows = [\"5m\", \"24h\"]",
+            "a = \"sum(d)\"\nb = \"stddev(d)\"\nc = \"last(s)\"",
+        );
+        let selection = plan.select(&[1, 0]);
+        assert_eq!((selection.windows.len(), selection.cells.len()), (2, 1));
+        assert!(!selection.cells[0].needs.squares);
+        assert_eq!(selection.edge_cells, 0);
+        assert!(plan.select(&[3]).cells[0].needs.squares);
+    }
+}

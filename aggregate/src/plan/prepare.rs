@@ -112,3 +112,50 @@ fn write_column(body: &mut Vec<u8>, kind: ColumnKind, value: ValueRef<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::plan;
+
+    fn prepared(features: &str, i: i64, b: Option<bool>) -> Result<PreparedEvent, String> {
+        let plan = plan("windows = [\"5m\"]", features);
+        let fields = [
+            Some(ValueRef::Timestamp(5)),
+            Some(ValueRef::I64(i)),
+            None,
+            Some(ValueRef::String("x")),
+            b.map(ValueRef::Bool),
+        ];
+        let mut event = PreparedEvent::default();
+        plan.prepare(&fields, 5, b"id", &mut event).map_err(|error| error.to_string())?;
+        Ok(event)
+    }
+
+    #[test]
+    fn an_event_of_one_small_number_takes_a_byte_of_presence_and_a_byte_of_number() {
+        let event = prepared("n = \"count(*)\"\na = \"sum(i)\"\nb = \"max(i)\"", 7, None);
+        assert_eq!(event.expect("it has a value").body, [1, 14]);
+    }
+
+    #[test]
+    fn what_no_aggregate_counts_is_not_stored() {
+        let features = "a = \"count(*) filter (where b)\"\nc = \"sum(d)\"";
+        assert!(!prepared(features, 1, None).expect("null is no error").is_counted);
+        assert!(prepared(features, 1, Some(true)).expect("valid").is_counted);
+    }
+
+    #[test]
+    fn an_input_that_fails_names_its_feature_unless_a_filter_keeps_the_event_out() {
+        let features = "a = \"sum(i * 10) filter (where b)\"";
+        let message = prepared(features, i64::MAX, Some(true)).expect_err("overflow");
+        assert_eq!(message, "feature a: the result does not fit into i64");
+        assert!(prepared(features, i64::MAX, Some(false)).is_ok());
+    }
+
+    #[test]
+    fn ids_are_kept_only_where_they_break_ties() {
+        assert!(!prepared("a = \"sum(i)\"", 7, None).expect("valid").body.ends_with(b"id"));
+        assert!(prepared("a = \"last(i)\"", 7, None).expect("valid").body.ends_with(b"id"));
+    }
+}

@@ -41,7 +41,7 @@ fn one_history(seed: u64, round: u64) -> usize {
     for _ in 0..400 {
         now += random.between(0, 2 * step);
         // Exponentially more rarely later, up to beyond what any window can see.
-        let lateness = case.reach_ms() * 2 >> random.between(0, 20);
+        let lateness = (case.reach_ms() * 2) >> random.between(0, 20);
         let time = now - random.between(-lateness / 40, lateness);
         let event = Event::random(&mut random, &case, time);
         let is_late = time < plan.late_before(now);

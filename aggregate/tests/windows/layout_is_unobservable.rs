@@ -133,3 +133,26 @@ fn distinct_counts_do_not_show_the_layout_either() {
         }
     }
 }
+
+/// The first record of a log is the base of the others' times. When it is folded away and a far one takes its place, the
+/// log that is left can be longer than the one before; it replaces it all the same, or events would count twice.
+#[test]
+fn a_log_that_gets_longer_by_folding_counts_no_event_twice() {
+    let case = Case::new(
+        "\"1h\", \"20d\"",
+        "",
+        "10d",
+        None,
+        &["count(*)".to_owned(), "sum(i)".to_owned()],
+    );
+    let plan = case.plan();
+    let mut random = Prng::new(1);
+    let mut entity = EntityWindows::default();
+    let far = 9 * 86_400_000;
+    for time in [0, far].into_iter().chain((1..=50).map(|n| n * 1000)) {
+        entity.update(&plan, &Event::random(&mut random, &case, time).prepare(&case, &plan), far);
+    }
+    entity.compact(&plan, 10 * 86_400_000 + 500);
+    let answers = read(&entity, &plan, ReadAt::Exact { x: far + 1 }, &mut ReadScratch::default());
+    assert_eq!(answers[1], Ok(Some(model::value::Value::I64(52))));
+}
