@@ -59,20 +59,19 @@ impl<'a> Partials<'a> {
         values: &[ColumnValue<'a>],
     ) {
         for (place, used) in uses.iter().enumerate() {
-            let Some(cell) = plan.cells().get(used.cell) else { continue };
-            if !record.counts_in(cell) {
+            if !record.counts_in(used.bit) {
                 continue;
             }
             if let Some(numbers) = self.numbers.get_mut(slot * self.cells + place) {
                 numbers.count = numbers.count.wrapping_add(1);
-                let value = cell.number.and_then(|column| values.get(column));
+                let value = used.number.and_then(|column| values.get(column));
                 if let Some(ColumnValue::Number(number)) = value {
                     numbers.update(*number, used.needs.squares);
                 }
             }
-            if let (Some(edges), Some(edge)) =
-                (self.edge_mut(slot, used), record.edge(cell, values))
-            {
+            let Some(edges) = self.edge_mut(slot, used) else { continue };
+            let cell = plan.cells().get(used.cell);
+            if let Some(edge) = cell.and_then(|cell| record.edge(cell, values)) {
                 edges.update(edge);
             }
         }

@@ -29,18 +29,23 @@ pub(crate) enum ColumnValue<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {
     pub(crate) time: i64,
-    /// Presence bits.
+    /// Presence bits, the first 64 also as a word.
     bits: &'a [u8],
+    word: u64,
     id: &'a [u8],
     /// The record without its time.
     pub(crate) body: &'a [u8],
 }
 
 impl<'a> Record<'a> {
-    /// True when the event counts in `cell`.
+    /// True when the event counts in the cell of a presence bit.
     #[inline]
-    pub(crate) fn counts_in(&self, cell: &Cell) -> bool {
-        cell.bit.is_none_or(|bit| is_set(self.bits, bit))
+    pub(crate) fn counts_in(&self, bit: Option<usize>) -> bool {
+        match bit {
+            None => true,
+            Some(bit @ 0..64) => self.word >> bit & 1 == 1,
+            Some(bit) => is_set(self.bits, bit),
+        }
     }
 
     /// What `first` and `last` of `cell` see.
@@ -54,9 +59,16 @@ impl<'a> Record<'a> {
     }
 }
 
-/// True when the presence bits at the start of `body` ask for `column`.
-pub(crate) fn is_stored(body: &[u8], column: &Column) -> bool {
-    column.bits.iter().any(|bit| is_set(body, *bit))
+/// True when presence bits ask for `column`; `word` is the first 64 of `bits`.
+#[inline]
+pub(crate) fn is_stored(word: u64, bits: &[u8], column: &Column) -> bool {
+    word & column.mask != 0 || column.high_bits.iter().any(|bit| is_set(bits, *bit))
+}
+
+/// The first 64 of presence bits.
+#[inline]
+pub(crate) fn word_of(bits: &[u8]) -> u64 {
+    bits.iter().take(8).rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
 }
 
 #[inline]
@@ -107,21 +119,22 @@ impl<'p, 'a> Records<'p, 'a> {
         let start = rest;
         let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
         rest = after;
-        values.clear();
-        for column in self.plan.columns() {
-            let value = if is_stored(bits, column) {
+        let word = word_of(bits);
+        let columns = self.plan.columns();
+        values.resize(columns.len(), ColumnValue::Absent);
+        for (value, column) in values.iter_mut().zip(columns) {
+            *value = if is_stored(word, bits, column) {
                 take_column(&mut rest, column.kind)?
             } else {
                 ColumnValue::Absent
             };
-            values.push(value);
         }
         let has_id = self.plan.edge_cells() > 0;
         let id = if has_id { varint::take_block(&mut rest)? } else { &[] };
         let (body, _) = start.split_at_checked(start.len() - rest.len())?;
         self.is_first = false;
         self.rest = rest;
-        Some(Record { time, bits, id, body })
+        Some(Record { time, bits, word, id, body })
     }
 
     /// True when every byte was part of a record.

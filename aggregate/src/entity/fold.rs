@@ -204,7 +204,7 @@ fn fold_distinct(
     let cells = plan.cells().iter().filter(|cell| cell.distinct.is_some());
     for (index, cell) in cells.enumerate() {
         let mut added = Vec::new();
-        for foldable in sorted.foldable.iter().filter(|event| event.record.counts_in(cell)) {
+        for foldable in sorted.foldable.iter().filter(|event| event.record.counts_in(cell.bit)) {
             let value = cell.token.and_then(|column| sorted.values(foldable).get(column));
             if let Some(ColumnValue::Token(token)) = value {
                 added.push((level.tile(foldable.record.time), *token));

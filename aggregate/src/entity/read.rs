@@ -169,10 +169,13 @@ impl<'a> Pass<'_, 'a> {
                 continue;
             };
             self.raw.update(self.plan, &self.selection.cells, slot, &record, values);
+            if self.selection.distinct_cells == 0 {
+                continue;
+            }
             for used in self.selection.cells.iter().filter(|used| used.distinct.is_some()) {
-                let Some(cell) = self.plan.cells().get(used.cell) else { continue };
-                let value = cell.token.and_then(|column| values.get(column));
-                if let (true, Some(ColumnValue::Token(token))) = (record.counts_in(cell), value) {
+                let value = used.token.and_then(|column| values.get(column));
+                if let (true, Some(ColumnValue::Token(token))) = (record.counts_in(used.bit), value)
+                {
                     self.seen.raw(used.distinct, record.time, *token);
                 }
             }

@@ -24,8 +24,10 @@ pub(crate) enum ColumnKind {
 pub(crate) struct Column {
     pub(crate) input: usize,
     pub(crate) kind: ColumnKind,
-    /// Presence bits of the cells that read it: it is stored when one of them is set, or always when it reads `None`.
-    pub(crate) bits: Vec<usize>,
+    /// Presence bits of the cells that read it: it is stored when one of them is set. The first 64 as a mask.
+    pub(crate) mask: u64,
+    /// The others.
+    pub(crate) high_bits: Vec<usize>,
 }
 
 /// What partials of a cell must hold.
@@ -117,10 +119,27 @@ pub(crate) struct Cell {
 pub(crate) struct CellUse {
     pub(crate) cell: usize,
     pub(crate) needs: Needs,
+    /// As [`Cell::bit`], [`Cell::number`] and [`Cell::token`], beside what else is looked at for every event.
+    pub(crate) bit: Option<usize>,
+    pub(crate) number: Option<usize>,
+    pub(crate) token: Option<usize>,
     /// Place of its edges among those in use.
     pub(crate) edge: Option<usize>,
     /// Place of its tokens among those in use.
     pub(crate) distinct: Option<usize>,
+}
+
+impl CellUse {
+    /// The use of `cell`, number `index`, for `needs`, with the places of its edges and tokens.
+    pub(crate) fn new(
+        index: usize,
+        cell: &Cell,
+        needs: Needs,
+        (edge, distinct): (Option<usize>, Option<usize>),
+    ) -> Self {
+        let Cell { bit, number, token, .. } = *cell;
+        Self { cell: index, needs, bit, number, token, edge, distinct }
+    }
 }
 
 /// Part of a partial in a tile.
@@ -208,8 +227,7 @@ impl Compiler {
             cell.tile_field = tile_fields.len();
             tile_fields
                 .extend(cell.needs.tile_fields().map(|kind| TileField { cell: index, kind }));
-            let (edge, distinct) = (cell.edge, cell.distinct);
-            all.push(CellUse { cell: index, needs: cell.needs, edge, distinct });
+            all.push(CellUse::new(index, cell, cell.needs, (cell.edge, cell.distinct)));
         }
         Compiled { inputs, filters, columns, cells, tile_fields, all, edge_cells, distinct_cells }
     }
@@ -244,7 +262,10 @@ fn columns(inputs: &[Named], cells: &mut [Cell]) -> Vec<Column> {
                 *place = Some(columns.len());
             }
             if !bits.is_empty() {
-                columns.push(Column { input, kind, bits });
+                let mask =
+                    bits.iter().filter(|bit| **bit < 64).fold(0, |mask, bit| mask | 1 << bit);
+                bits.retain(|bit| *bit >= 64);
+                columns.push(Column { input, kind, mask, high_bits: bits });
             }
         }
     }

@@ -57,8 +57,9 @@ impl WindowPlan {
                     event.set(cell.bit);
                 }
             }
+            let word = raw::word_of(event.body.get(..self.presence_bytes()).unwrap_or(&[]));
             for column in self.columns.iter().filter(|column| column.input == index) {
-                if raw::is_stored(&event.body, column) {
+                if raw::is_stored(word, &event.body, column) {
                     write_column(&mut event.body, column.kind, value);
                 }
             }

@@ -58,8 +58,8 @@ impl WindowPlan {
             let needs = Needs::of(output.function);
             let known = selection.cells.iter().position(|used| used.cell == output.cell);
             let cell = known.unwrap_or_else(|| {
-                let fresh = CellUse { cell: output.cell, needs, edge: None, distinct: None };
-                selection.cells.push(fresh);
+                let cell = self.cells.get(output.cell).expect("outputs name cells of their plan");
+                selection.cells.push(CellUse::new(output.cell, cell, needs, (None, None)));
                 selection.cells.len() - 1
             });
             if let Some(used) = selection.cells.get_mut(cell) {
