@@ -55,26 +55,34 @@ impl Seen {
         window: Window,
     ) -> i64 {
         let Some(cell) = cell else { return 0 };
-        if self.merged_for != Some((cell, level)) {
-            self.merge(cell, state, window.hop_ms);
-            self.merged_for = Some((cell, level));
-        }
         let first = window.start.div_euclid(window.hop_ms);
-        let inside = self.merged.iter().filter(|(_, newest)| *newest >= window.start);
-        let is_complete = state.is_none_or(|state| state.is_complete_from(first));
-        let count = inside.clone().count();
-        if is_complete && count < NEWEST_MAX {
-            return i64::try_from(count).unwrap_or(i64::MAX);
+        if state.is_none_or(|state| state.is_complete_from(first)) {
+            if self.merged_for != Some((cell, level)) {
+                self.merge(cell, state, window.hop_ms);
+                self.merged_for = Some((cell, level));
+            }
+            let inside = self.merged.iter().filter(|(_, newest)| *newest >= window.start);
+            let count = inside.count();
+            if count < NEWEST_MAX {
+                return i64::try_from(count).unwrap_or(i64::MAX);
+            }
         }
+        // Listed tokens are among the marks once there are any: the list was full then.
+        let raw = self.raw.get(cell).into_iter().flatten();
+        let raw = raw.filter(|(_, time)| *time >= window.start).map(|(token, _)| *token);
+        let listed = state.into_iter().filter(|state| state.sliding.is_empty());
+        let listed = listed.flat_map(Distinct::tokens).filter(|(tile, _)| *tile >= first);
+        let tokens = raw.chain(listed.map(|(_, token)| token));
+        let marks = state.into_iter().flat_map(Distinct::marks).filter(|mark| mark.tile >= first);
         self.registers.clear();
         self.registers.resize(REGISTERS, 0);
-        let marks = inside.map(|(token, _)| (token::register(*token), token::rank(*token)));
-        let folded = state.into_iter().flat_map(Distinct::marks).filter(|mark| mark.tile >= first);
-        for (register, rank) in marks.chain(folded.map(|mark| (mark.register, mark.rank))) {
+        let mut set = |register: u16, rank: u8| {
             if let Some(register) = self.registers.get_mut(usize::from(register)) {
                 *register = rank.max(*register);
             }
-        }
+        };
+        tokens.for_each(|token| set(token::register(token), token::rank(token)));
+        marks.for_each(|mark| set(mark.register, mark.rank));
         estimate(&self.registers)
     }
 

@@ -86,7 +86,9 @@ impl EntityWindows {
         let token_bytes = tokens * TOKEN_BYTES * plan.levels().len();
         let fixed = if self.levels.is_some() { 0 } else { LEVELS_BYTES };
         let is_smaller = tiles * tile_bytes + token_bytes + fixed < bytes;
-        if count > 0 && (is_smaller || count >= plan.fold_threshold()) {
+        // An entity with tiles has many events: reads of it pass over tiles faster than over events.
+        let is_paid = self.levels.as_ref().is_some_and(|levels| bytes >= levels.events_to_fold());
+        if count > 0 && (is_smaller || is_paid || count >= plan.fold_threshold()) {
             return Some(Fold::Everything);
         }
         (dead > 0).then_some(Fold::Nothing)
@@ -108,11 +110,8 @@ impl EntityWindows {
         self.levels = levels.filter(|levels| !levels.is_empty()).map(Box::new);
         if let Some(raw) = raw {
             self.raw = raw;
-            // Folding again costs a pass over the tiles: a quarter of their bytes as new events pays for it.
-            let tile_bytes = self.levels.as_ref().map_or(0, |levels| {
-                levels.0.iter().map(|level| level.tiles.bytes()).sum::<usize>()
-            });
-            self.raw.reserve_exact(tile_bytes / 4);
+            let room = self.levels.as_ref().map_or(0, |levels| levels.events_to_fold());
+            self.raw.reserve_exact(room);
         }
     }
 
@@ -149,6 +148,14 @@ impl EntityWindows {
 }
 
 impl Levels {
+    /// Bytes of new raw events that pay for a pass over everything folded, which folding again costs.
+    fn events_to_fold(&self) -> usize {
+        let of_level = |level: &LevelState| {
+            level.tiles.bytes() + level.distinct.iter().map(Distinct::bytes).sum::<usize>()
+        };
+        self.0.iter().map(of_level).sum::<usize>() / 4
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         let is_empty = |level: &LevelState| {
             level.tiles.is_empty() && level.distinct.iter().all(Distinct::is_empty)

@@ -106,7 +106,7 @@ impl WindowPlan {
     }
 
     /// The same plan, folding whatever it costs once `events` raw events are older than the horizon. Values do not depend on
-    /// it, only memory and speed do: for tuning, and for tests of exactly that. `usize::MAX` folds only to save memory.
+    /// it, only memory and speed do: for tuning, and for tests of exactly that.
     #[must_use]
     pub fn with_fold_threshold(mut self, events: usize) -> Self {
         self.fold_threshold = events;
