@@ -204,7 +204,8 @@ impl GroupCommit {
             if state.abandoned || state.poisoned.is_some() {
                 return Work::Stop;
             }
-            if state.count > 0 && (!state.stalled || waited) {
+            // What waits for space is tried again after a while, and at the latest when the log is being closed.
+            if state.count > 0 && (!state.stalled || waited || state.closing) {
                 return Work::Write;
             }
             if state.sync_wanted > state.durable && state.written > state.durable {
