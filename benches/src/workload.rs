@@ -2,7 +2,13 @@
 
 use std::sync::Arc;
 
+use aggregate::{EntityWindows, PreparedEvent, WindowPlan, ingest};
 use engine::{Config, Database, OsFs, PutRequest, PutRowRequest, SyncPolicy, WriteOptions};
+use model::{
+    definition::{Definitions, GroupKind, Stream},
+    packed_row::Cell,
+    value::ValueRef,
+};
 use stdx::clock::SystemClock;
 
 /// Features of the wide row group.
@@ -97,4 +103,56 @@ pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) {
     let request = PutRequest { group: 0, features: WIDE, rows };
     let written = database.put(&request, &WriteOptions::default()).expect("rows are put");
     assert!(written.rejects.is_empty(), "{:?}", written.rejects);
+}
+
+/// The window group called `name` of [`definitions`], compiled, with the stream that feeds it.
+///
+/// # Panics
+/// When there is no such group: the definitions are constants.
+#[must_use]
+pub fn window_plan(name: &str) -> (Stream, WindowPlan) {
+    let none = Definitions::default();
+    let definitions =
+        Definitions::parse("bench.toml", &definitions(), &none).expect("the definitions are valid");
+    let (_, group) = definitions.group(name).expect("the group is defined");
+    let GroupKind::Windows(windows) = &group.kind else { panic!("{name} is no window group") };
+    let stream = definitions.streams[windows.stream].clone();
+    let plan = WindowPlan::new(&stream, windows);
+    (stream, plan)
+}
+
+/// A payment of the card, prepared for `plan`.
+///
+/// # Panics
+/// When the event does not fit the stream: both are constants.
+pub fn prepare(
+    plan: &WindowPlan,
+    stream: &Stream,
+    number: u64,
+    at: i64,
+    event: &mut PreparedEvent,
+) {
+    let merchant = format!("merchant-{number}");
+    let amount = i64::try_from(number % 100_000).expect("small");
+    let cells = [
+        Cell::Value(ValueRef::String("card")),
+        Cell::Value(ValueRef::String(&merchant)),
+        Cell::Value(ValueRef::Decimal(amount, 2)),
+        Cell::Value(ValueRef::Timestamp(at)),
+    ];
+    let mut fields = Vec::new();
+    ingest::exact_fields(stream, &cells, &mut fields).expect("the event fits");
+    plan.prepare(&fields, at, &number.to_le_bytes(), event).expect("the event fits");
+}
+
+/// A card with `events` payments, one a second, each at a merchant of its own.
+#[must_use]
+pub fn card(plan: &WindowPlan, stream: &Stream, events: u64) -> (EntityWindows, i64) {
+    let (mut entity, mut event, mut now) = (EntityWindows::default(), PreparedEvent::default(), 0);
+    for number in 0..events {
+        now += 1000;
+        prepare(plan, stream, number, now, &mut event);
+        entity.update(plan, &event, now);
+    }
+    (entity, now)
 }

@@ -196,7 +196,7 @@ pub(crate) struct Stats {
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Payments to generate.
-    #[arg(long, default_value_t = 200_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
+    #[arg(long, default_value_t = 400_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     pub(crate) events: u64,
     /// Seed of everything random.
     #[arg(long, default_value_t = 7, value_name = "SEED")]

@@ -17,7 +17,9 @@ pub enum Error {
         hint: String,
     },
     /// A sequence so old that what it did is no longer known: it was applied or skipped, and is not applied now.
-    #[error("sequence {sequence} is not above {newest}: what so old a write of this producer did is no longer known")]
+    #[error(
+        "sequence {sequence} is not above {newest}: what so old a write of this producer did is no longer known"
+    )]
     Forgotten {
         /// The sequence.
         sequence: u64,

@@ -33,7 +33,7 @@ impl Wake for Task {
 }
 
 impl Task {
-    fn sleep(&self) {
+    fn until_woken(&self) {
         let mut woken = self.woken.lock();
         while !*woken {
             woken = self.wake.wait(woken);
@@ -50,7 +50,7 @@ fn await_durable(core: &GroupCommit, lsn: Lsn) {
     loop {
         match core.poll(lsn, SyncLevel::Durable, &waker, &mut registered) {
             Poll::Ready(told) => return told.expect("the disk works"),
-            Poll::Pending => task.sleep(),
+            Poll::Pending => task.until_woken(),
         }
     }
 }

@@ -52,7 +52,9 @@ pub(crate) fn engine_failure(error: engine::Error) -> Failure {
     use engine::Error as E;
     let (status, detail) = match &error {
         E::Invalid(_) => (CallStatus::Invalid, 0),
-        E::Forgotten { newest, .. } => (CallStatus::Invalid, i64::try_from(*newest).unwrap_or(i64::MAX)),
+        E::Forgotten { newest, .. } => {
+            (CallStatus::Invalid, i64::try_from(*newest).unwrap_or(i64::MAX))
+        }
         E::NotFound { .. } => (CallStatus::NotFound, 0),
         E::StalePlan { .. } => (CallStatus::StaleHandle, 0),
         E::AsOfTooOld { floor, .. } => (CallStatus::AsOfTooOld, *floor),

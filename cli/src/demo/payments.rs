@@ -70,8 +70,9 @@ impl Payments {
 
     fn make(&mut self) -> Payment {
         self.made += 1;
-        let progress = self.sent as f64 / self.shape.events as f64;
-        let on_time = self.shape.start + (self.shape.span as f64 * progress).round() as i64;
+        let part = u128::from(self.shape.span.unsigned_abs()) * u128::from(self.sent);
+        let since = i64::try_from(part / u128::from(self.shape.events.max(1))).unwrap_or(0);
+        let on_time = self.shape.start + since;
         let late =
             if self.prng.chance(LATE) { self.prng.between(SECOND_MS, 30 * MINUTE_MS) } else { 0 };
         let (card, amount) = match self.burst.take() {

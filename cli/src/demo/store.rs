@@ -56,7 +56,6 @@ fn open(directory: &Path) -> Result<Server, CliError> {
     let files = OsFs::open(directory).map_err(engine::Error::from)?;
     let database = Database::open(files, &Config::default(), Arc::new(SystemClock::new()))?;
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let options =
-        server::Config { listen: any, admin: any, threads: 1, ..server::Config::default() };
+    let options = server::Config { listen: any, admin: any, ..server::Config::default() };
     Server::start(&options, database).map_err(|error| CliError::failed(error.to_string()))
 }

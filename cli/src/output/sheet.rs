@@ -43,7 +43,7 @@ impl Sheet {
     /// The sheet as aligned columns.
     pub(crate) fn to_table(&self) -> String {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_FULL_CONDENSED);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(self.header.clone());
         for row in &self.rows {

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Server, larder};
+use crate::harness::{Server, larder, write_file};
 use serde_json::Value as Json;
 
 const DEFINITIONS: &str = r#"
@@ -76,7 +76,7 @@ impl Place {
 
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.directory.path().join(name);
-        std::fs::write(&path, text).expect("a file can be written");
+        write_file(&path, text);
         path.to_str().expect("a UTF-8 path").to_owned()
     }
 
@@ -147,6 +147,17 @@ fn rows_and_events_come_back_as_one_vector() {
     }
     has(&vector["values"]["spent_7d"].to_string(), &["130.00"]);
     assert_eq!(vector["status"]["country"], "PRESENT");
+}
+
+#[test]
+fn missing_null_and_deleted_values_are_told_apart() {
+    let place = Place::new();
+    let server = place.server();
+    let rows = place.file(
+        "rows.jsonl",
+        "{\"user\": \"ann\", \"country\": \"CH\"}\n{\"user\": \"bob\", \"limit\": null}\n",
+    );
+    server.ok(&["put", "profile", &rows]);
     let nobody = json(&server.ok(&[
         "get",
         "profile:country,buying:orders_1h",

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::harness::{Server, repository};
+use crate::harness::{Server, repository, write_file};
 use serde_json::Value as Json;
 
 const HOUR: i64 = 3_600_000;
@@ -189,7 +189,7 @@ fn every_value_equals_brute_force_after_every_piece() {
             .chain(chunk.iter().map(|touch| &touch.line))
             .cloned()
             .collect();
-        std::fs::write(&path, lines.join("\n")).expect("a piece can be written");
+        write_file(&path, &lines.join("\n"));
         let counts =
             server.ok(&["push", "touches", path.to_str().expect("UTF-8"), "--format", "json"]);
         let counts: Json = serde_json::from_str(&counts).expect("one JSON object");

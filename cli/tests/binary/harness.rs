@@ -99,6 +99,12 @@ pub(crate) fn larder(addr: &str, args: &[&str]) -> Output {
         .expect("the larder binary starts")
 }
 
+/// Writes a user's file.
+#[expect(clippy::disallowed_methods, reason = "a user's input; it is no file of a database")]
+pub(crate) fn write_file(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file can be written");
+}
+
 /// A file of the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)

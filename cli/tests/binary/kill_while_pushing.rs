@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use crate::harness::Server;
+use crate::harness::{Server, write_file};
 use serde_json::Value as Json;
 
 const DEFINITIONS: &str = r#"
@@ -33,7 +33,7 @@ fn every_event_is_counted_once_across_kills() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let data = directory.path().join("data");
     let definitions = directory.path().join("features.toml");
-    std::fs::write(&definitions, DEFINITIONS).expect("written");
+    write_file(&definitions, DEFINITIONS);
     let apply = definitions.to_str().expect("UTF-8");
     let mut server = Server::start(&data, &["--apply", apply]);
     let addr = server.addr.clone();

@@ -17,6 +17,10 @@ pub(crate) struct GroupMoment<'a> {
     kind: Kind<'a>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each group of a read, kept in a list: a box would cost an allocation a read"
+)]
 enum Kind<'a> {
     Rows {
         rows: &'a RowsRuntime,
