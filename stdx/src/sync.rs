@@ -110,6 +110,12 @@ mod modelled {
     #[derive(Debug)]
     pub struct Condvar(loom::sync::Condvar);
 
+    impl Default for Condvar {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
     impl Condvar {
         /// A condition nobody waits for yet.
         pub fn new() -> Self {

@@ -3,6 +3,7 @@
 use model::definition::{Definitions, Plan};
 use storage::{CommitTicket, Vfs};
 
+use super::record_bytes_max;
 use crate::{
     Database, Error,
     catalog::{Catalog, CatalogRecord},
@@ -27,6 +28,9 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// [`Error::Invalid`] names every mistake with file and line; [`Error::Storage`] when the log refuses.
     pub fn apply(&self, file: &str, text: &str, dry_run: bool) -> Result<Applied, Error> {
+        if !dry_run {
+            self.wal.reserve(record_bytes_max([file.len() + text.len()].into_iter()))?;
+        }
         let mut catalog = self.catalog.write();
         let definitions = Definitions::parse(file, text, &catalog.definitions)?;
         let plan = Plan::between(&catalog.definitions, &definitions);
@@ -40,7 +44,6 @@ impl<V: Vfs> Database<V> {
             text: text.to_owned(),
         };
         let bytes = record.encode()?;
-        self.wal.reserve(bytes.len())?;
         let lsn = self.wal.append(mutation::kind::DEFINITIONS, &bytes)?;
         self.adopt(&mut catalog, definitions, record.applied_at_ms)?;
         let ticket = self.wal.ticket(lsn, None);

@@ -6,6 +6,7 @@ use storage::Vfs;
 use super::{
     Fence, Reject, RejectKind, WriteOptions, Written,
     put::{check_batch, to_u32},
+    record_bytes_max,
 };
 use crate::{
     Database, Error,
@@ -28,6 +29,7 @@ impl<V: Vfs> Database<V> {
     ) -> Result<Written, Error> {
         check_batch(keys.len())?;
         Fence::new(self, options).once(self, options, || {
+            self.wal.reserve(record_bytes_max(keys.iter().map(|key| key.len())))?;
             let catalog = self.catalog.read();
             let (_, key_types) = catalog.group_key(group)?;
             let (mut routed, mut rejects) = (Vec::with_capacity(keys.len()), Vec::new());
@@ -50,7 +52,6 @@ impl<V: Vfs> Database<V> {
             let keys = routed.iter().map(|(_, key)| *key).collect();
             let mut record = Vec::new();
             Delete { header, group: to_u32(group), keys }.encode(&mut record);
-            self.wal.reserve(record.len())?;
             let mut mask = ShardMask::default();
             routed.iter().for_each(|(shard, _)| mask.insert(*shard));
             let mut guards = self.shards.write(mask);

@@ -70,6 +70,16 @@ pub struct Written {
     pub ticket: CommitTicket,
 }
 
+/// Bytes of a record besides its rows: header, indexes, count.
+const RECORD_HEAD_BYTES: usize = 64;
+/// Bytes of a row in a record besides its key and cells: two lengths, an event time or index.
+const RECORD_ROW_BYTES: usize = 16;
+
+/// At most so many bytes has the record of rows whose keys and cells have these lengths.
+fn record_bytes_max(rows: impl Iterator<Item = usize>) -> usize {
+    RECORD_HEAD_BYTES + rows.map(|bytes| bytes + RECORD_ROW_BYTES).sum::<usize>()
+}
+
 /// The producer's lock around one write, from the check to the record's place in the log.
 struct Fence {
     producer: Option<Arc<Mutex<Producer>>>,

@@ -16,6 +16,7 @@ use storage::Vfs;
 use super::{
     Fence, Reject, RejectKind, WriteOptions, Written,
     put::{check_batch, to_u32},
+    record_bytes_max,
 };
 use crate::{
     Database, Error,
@@ -49,6 +50,9 @@ impl<V: Vfs> Database<V> {
     ) -> Result<Written, Error> {
         check_batch(request.events.len())?;
         Fence::new(self, options).once(self, options, || {
+            // Before ids are remembered: they must not be, unless their events are logged.
+            let bytes = record_bytes_max(request.events.iter().map(|event| event.len()));
+            self.wal.reserve(bytes)?;
             let catalog = self.catalog.read();
             let (stream, runtime) = catalog.stream(request.stream)?;
             if request.fields > stream.fields.len() {
@@ -65,9 +69,6 @@ impl<V: Vfs> Database<V> {
                 (options.producer, sequence),
                 &mut rejects,
             );
-            // Bounds what the record can need, so that ids are remembered only once there is room to log them.
-            let bytes = routed.iter().map(|event| event.source.event.len() + 8).sum::<usize>();
-            self.wal.reserve(bytes + RECORD_HEAD_BYTES)?;
             let admission =
                 Admission { catalog: &catalog, stream, runtime, wall_ms: self.clock.wall_ms() };
             let (accepted, _ids) = admission.admit(routed, &mut rejects);
@@ -84,7 +85,7 @@ impl<V: Vfs> Database<V> {
                 now,
                 events: accepted.iter().map(|event| event.source).collect(),
             };
-            let mut record = Vec::with_capacity(bytes + RECORD_HEAD_BYTES);
+            let mut record = Vec::with_capacity(bytes);
             push.encode(&mut record);
             let mut guards = self.shards.write(shards_of(&accepted));
             let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
@@ -126,9 +127,6 @@ impl<V: Vfs> Database<V> {
         routed
     }
 }
-
-/// Header, stream, fields, now and count of a push record.
-const RECORD_HEAD_BYTES: usize = 64;
 
 /// Decides about the events of one request, in their order.
 struct Admission<'a> {

@@ -7,7 +7,7 @@ use model::{
 };
 use storage::Vfs;
 
-use super::{Fence, Reject, RejectKind, WriteOptions, Written};
+use super::{Fence, Reject, RejectKind, WriteOptions, Written, record_bytes_max};
 use crate::{
     Database, Error,
     apply::{RoutedRow, apply_put},
@@ -48,6 +48,8 @@ impl<V: Vfs> Database<V> {
     pub fn put(&self, request: &PutRequest<'_>, options: &WriteOptions) -> Result<Written, Error> {
         check_batch(request.rows.len())?;
         Fence::new(self, options).once(self, options, || {
+            let rows = request.rows.iter().map(|row| row.key.len() + row.row.len());
+            self.wal.reserve(record_bytes_max(rows))?;
             let catalog = self.catalog.read();
             let (routed, rejects) = self.route_rows(&catalog, request)?;
             if routed.is_empty() {
@@ -72,7 +74,6 @@ impl<V: Vfs> Database<V> {
             };
             let mut record = Vec::new();
             put.encode(&mut record);
-            self.wal.reserve(record.len())?;
             let mut mask = ShardMask::default();
             routed.iter().for_each(|row| mask.insert(row.shard));
             let mut guards = self.shards.write(mask);
