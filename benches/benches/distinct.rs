@@ -1,6 +1,6 @@
 //! Distinct counts over 4 windows: inserting values one by one, and the estimate of an exact and of a sketched entity.
 
-use aggregate::{EntityWindows, PreparedEvent, ReadAt, ReadScratch};
+use aggregate::{EntityWindows, PreparedEvent, ReadScratch};
 use criterion::{Criterion, criterion_group, criterion_main};
 use larder_benches::workload;
 
@@ -11,19 +11,7 @@ fn distinct(criterion: &mut Criterion) {
     for values in [100_u64, 100_000] {
         let (mut entity, mut now): (EntityWindows, i64) = workload::card(&plan, &stream, values);
         criterion.bench_function(&format!("estimate 4 windows of {values} values"), |bencher| {
-            bencher.iter(|| {
-                let mut given = 0;
-                entity.read(
-                    &plan,
-                    &selection,
-                    ReadAt::Exact { x: now + 1 },
-                    &mut scratch,
-                    &mut |_, value| {
-                        given += usize::from(matches!(value, Ok(Some(_))));
-                    },
-                );
-                given
-            });
+            bencher.iter(|| workload::read_all(&plan, &selection, &entity, now, &mut scratch));
         });
         let (mut event, mut number) = (PreparedEvent::default(), values);
         criterion.bench_function(&format!("insert 1 value after {values}"), |bencher| {

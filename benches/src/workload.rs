@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use aggregate::{EntityWindows, PreparedEvent, WindowPlan, ingest};
+use aggregate::{
+    ColumnSelection, EntityWindows, PreparedEvent, ReadAt, ReadScratch, WindowPlan, ingest,
+};
 use engine::{Config, Database, OsFs, PutRequest, PutRowRequest, SyncPolicy, WriteOptions};
 use model::{
     definition::{Definitions, GroupKind, Stream},
@@ -155,4 +157,19 @@ pub fn card(plan: &WindowPlan, stream: &Stream, events: u64) -> (EntityWindows, 
         entity.update(plan, &event, now);
     }
     (entity, now)
+}
+
+/// Reads every column of `selection` just after `now`; returns how many gave a value.
+pub fn read_all(
+    plan: &WindowPlan,
+    selection: &ColumnSelection,
+    entity: &EntityWindows,
+    now: i64,
+    scratch: &mut ReadScratch,
+) -> usize {
+    let mut given = 0;
+    entity.read(plan, selection, ReadAt::Exact { x: now + 1 }, scratch, &mut |_, value| {
+        given += usize::from(matches!(value, Ok(Some(_))));
+    });
+    given
 }

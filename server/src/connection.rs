@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Room asked for before each read of the socket.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// Serves one connection until the peer leaves, sends what is no frame, or the server stops.
 pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
