@@ -1,7 +1,8 @@
 //! Exactly once: what each producer's sequences did, so that a retried write is answered and not applied again.
 //!
 //! A producer is a 128-bit number its client chose; it numbers its writes 1, 2, 3, … and may have several in flight. The
-//! last [`PRODUCER_SEQUENCES_MAX`] outcomes are remembered; a sequence older than that is refused, never applied twice.
+//! last [`PRODUCER_SEQUENCES_MAX`] outcomes are remembered; a sequence older than that is refused, never applied twice. The
+//! table holds [`PRODUCERS_MAX`] producers: one that is forgotten, because so many others wrote since, starts anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,7 +84,8 @@ impl Producers {
         if self.table.len() > PRODUCERS_MAX {
             self.forget_oldest();
         }
-        let producer = Arc::clone(&self.table.entry(id.0).or_default());
+        let fresh = || Arc::new(Mutex::new(Producer { last_seen: tick, ..Producer::default() }));
+        let producer = Arc::clone(&self.table.entry(id.0).or_insert_with(fresh));
         producer.lock().last_seen = tick;
         producer
     }
@@ -98,6 +100,9 @@ impl Producers {
         let mut seen: Vec<_> =
             self.table.iter().map(|entry| (entry.value().lock().last_seen, *entry.key())).collect();
         let tenth = seen.len() / 10;
+        if tenth == 0 {
+            return;
+        }
         seen.select_nth_unstable(tenth);
         for (_, id) in seen.into_iter().take(tenth) {
             self.table.remove(&id);

@@ -112,10 +112,10 @@ impl Memory {
             |event: &crate::apply::RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
         let mut ids = runtime.state.dedup.lock(events.iter().filter_map(id));
         for event in &events {
-            runtime.state.advance(event.event_time);
             if let Some((id, span_ms)) = id(event).zip(stream.dedup_ms) {
-                ids.insert(id, push.now, span_ms);
+                ids.insert(id, runtime.state.arrival(stream, push.now, event.event_time), span_ms);
             }
+            runtime.state.advance(event.event_time);
         }
         drop(ids);
         let mut guards = self.shards.write(shards_of(&events));

@@ -1,8 +1,8 @@
 //! One peer: reads requests, answers them, many in flight.
 //!
 //! Reads are answered at once; a write is answered when its ticket says that it is as safe as asked for. Answers gathered
-//! in one poll leave in one write. While a peer does not read, nothing more is read from it: memory per connection is
-//! bounded by [`IN_FLIGHT_MAX`] requests and the answers to one read of its socket.
+//! in one poll leave in one write. While a peer does not read, nothing more is read from it: a connection holds at most
+//! [`IN_FLIGHT_MAX`] requests, [`OUTPUT_BYTES`] of answers and one answer more.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -28,6 +28,19 @@ use crate::{
 
 /// Room asked for before each read of the socket.
 const READ_BYTES: usize = 16 * 1024;
+
+/// Replies gathered before they are written; one reply may be larger.
+const OUTPUT_BYTES: usize = 1 << 20;
+
+/// How far the requests in the buffer were answered.
+enum Progress {
+    /// No whole request is left.
+    Drained,
+    /// Some may be left: too many are in flight, or enough output has gathered.
+    Paused,
+    /// What follows is no frame.
+    Broken,
+}
 
 /// Serves one connection until the peer leaves, sends what is no frame, or the server stops.
 pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
@@ -58,14 +71,22 @@ impl Connection {
         let mut open = true;
         let mut received_ns = shared.clock.mono_ns();
         loop {
-            let sane = self.answer(&mut input, shared, received_ns);
-            self.poll_now();
+            let progress = self.answer(&mut input, shared, received_ns);
+            self.finish_ready();
             if !self.output.is_empty() {
                 stream.write_all(&self.output).await?;
                 self.output.clear();
+                self.output.shrink_to(OUTPUT_BYTES);
             }
-            if !sane || (!open && self.waiting.is_empty()) {
-                return stream.shutdown().await;
+            match progress {
+                Progress::Broken => return stream.shutdown().await,
+                // Requests are left in the buffer, and there is room again.
+                Progress::Paused if self.waiting.len() < IN_FLIGHT_MAX => continue,
+                Progress::Paused => {}
+                Progress::Drained if !open && self.waiting.is_empty() => {
+                    return stream.shutdown().await;
+                }
+                Progress::Drained => {}
             }
             let may_read = open && self.waiting.len() < IN_FLIGHT_MAX;
             tokio::select! {
@@ -82,11 +103,11 @@ impl Connection {
         }
     }
 
-    /// Answers every whole request in `input`; false when what follows is no frame.
-    fn answer(&mut self, input: &mut BytesMut, shared: &Shared, received_ns: u64) -> bool {
-        while self.waiting.len() < IN_FLIGHT_MAX {
+    /// Answers the whole requests in `input`, as many as may be in flight and until enough output has gathered.
+    fn answer(&mut self, input: &mut BytesMut, shared: &Shared, received_ns: u64) -> Progress {
+        while self.waiting.len() < IN_FLIGHT_MAX && self.output.len() < OUTPUT_BYTES {
             match self.session.next(input) {
-                Ok(None) => return true,
+                Ok(None) => return Progress::Drained,
                 Ok(Some(frame)) => {
                     let waited_ms = shared.clock.mono_ns().saturating_sub(received_ns) / 1_000_000;
                     match dispatch::dispatch(shared, &frame, waited_ms, &mut self.output) {
@@ -96,11 +117,11 @@ impl Connection {
                 }
                 Err(error) => {
                     dispatch::refuse_stream(&error, &mut self.output);
-                    return false;
+                    return Progress::Broken;
                 }
             }
         }
-        true
+        Progress::Paused
     }
 
     /// Ready when at least one waiting write was answered.
@@ -121,8 +142,11 @@ impl Connection {
     }
 
     /// Answers writes that are already as safe as asked for, without waiting.
-    fn poll_now(&mut self) {
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        let _ = self.poll_waiting(&mut context);
+    fn finish_ready(&mut self) {
+        while let Some(outcome) = self.waiting.front().and_then(|first| first.ticket.try_done()) {
+            if let Some(first) = self.waiting.pop_front() {
+                first.finish(outcome, &mut self.output);
+            }
+        }
     }
 }

@@ -106,6 +106,16 @@ impl Error {
         if full.contains(&source.kind()) {
             return Self::Full(file);
         }
-        Self::Io { operation, file, source: Arc::new(source) }
+        Self::broken(operation, file, source)
+    }
+
+    /// [`Error::Io`] whatever the system said: a sync that fails for want of space has failed for good, because the system
+    /// forgets after telling once.
+    pub fn broken(
+        operation: &'static str,
+        file: impl Into<String>,
+        source: std::io::Error,
+    ) -> Self {
+        Self::Io { operation, file: file.into(), source: Arc::new(source) }
     }
 }

@@ -35,6 +35,14 @@ impl StreamState {
         }
     }
 
+    /// When an event arrives on the stream's clock, in ms: now, or its own time when that moves the event clock.
+    pub(crate) fn arrival(&self, stream: &Stream, wall_ms: i64, event_time: i64) -> i64 {
+        match stream.clock {
+            StreamClock::Wall => wall_ms,
+            StreamClock::Event => self.newest.load(Ordering::Acquire).max(event_time),
+        }
+    }
+
     /// An event of this time was accepted.
     pub(crate) fn advance(&self, event_time: i64) {
         self.newest.fetch_max(event_time, Ordering::AcqRel);

@@ -11,7 +11,7 @@ mod put;
 use std::sync::Arc;
 
 use stdx::sync::Mutex;
-use storage::{CommitTicket, Lsn, SyncLevel, Vfs};
+use storage::{CommitTicket, Lsn, SyncLevel, SyncPolicy, Vfs};
 
 pub use define::Applied;
 pub use push::PushRequest;
@@ -100,6 +100,10 @@ impl Fence {
         options: &WriteOptions,
         write: impl FnOnce() -> Result<(Lsn, Outcome, Vec<Reject>), Error>,
     ) -> Result<Written, Error> {
+        // Before anything is applied: a refusal means that nothing was.
+        if options.sync > Some(SyncLevel::Memory) && database.wal.policy() == SyncPolicy::Memory {
+            return Err(Error::Storage(storage::Error::NoLog));
+        }
         let mut producer = self.producer.as_ref().map(|producer| producer.lock());
         let known = producer.as_ref().map_or(Known::New, |producer| producer.known(self.sequence));
         let (lsn, outcome, rejects, repeated) = match known {

@@ -151,8 +151,9 @@ impl<'a> Admission<'a> {
         for event in events {
             let verdict = self.refuse_for_time(&event).or_else(|| {
                 let (fingerprint, span_ms) = id(&event).zip(dedup_ms)?;
-                let now = self.now().unwrap_or(event.event_time).max(self.arrival(&event));
-                let fresh = ids.insert(fingerprint, now, span_ms);
+                let state = &self.runtime.state;
+                let arrival = state.arrival(self.stream, self.wall_ms, event.event_time);
+                let fresh = ids.insert(fingerprint, arrival, span_ms);
                 (!fresh).then(|| {
                     let span = time::format_span(span_ms);
                     (RejectKind::Duplicate, format!("its event id arrived within the last {span}"))
@@ -174,14 +175,6 @@ impl<'a> Admission<'a> {
 
     fn now(&self) -> Option<i64> {
         self.runtime.state.now(self.stream, self.wall_ms)
-    }
-
-    /// When the event arrives on the stream's clock: an event ahead of an event clock moves it.
-    fn arrival(&self, event: &RoutedEvent<'_>) -> i64 {
-        match self.stream.clock {
-            StreamClock::Wall => self.wall_ms,
-            StreamClock::Event => event.event_time,
-        }
     }
 
     fn refuse_for_time(&self, event: &RoutedEvent<'_>) -> Option<(RejectKind, String)> {

@@ -128,7 +128,7 @@ impl Vfs for OsFs {
 
     fn sync_dir(&self) -> Result<(), Error> {
         let synced = File::open(&*self.directory).and_then(|directory| directory.sync_all());
-        synced.map_err(|error| Error::io("sync", self.directory.display().to_string(), error))
+        synced.map_err(|error| Error::broken("sync", self.directory.display().to_string(), error))
     }
 
     fn list(&self) -> Result<Vec<String>, Error> {
@@ -178,7 +178,7 @@ impl VFile for OsFile {
     }
 
     fn sync_data(&self) -> Result<(), Error> {
-        self.file.sync_data().map_err(|error| self.io("sync", error))
+        self.file.sync_data().map_err(|error| Error::broken("sync", self.path.clone(), error))
     }
 
     fn set_len(&self, bytes: u64) -> Result<(), Error> {

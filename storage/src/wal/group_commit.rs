@@ -360,6 +360,17 @@ impl GroupCommit {
         Poll::Pending
     }
 
+    /// The answer to who waits for `lsn`, when there is one already. A sync that it needs is asked for.
+    #[must_use]
+    pub fn try_answer(&self, lsn: Lsn, level: SyncLevel) -> Option<Result<(), Error>> {
+        let mut state = self.state.lock();
+        let answer = state.answer(lsn.0, level);
+        if answer.is_none() {
+            self.want(&mut state, lsn, level);
+        }
+        answer
+    }
+
     fn want(&self, state: &mut State, lsn: Lsn, level: SyncLevel) {
         if level == SyncLevel::Durable && state.sync_wanted < lsn.0 {
             state.sync_wanted = lsn.0;

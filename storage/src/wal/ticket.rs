@@ -33,6 +33,14 @@ impl CommitTicket {
         Self { core, lsn, level, registered: None }
     }
 
+    /// The answer, when there is one already; queues nobody.
+    #[must_use]
+    pub fn try_done(&self) -> Option<Result<Durable, Error>> {
+        let Some(level) = self.level else { return Some(Err(Error::NoLog)) };
+        let answer = self.core.try_answer(self.lsn, level)?;
+        Some(answer.map(|()| Durable { lsn: self.lsn, level }))
+    }
+
     /// Blocks until the promise holds.
     ///
     /// # Errors
