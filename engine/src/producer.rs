@@ -97,8 +97,10 @@ impl Producers {
 
     /// Forgets the tenth of producers that was seen least lately.
     fn forget_oldest(&self) {
+        // A producer in use is not forgotten under its write.
+        let idle = self.table.iter().filter(|entry| Arc::strong_count(entry.value()) == 1);
         let mut seen: Vec<_> =
-            self.table.iter().map(|entry| (entry.value().lock().last_seen, *entry.key())).collect();
+            idle.map(|entry| (entry.value().lock().last_seen, *entry.key())).collect();
         let tenth = seen.len() / 10;
         if tenth == 0 {
             return;

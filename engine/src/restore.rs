@@ -67,10 +67,7 @@ impl Memory {
     fn definitions(&mut self, record: &CatalogRecord) -> Result<(), Error> {
         let definitions =
             Definitions::parse(&record.file, &record.text, &self.catalog.definitions)?;
-        let next = self.catalog.next(definitions, record.applied_at_ms);
-        self.shards.adopt(&next.groups)?;
-        self.catalog = next;
-        Ok(())
+        self.catalog.adopt(definitions, record.applied_at_ms, &self.shards)
     }
 
     fn put(&mut self, lsn: Lsn, put: &Put<'_>) -> Result<(), Error> {

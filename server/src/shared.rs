@@ -57,6 +57,11 @@ impl Shared {
         }
     }
 
+    /// Tells this start of the server and this version of the definitions from all others.
+    pub(crate) fn mark(&self, version: u64) -> u64 {
+        self.epoch | (version & u64::from(u32::MAX))
+    }
+
     /// What `handle` stands for.
     pub(crate) fn prepared(&self, handle: u64) -> Option<Arc<Prepared>> {
         self.handles.get(&handle).map(|entry| Arc::clone(entry.value()))

@@ -14,7 +14,7 @@ use model::{
 
 pub(crate) use codec::CatalogRecord;
 
-use crate::{Error, rows::RowLayout, stream::StreamState};
+use crate::{Error, rows::RowLayout, shard::ShardSet, stream::StreamState};
 
 /// What a group needs at run time.
 #[derive(Debug, Clone)]
@@ -81,8 +81,24 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
+    /// Becomes the next version, with tables for what is new; live and in recovery.
+    ///
+    /// # Errors
+    /// See [`ShardSet::adopt`].
+    pub(crate) fn adopt(
+        &mut self,
+        definitions: Definitions,
+        applied_at_ms: i64,
+        shards: &ShardSet,
+    ) -> Result<(), Error> {
+        let next = self.next(definitions, applied_at_ms);
+        shards.adopt(&next.groups)?;
+        *self = next;
+        Ok(())
+    }
+
     /// The next version: `definitions` compiled, with the state of what exists already carried over.
-    pub(crate) fn next(&self, definitions: Definitions, applied_at_ms: i64) -> Self {
+    fn next(&self, definitions: Definitions, applied_at_ms: i64) -> Self {
         let groups: Vec<_> = definitions
             .groups
             .iter()

@@ -1,12 +1,16 @@
 //! Reading one group: rows with their ages, windows at their moment.
 
 use aggregate::{EntityWindows, ReadAt, ReadScratch, WindowPlan};
-use model::{column::Column, status::Status};
+use model::{
+    column::Column,
+    definition::{Stream, StreamClock},
+    status::Status,
+};
 
 use super::{ReadOptions, plan::GroupRead};
 use crate::{
     Error,
-    catalog::{Catalog, GroupRuntime, RowsRuntime, WindowsRuntime},
+    catalog::{Catalog, GroupRuntime, RowsRuntime, StreamRuntime, WindowsRuntime},
     rows::Slot,
     shard::Shard,
 };
@@ -32,6 +36,8 @@ enum Kind<'a> {
     },
     Windows {
         windows: &'a WindowsRuntime,
+        stream: (&'a Stream, &'a StreamRuntime),
+        as_of: i64,
         at: ReadAt,
         /// Start of each selected column's window, in ms.
         starts: Vec<i64>,
@@ -72,7 +78,16 @@ impl<'a> GroupMoment<'a> {
                 let since = windows.observed_since();
                 let partial = starts.iter().map(|start| *start < since).collect();
                 let (scratch, nothing) = (ReadScratch::default(), EntityWindows::default());
-                Kind::Windows { windows, at, starts, partial, scratch, nothing }
+                Kind::Windows {
+                    windows,
+                    stream: (stream, runtime),
+                    as_of,
+                    at,
+                    starts,
+                    partial,
+                    scratch,
+                    nothing,
+                }
             }
             None => return Err(Error::Internal(format!("no group has index {}", read.group))),
         };
@@ -82,6 +97,34 @@ impl<'a> GroupMoment<'a> {
     /// Position of the group's entity in the plan.
     pub(crate) fn entity(&self) -> usize {
         self.read.entity
+    }
+
+    /// The as-of of a window group on an event clock, in ms.
+    pub(crate) fn event_as_of(&self) -> Option<i64> {
+        match &self.kind {
+            Kind::Windows { stream: (stream, _), as_of, .. } => {
+                (stream.clock == StreamClock::Event).then_some(*as_of)
+            }
+            Kind::Rows { .. } => None,
+        }
+    }
+
+    /// Refuses to go on when the event clock has moved so far since the read began that events after its as-of may have been
+    /// folded. To be called under the shard's lock: the clock moves before events are applied.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let Kind::Windows { stream: (stream, runtime), as_of, at, .. } = &self.kind else {
+            return Ok(());
+        };
+        let Some(now) = runtime.state.newest().filter(|_| stream.clock == StreamClock::Event)
+        else {
+            return Ok(());
+        };
+        let floor = now.saturating_sub(stream.horizon_ms);
+        let moved = match at {
+            ReadAt::Exact { .. } => *as_of < floor,
+            ReadAt::Snapped { now: then, .. } => then.saturating_sub(stream.horizon_ms) < floor,
+        };
+        if moved { Err(Error::AsOfTooOld { as_of: *as_of, floor }) } else { Ok(()) }
     }
 
     /// True when windows are read at a tile edge.
@@ -100,7 +143,7 @@ impl<'a> GroupMoment<'a> {
         }
     }
 
-    /// Appends one row to each of the group's columns; returns the event time of a row group's row.
+    /// Appends one row to each of the group's columns; returns the newest event time of a row group's values that are served.
     pub(crate) fn read(
         &mut self,
         shard: &Shard,
@@ -152,6 +195,7 @@ fn read_row(
     row: Option<&Slot<'_>>,
     columns: &mut [Column],
 ) -> Result<Option<i64>, Error> {
+    let mut newest = None;
     for (feature, output) in read.columns.iter().copied().zip(&read.outputs) {
         let Some(column) = columns.get_mut(*output) else { continue };
         let Some(row) = row else {
@@ -164,9 +208,15 @@ fn read_row(
             0 => column.push_empty(Status::NotFound),
             _ if is_past && age < 0 => column.push_empty(Status::NotFound),
             _ if rows.max_age_ms.is_some_and(|max| age > max) => column.push_empty(Status::Expired),
-            1 => column.push_empty(Status::Null),
-            _ => column.push_cell(Status::Present, row.cell(&rows.layout, feature)),
+            1 => {
+                newest = newest.max(Some(time));
+                column.push_empty(Status::Null);
+            }
+            _ => {
+                newest = newest.max(Some(time));
+                column.push_cell(Status::Present, row.cell(&rows.layout, feature));
+            }
         }
     }
-    Ok(row.map(Slot::newest))
+    Ok(newest)
 }

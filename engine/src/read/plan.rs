@@ -3,8 +3,9 @@
 use aggregate::ColumnSelection;
 use model::{
     column::Column,
-    definition::{Field, GroupKind, Service},
+    definition::{Field, Service},
     key::KeyType,
+    limits::FRAME_BYTES_MAX,
     value::DataType,
 };
 use storage::Vfs;
@@ -25,8 +26,6 @@ pub(crate) struct GroupRead {
     pub(crate) outputs: Vec<usize>,
     /// The window columns, compiled; `None` for a row group.
     pub(crate) selection: Option<ColumnSelection>,
-    /// Stream of a window group.
-    pub(crate) stream: Option<usize>,
 }
 
 /// A compiled service. It answers for one version of the definitions.
@@ -55,7 +54,6 @@ impl ReadPlan {
                         columns: Vec::new(),
                         outputs: Vec::new(),
                         selection: None,
-                        stream: stream_of(catalog, address.group),
                     });
                     let last = groups.len() - 1;
                     &mut groups[last]
@@ -127,10 +125,6 @@ impl ReadPlan {
         self.groups.iter()
     }
 
-    pub(crate) fn streams(&self) -> impl Iterator<Item = usize> {
-        self.groups.iter().filter_map(|group| group.stream)
-    }
-
     pub(crate) fn key_types(&self, entity: usize) -> &[KeyType] {
         self.entities.get(entity).map_or(&[], |(_, key)| key)
     }
@@ -145,6 +139,20 @@ impl ReadPlan {
             return Ok(());
         }
         Err(Error::StalePlan { planned: self.version, current: catalog.version })
+    }
+
+    /// Refuses a read whose fixed-width values alone are more than a reply holds.
+    pub(crate) fn check_size(&self, vectors: usize) -> Result<(), Error> {
+        let width: usize =
+            self.outputs.iter().filter_map(|(_, data_type)| data_type.fixed_bytes()).sum();
+        let bytes = width.saturating_mul(vectors);
+        if bytes <= FRAME_BYTES_MAX {
+            return Ok(());
+        }
+        let allowed =
+            format!("a reply of at most {FRAME_BYTES_MAX} bytes: read fewer entities at once");
+        let given = format!("{vectors} vectors of {width} bytes");
+        Err(Error::Invalid(model::Error::invalid("read", given, allowed)))
     }
 
     /// How many vectors `keys` keys make.
@@ -170,13 +178,6 @@ impl ReadPlan {
             "a valid key",
             error.to_string(),
         ))
-    }
-}
-
-fn stream_of(catalog: &Catalog, group: usize) -> Option<usize> {
-    match &catalog.definitions.groups.get(group)?.kind {
-        GroupKind::Windows(windows) => Some(windows.stream),
-        GroupKind::Rows(_) => None,
     }
 }
 

@@ -3,7 +3,10 @@
 //! A page is consistent shard by shard. An entity written or deleted while a scan goes on may or may not be seen; every
 //! other entity is seen exactly once.
 
-use model::{column::Column, limits::SCAN_PAGE_MAX};
+use model::{
+    column::Column,
+    limits::{FRAME_BYTES_MAX, SCAN_PAGE_MAX},
+};
 use storage::Vfs;
 
 use super::{ReadOptions, ReadPlan, group::GroupMoment};
@@ -11,6 +14,9 @@ use crate::{
     Database, Error,
     shard::{GroupTable, SHARD_COUNT, Shard},
 };
+
+/// A page ends after so many bytes of values, whatever the number of its entities: a reply holds it easily.
+const PAGE_BYTES: usize = FRAME_BYTES_MAX / 4;
 
 /// Where a scan goes on; 0, 0 is the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,10 +73,12 @@ impl<V: Vfs> Database<V> {
             let found = entities(&shard, group.group, from, limit - page.keys.len());
             for (slot, key) in found {
                 let hash = self.shards.hasher().hash(key);
+                moment.check()?;
                 let time = moment.read(&shard, hash, key, &mut page.columns)?;
                 page.keys.push(key.into());
                 page.event_times.push(time.unwrap_or(i64::MIN));
-                if page.keys.len() == limit {
+                let bytes: usize = page.columns.iter().map(|column| column.data().len()).sum();
+                if page.keys.len() == limit || bytes > PAGE_BYTES {
                     page.next =
                         Some(ScanCursor { shard: u32::try_from(shard_index).unwrap_or(0), slot });
                     return Ok(page);

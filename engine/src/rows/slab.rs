@@ -28,11 +28,6 @@ impl<'a> Slot<'a> {
         self.times.and_then(|times| times.get(feature)).copied().unwrap_or(self.time)
     }
 
-    /// The newest event time of the row, in ms.
-    pub(crate) fn newest(&self) -> i64 {
-        self.times.and_then(|times| times.iter().max()).copied().unwrap_or(self.time)
-    }
-
     /// Bytes of own times and heap cells.
     pub(crate) fn heap_bytes(&self) -> usize {
         let cells: usize = self.variable.iter().map(|cell| cell.len()).sum();

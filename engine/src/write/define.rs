@@ -4,11 +4,7 @@ use model::definition::{Definitions, Plan};
 use storage::{CommitTicket, Vfs};
 
 use super::record_bytes_max;
-use crate::{
-    Database, Error,
-    catalog::{Catalog, CatalogRecord},
-    mutation,
-};
+use crate::{Database, Error, catalog::CatalogRecord, mutation};
 
 /// What applying definitions did or would do.
 #[derive(Debug)]
@@ -23,19 +19,22 @@ pub struct Applied {
 
 impl<V: Vfs> Database<V> {
     /// Reads `text` (called `file` in messages), plans its changes, and unless `dry_run` makes them. A plan that holds a
-    /// refusal changes nothing.
+    /// refusal changes nothing. Reads go on while definitions are read and planned.
     ///
     /// # Errors
-    /// [`Error::Invalid`] names every mistake with file and line; [`Error::Storage`] when the log refuses.
+    /// [`Error::Invalid`] names every mistake with file and line; [`Error::Storage`] when the log refuses;
+    /// [`Error::StalePlan`] when somebody else applied definitions meanwhile: try again.
     pub fn apply(&self, file: &str, text: &str, dry_run: bool) -> Result<Applied, Error> {
-        if !dry_run {
-            self.wal.reserve(record_bytes_max([file.len() + text.len()].into_iter()))?;
+        let (planned, current) = self.definitions();
+        let (plan, definitions) = plan_changes(file, text, &current)?;
+        if dry_run || plan.is_refused() || definitions == *current {
+            return Ok(Applied { plan, version: planned, ticket: None });
         }
+        self.wal.reserve(record_bytes_max([file.len() + text.len()].into_iter()))?;
         let mut catalog = self.catalog.write();
-        let definitions = Definitions::parse(file, text, &catalog.definitions)?;
-        let plan = Plan::between(&catalog.definitions, &definitions);
-        if dry_run || plan.is_refused() || definitions == *catalog.definitions {
-            return Ok(Applied { plan, version: catalog.version, ticket: None });
+        if catalog.version != planned {
+            let current = catalog.version;
+            return Err(Error::StalePlan { planned, current });
         }
         let record = CatalogRecord {
             version: catalog.version + 1,
@@ -45,21 +44,17 @@ impl<V: Vfs> Database<V> {
         };
         let bytes = record.encode()?;
         let lsn = self.wal.append(mutation::kind::DEFINITIONS, &bytes)?;
-        self.adopt(&mut catalog, definitions, record.applied_at_ms)?;
+        catalog.adopt(definitions, record.applied_at_ms, &self.shards)?;
         let ticket = self.wal.ticket(lsn, None);
         Ok(Applied { plan, version: catalog.version, ticket: Some(ticket) })
     }
+}
 
-    /// Replaces the catalog; shared by live applies and recovery.
-    pub(crate) fn adopt(
-        &self,
-        catalog: &mut Catalog,
-        definitions: Definitions,
-        applied_at_ms: i64,
-    ) -> Result<(), Error> {
-        let next = catalog.next(definitions, applied_at_ms);
-        self.shards.adopt(&next.groups)?;
-        *catalog = next;
-        Ok(())
-    }
+fn plan_changes(
+    file: &str,
+    text: &str,
+    current: &Definitions,
+) -> Result<(Plan, Definitions), Error> {
+    let definitions = Definitions::parse(file, text, current)?;
+    Ok((Plan::between(current, &definitions), definitions))
 }

@@ -3,7 +3,7 @@
 use model::{
     key,
     limits::{BATCH_MAX, EVENT_TIME_ABS_MAX},
-    packed_row,
+    packed_row::{self, Cell},
 };
 use storage::Vfs;
 
@@ -106,7 +106,8 @@ impl<V: Vfs> Database<V> {
             let event_time = row.event_time.unwrap_or(now);
             let checked = key::validate(row.key, key_types)
                 .and_then(|()| check_time(event_time))
-                .and_then(|()| packed_row::read_row(row.row, types));
+                .and_then(|()| packed_row::read_row(row.row, types))
+                .and_then(given);
             match checked {
                 Ok(cells) => {
                     let shard = self.shards.route(row.key);
@@ -127,6 +128,14 @@ impl<V: Vfs> Database<V> {
         }
         Ok((routed, rejects))
     }
+}
+
+/// A row that gives no feature would make an entity of nothing.
+fn given(cells: Vec<Cell<'_>>) -> Result<Vec<Cell<'_>>, model::Error> {
+    if cells.iter().any(|cell| !matches!(cell, Cell::Absent)) {
+        return Ok(cells);
+    }
+    Err(model::Error::invalid("row", "no feature", "give at least one feature, or null"))
 }
 
 fn check_time(event_time: i64) -> Result<(), model::Error> {
