@@ -112,7 +112,7 @@ pub(crate) struct Load {
     /// Keep rejected records in this file, in the input's format.
     #[arg(long, value_name = "FILE")]
     pub(crate) rejected: Option<PathBuf>,
-    /// A name for this load: run again with the same file and name, what was already applied is not applied twice.
+    /// A name for this load: run again with the same name, file and --batch, what was already applied is not applied twice.
     #[arg(long, value_name = "NAME")]
     pub(crate) producer: Option<String>,
     /// Rows in one request.

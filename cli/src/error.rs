@@ -20,6 +20,11 @@ impl CliError {
         Self { message: message.into(), exit_code: 2 }
     }
 
+    /// Nothing failed, but there is nobody left to work for: exit code 0, and no word.
+    pub(crate) fn reader_left() -> Self {
+        Self { message: String::new(), exit_code: 0 }
+    }
+
     /// Says what it was about.
     pub(crate) fn context(self, what: &str) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }

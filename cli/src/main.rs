@@ -36,7 +36,9 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            output::note(&format!("larder: {error}"));
+            if error.exit_code() != 0 {
+                output::note(&format!("larder: {error}"));
+            }
             ExitCode::from(error.exit_code())
         }
     }

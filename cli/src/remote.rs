@@ -1,10 +1,13 @@
 //! The server that a command talks to: a client and the runtime it runs on.
 
 use std::future::Future;
+use std::io::Read;
+use std::path::Path;
 
 use client::{Client, ClientBuilder};
+use stdx::checksum::crc64;
 
-use crate::{args, error::CliError};
+use crate::{args, error::CliError, input};
 
 /// A client of the server in `args`.
 pub(crate) fn client(args: &args::Server) -> ClientBuilder {
@@ -12,12 +15,34 @@ pub(crate) fn client(args: &args::Server) -> ClientBuilder {
     Client::builder(&args.addr).connections(1)
 }
 
-/// The client of a load, under the name it was given.
-pub(crate) fn loading(args: &args::Load) -> Client {
+/// The client of a load, under the name it was given. The name holds for one content in one cut into batches: another file,
+/// or another `--batch`, is another load.
+pub(crate) fn loading(args: &args::Load) -> Result<Client, CliError> {
     let builder = client(&args.server);
-    match &args.producer {
-        Some(name) => builder.producer(&format!("{}/{name}", args.target), 1).build(),
-        None => builder.build(),
+    let Some(name) = &args.producer else { return Ok(builder.build()) };
+    let digest = digest(&args.file)?;
+    Ok(builder.producer(&format!("{}/{name}/{digest:016x}/{}", args.target, args.batch), 1).build())
+}
+
+/// Bytes of a file summed at once.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// A checksum of the file's bytes.
+fn digest(path: &Path) -> Result<u64, CliError> {
+    if path.as_os_str() == "-" {
+        let message =
+            "--producer needs a file: standard input cannot be read twice to know it again";
+        return Err(CliError::usage(message));
+    }
+    let mut file = input::open_file(path)?;
+    let (mut chunk, mut digest) = (Vec::new(), 0);
+    loop {
+        chunk.clear();
+        // Whole chunks, whatever single reads give: the digest depends on their cuts.
+        if (&mut file).take(CHUNK_BYTES).read_to_end(&mut chunk)? == 0 {
+            return Ok(digest);
+        }
+        digest = crc64(digest, &[&chunk]);
     }
 }
 

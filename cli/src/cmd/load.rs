@@ -71,10 +71,11 @@ pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), C
         sequence: 0,
     };
     let loaded = load.all(input, &binding, usize::from(args.batch)).await;
+    let landed = load.land_all().await;
     load.progress.finish_and_clear();
     load.rejects.finish()?;
     print(&load.counts, words, output::choose(args.format))?;
-    loaded?;
+    loaded.and(landed)?;
     match load.counts.rejected {
         0 => Ok(()),
         rejected => Err(CliError::failed(format!(
@@ -125,10 +126,16 @@ impl<T: Target> Load<T> {
         if !batch.rows.is_empty() {
             self.launch(batch).await?;
         }
-        while !self.flying.is_empty() {
-            self.land().await?;
-        }
         Ok(())
+    }
+
+    /// Waits for every batch on its way, also after one of them has failed: the counts must be complete.
+    async fn land_all(&mut self) -> Result<(), CliError> {
+        let mut landed = Ok(());
+        while !self.flying.is_empty() {
+            landed = landed.and(self.land().await);
+        }
+        landed
     }
 
     async fn launch(&mut self, batch: Batch<T::Row>) -> Result<(), CliError> {
@@ -146,6 +153,10 @@ impl<T: Target> Load<T> {
         let Some(flying) = self.flying.pop_front() else { return Ok(()) };
         let sent = flying.sent.await.map_err(|error| CliError::failed(error.to_string()))??;
         self.counts.add(&sent.counts);
+        let told = sent.rejects.iter().filter(|reject| reject.kind == client::RejectKind::Rejected);
+        if (told.count() as u64) < sent.counts.rejected {
+            self.rejects.untold(sent.counts.rejected, &flying.origins);
+        }
         for reject in
             sent.rejects.iter().filter(|reject| reject.kind == client::RejectKind::Rejected)
         {

@@ -14,7 +14,7 @@ use crate::{
 /// See the module.
 pub(crate) fn run(args: &args::Load) -> Result<(), CliError> {
     remote::run(async {
-        let stream = remote::loading(args).stream(&args.target).await?;
+        let stream = remote::loading(args)?.stream(&args.target).await?;
         load::run(args, Events { stream }).await
     })
 }

@@ -22,7 +22,7 @@ const EVENT_TIME: &str = "event_time";
 /// See the module.
 pub(crate) fn run(args: &args::Load) -> Result<(), CliError> {
     remote::run(async {
-        let group = remote::loading(args).group(&args.target).await?;
+        let group = remote::loading(args)?.group(&args.target).await?;
         load::run(args, Rows { group }).await
     })
 }

@@ -2,7 +2,7 @@
 
 use std::io::BufRead;
 
-use csv::{ReaderBuilder, StringRecord};
+use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use super::{Content, Record};
 use crate::error::CliError;
@@ -26,10 +26,17 @@ pub(super) fn records(
     }
     let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
     let width = names.len();
-    let mut cells = StringRecord::new();
-    let records = std::iter::from_fn(move || match reader.read_record(&mut cells) {
+    let mut bytes = ByteRecord::new();
+    let records = std::iter::from_fn(move || match reader.read_byte_record(&mut bytes) {
         Ok(false) => None,
-        Ok(true) => Some(Ok(record(&cells, width))),
+        Ok(true) => Some(Ok(match StringRecord::from_byte_record(bytes.clone()) {
+            Ok(cells) => record(&cells, width),
+            Err(error) => Record {
+                line: bytes.position().map_or(0, csv::Position::line),
+                raw: write_line(&StringRecord::from_byte_record_lossy(bytes.clone())),
+                content: Err(format!("not UTF-8: {error}")),
+            },
+        })),
         Err(error) => match error.kind() {
             csv::ErrorKind::Io(error) => {
                 Some(Err(CliError::failed(format!("cannot read the file: {error}"))))

@@ -105,7 +105,7 @@ impl Iterator for Input {
     clippy::disallowed_methods,
     reason = "a user's input file is read as it is; it is no file of a database"
 )]
-fn open_file(path: &Path) -> Result<std::fs::File, CliError> {
+pub(crate) fn open_file(path: &Path) -> Result<std::fs::File, CliError> {
     std::fs::File::open(path).map_err(|error| {
         CliError::failed(format!("{}: cannot read the file: {error}", path.display()))
     })

@@ -29,9 +29,11 @@ pub(crate) fn choose(asked: Option<Format>) -> Format {
 /// Writes `text` and a newline to standard output.
 pub(crate) fn line(text: &str) -> Result<(), CliError> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")
-        .and_then(|()| out.flush())
-        .map_err(|error| CliError::failed(format!("cannot write to standard output: {error}")))
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        // `larder scan … | head` has seen enough.
+        std::io::ErrorKind::BrokenPipe => CliError::reader_left(),
+        _ => CliError::failed(format!("cannot write to standard output: {error}")),
+    })
 }
 
 /// Writes `text` and a newline to standard error; nobody can be told when that fails.

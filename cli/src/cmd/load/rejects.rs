@@ -44,6 +44,15 @@ impl Rejects {
         self.keep(raw)
     }
 
+    /// Tells of records that were rejected by a request whose first answer was lost: which ones is not known any more.
+    pub(super) fn untold(&mut self, count: u64, origins: &[(u64, String)]) {
+        if let (Some((first, _)), Some((last, _))) = (origins.first(), origins.last()) {
+            output::note(&format!(
+                "lines {first} to {last}: {count} records were rejected; the answer that named them was lost"
+            ));
+        }
+    }
+
     /// Says how many were not shown; makes sure that the file is written.
     pub(super) fn finish(&mut self) -> Result<(), CliError> {
         if self.told > SHOWN_MAX {
