@@ -1,32 +1,14 @@
 //! The only functions that change an entry. Live writes call them under their shard locks after the record went into the
 //! log buffer, recovery calls them with the same record read back.
 
-use aggregate::{PreparedEvent, ingest};
-use model::{
-    definition::Stream,
-    key::{EntityKey, KeyPart},
-    packed_row::{self, Cell},
-    value::ValueRef,
-};
-use stdx::hash::{KeyHasher, murmur3_x64_128};
+use model::definition::Stream;
+use stdx::hash::KeyHasher;
 
 use crate::{
-    catalog::{Catalog, StreamRuntime},
-    mutation::PushEvent,
-    producer::ProducerId,
-    shard::{ShardMask, WriteGuards, shard_of},
+    catalog::Catalog,
+    route::{RoutedEvent, RoutedRow},
+    shard::WriteGuards,
 };
-
-/// A row of a put, decoded and routed.
-pub(crate) struct RoutedRow<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) event_time: i64,
-    /// As received.
-    pub(crate) packed: &'a [u8],
-    /// The same, decoded.
-    pub(crate) cells: Vec<Cell<'a>>,
-    pub(crate) shard: usize,
-}
 
 /// Puts `rows` into row group `group`; returns how many had something newer than what is stored, and how many not.
 pub(crate) fn apply_put(
@@ -63,80 +45,6 @@ pub(crate) fn apply_delete(
     u32::try_from(deleted.count()).unwrap_or(u32::MAX)
 }
 
-/// What one event changes in one window group.
-pub(crate) struct EventPart {
-    pub(crate) group: usize,
-    pub(crate) shard: usize,
-    pub(crate) key: EntityKey,
-    prepared: PreparedEvent,
-}
-
-/// An event, decoded and routed to every window group that it feeds.
-pub(crate) struct RoutedEvent<'a> {
-    pub(crate) source: PushEvent<'a>,
-    pub(crate) event_time: i64,
-    /// Canonical bytes of the declared event id; `None` when the stream declares none.
-    pub(crate) declared_id: Option<Box<[u8]>>,
-    pub(crate) parts: Vec<EventPart>,
-}
-
-/// Decodes an event and prepares it for every window group of its stream.
-///
-/// # Errors
-/// What is wrong with the event, for its sender.
-pub(crate) fn route_event<'a>(
-    catalog: &Catalog,
-    hasher: &KeyHasher,
-    (stream, runtime): (&Stream, &StreamRuntime),
-    fields: usize,
-    source: PushEvent<'a>,
-    (producer, sequence): (ProducerId, u64),
-) -> Result<RoutedEvent<'a>, model::Error> {
-    let types = runtime.types.get(..fields).unwrap_or(&runtime.types);
-    let mut cells = packed_row::read_row(source.event, types)?;
-    cells.resize(stream.fields.len(), Cell::Absent);
-    let mut values = Vec::with_capacity(cells.len());
-    ingest::exact_fields(stream, &cells, &mut values)?;
-    let event_time = event_time_of(stream, &values)?;
-    let declared_id = declared_id_of(stream, &values)?;
-    let derived_id;
-    let id: &[u8] = match &declared_id {
-        Some(id) => id,
-        None => {
-            derived_id = derive_id(producer, sequence, source.index);
-            &derived_id
-        }
-    };
-    let mut parts = Vec::with_capacity(runtime.groups.len());
-    for group in runtime.groups.iter().copied() {
-        let Ok(windows) = catalog.windows(group) else { continue };
-        let Ok((_, key_types)) = catalog.group_key(group) else { continue };
-        // An event without this group's key describes none of its entities.
-        let Some(key) = key_parts(&values, &windows.key) else { continue };
-        let key = EntityKey::encode(&key, key_types)?;
-        let mut prepared = PreparedEvent::default();
-        windows.plan.prepare(&values, event_time, id, &mut prepared).map_err(|error| {
-            let name =
-                catalog.definitions.groups.get(group).map_or("", |group| group.name.as_str());
-            model::Error::mismatch(
-                format!("group {name}"),
-                "an event its features can hold",
-                error.to_string(),
-            )
-        })?;
-        let shard = shard_of(hasher.hash(key.as_bytes()));
-        parts.push(EventPart { group, shard, key, prepared });
-    }
-    if parts.is_empty() && !runtime.groups.is_empty() {
-        return Err(model::Error::mismatch(
-            stream.name.as_str(),
-            "the key field of at least one window group",
-            "null in all of them",
-        ));
-    }
-    Ok(RoutedEvent { source, event_time, declared_id, parts })
-}
-
 /// Adds accepted events to the windows of their entities. `now` is the stream's, in ms.
 pub(crate) fn apply_push(
     catalog: &Catalog,
@@ -154,72 +62,4 @@ pub(crate) fn apply_push(
             windows.observe(stream.clock, event.event_time);
         }
     }
-}
-
-/// The shards that `events` touch.
-pub(crate) fn shards_of(events: &[RoutedEvent<'_>]) -> ShardMask {
-    let mut mask = ShardMask::default();
-    for part in events.iter().flat_map(|event| &event.parts) {
-        mask.insert(part.shard);
-    }
-    mask
-}
-
-fn event_time_of(stream: &Stream, values: &[Option<ValueRef<'_>>]) -> Result<i64, model::Error> {
-    const MAX: i64 = model::limits::EVENT_TIME_ABS_MAX;
-    let name = field_name(stream, stream.event_time);
-    match values.get(stream.event_time) {
-        Some(Some(ValueRef::Timestamp(time))) if (-MAX..=MAX).contains(time) => Ok(*time),
-        Some(Some(ValueRef::Timestamp(time))) => {
-            Err(model::Error::mismatch(name, format!("a time within ±{MAX} ms"), time.to_string()))
-        }
-        _ => Err(model::Error::mismatch(name, "the event time", "null")),
-    }
-}
-
-fn declared_id_of(
-    stream: &Stream,
-    values: &[Option<ValueRef<'_>>],
-) -> Result<Option<Box<[u8]>>, model::Error> {
-    let Some(field) = stream.event_id else { return Ok(None) };
-    match values.get(field) {
-        Some(Some(ValueRef::String(id))) => Ok(Some(id.as_bytes().into())),
-        Some(Some(ValueRef::Bytes(id))) => Ok(Some((*id).into())),
-        Some(Some(ValueRef::I64(id))) => Ok(Some(ordered_bytes(*id).into())),
-        _ => Err(model::Error::mismatch(field_name(stream, field), "the event id", "null")),
-    }
-}
-
-/// Bytes that sort as the numbers do: most significant first, sign flipped.
-fn ordered_bytes(number: i64) -> [u8; 8] {
-    let mut bytes = (number ^ i64::MIN).to_le_bytes();
-    bytes.reverse();
-    bytes
-}
-
-fn field_name(stream: &Stream, field: usize) -> &str {
-    stream.fields.get(field).map_or("", |field| field.name.as_str())
-}
-
-/// The id of an event whose stream declares none.
-fn derive_id(producer: ProducerId, sequence: u64, index: u32) -> [u8; 16] {
-    let mut bytes = [0; 28];
-    let (producer_part, rest) = bytes.split_at_mut(16);
-    producer_part.copy_from_slice(&producer.0.to_le_bytes());
-    let (sequence_part, index_part) = rest.split_at_mut(8);
-    sequence_part.copy_from_slice(&sequence.to_le_bytes());
-    index_part.copy_from_slice(&index.to_le_bytes());
-    let (high, low) = murmur3_x64_128(&bytes, 0);
-    (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
-}
-
-/// The key of an event in one group, or `None` when a part is null.
-fn key_parts(values: &[Option<ValueRef<'_>>], fields: &[usize]) -> Option<Vec<KeyPart>> {
-    let part = |field: &usize| match (*values.get(*field)?)? {
-        ValueRef::String(text) => Some(KeyPart::String(text.into())),
-        ValueRef::I64(number) => Some(KeyPart::I64(number)),
-        ValueRef::Bytes(bytes) => Some(KeyPart::Bytes(bytes.into())),
-        _ => None,
-    };
-    fields.iter().map(part).collect()
 }

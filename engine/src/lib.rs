@@ -6,8 +6,8 @@
 //! open   directory lock ─► log, record by record ─► the same apply
 //! ```
 //!
-//! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `apply` is the only place that
-//! changes an entry; `shard`, `rows` and `windows` are memory; `catalog` is the definitions with what was compiled from
+//! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards, `apply` is the
+//! only place that changes an entry; `shard`, `rows` and `windows` are memory; `catalog` is the definitions with what was compiled from
 //! them; `stream` and `producer` remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
@@ -23,6 +23,7 @@ mod mutation;
 mod producer;
 mod read;
 mod restore;
+mod route;
 mod rows;
 mod shard;
 mod stats;

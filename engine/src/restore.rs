@@ -10,10 +10,11 @@ use storage::{Lsn, Vfs, Wal};
 
 use crate::{
     Config, Database, Error,
-    apply::{RoutedRow, apply_delete, apply_push, apply_put, route_event, shards_of},
+    apply::{apply_delete, apply_push, apply_put},
     catalog::{Catalog, CatalogRecord},
     mutation::{Delete, Push, Put, kind},
     producer::{Outcome, ProducerId, Producers},
+    route::{RoutedEvent, RoutedRow, route_event, shards_of},
     shard::{ShardMask, ShardSet},
     stream::fingerprint,
 };
@@ -105,8 +106,7 @@ impl Memory {
             route_event(&self.catalog, hasher, stream, push.fields as usize, *event, writer)
         };
         let events = push.events.iter().map(route).collect::<Result<Vec<_>, _>>()?;
-        let id =
-            |event: &crate::apply::RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
+        let id = |event: &RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
         let mut ids = runtime.state.dedup.lock(events.iter().filter_map(id));
         for event in &events {
             if let Some((id, span_ms)) = id(event).zip(stream.dedup_ms) {

@@ -20,10 +20,11 @@ use super::{
 };
 use crate::{
     Database, Error,
-    apply::{RoutedEvent, apply_push, route_event, shards_of},
+    apply::apply_push,
     catalog::{Catalog, StreamRuntime},
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
+    route::{RoutedEvent, route_event, shards_of},
     stream::{DedupGuards, fingerprint},
 };
 

@@ -10,10 +10,11 @@ use storage::Vfs;
 use super::{Fence, Reject, RejectKind, WriteOptions, Written, record_bytes_max};
 use crate::{
     Database, Error,
-    apply::{RoutedRow, apply_put},
+    apply::apply_put,
     catalog::Catalog,
     mutation::{self, Header, Put, PutRow},
     producer::Outcome,
+    route::RoutedRow,
     shard::ShardMask,
 };
 
