@@ -131,13 +131,13 @@ pub(crate) struct Get {
     /// A service, or features: GROUP:FEATURE[,GROUP:*…].
     pub(crate) what: String,
     /// Whose vector: KEY, or ENTITY=KEY[,ENTITY=KEY…]; parts of a composite key are joined by |. Repeat for more.
-    #[arg(long = "key", required = true, value_name = "KEY")]
+    #[arg(long = "key", required = true, allow_hyphen_values = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
     /// A value that comes with the request: NAME=VALUE. Repeat for more.
     #[arg(long = "request", value_name = "NAME=VALUE")]
     pub(crate) request: Vec<String>,
     /// The time asked about: RFC 3339 or ms since 1970; now when not given.
-    #[arg(long, value_name = "T")]
+    #[arg(long, allow_hyphen_values = true, value_name = "T")]
     pub(crate) as_of: Option<String>,
     /// Events exactly at the as-of do not count.
     #[arg(long)]
@@ -145,7 +145,7 @@ pub(crate) struct Get {
     /// Answer a too old as-of at the nearest tile edge.
     #[arg(long)]
     pub(crate) snap: bool,
-    /// Also print event times of groups and starts of windows.
+    /// Also print event times of row groups and starts of windows.
     #[arg(long)]
     pub(crate) times: bool,
     #[command(flatten)]
@@ -161,7 +161,7 @@ pub(crate) struct Delete {
     /// The group.
     pub(crate) group: String,
     /// Which entity; parts of a composite key are joined by |. Repeat for more.
-    #[arg(long = "key", required = true, value_name = "KEY")]
+    #[arg(long = "key", required = true, allow_hyphen_values = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
     #[command(flatten)]
     pub(crate) server: Server,

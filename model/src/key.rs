@@ -17,6 +17,25 @@ use crate::{
 /// What joins the parts of a composite key when people write one.
 const PART_SEPARATOR: char = '|';
 
+/// The parts of a composite key as people write it: `\\|` and `\\\\` stand for themselves.
+fn split_parts(text: &str) -> Vec<String> {
+    let (mut parts, mut characters) = (vec![String::new()], text.chars());
+    while let Some(character) = characters.next() {
+        let own = match character {
+            '\\' => characters.next().unwrap_or('\\'),
+            PART_SEPARATOR => {
+                parts.push(String::new());
+                continue;
+            }
+            other => other,
+        };
+        if let Some(part) = parts.last_mut() {
+            part.push(own);
+        }
+    }
+    parts
+}
+
 /// The type of one part of an entity key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyType {
@@ -178,15 +197,15 @@ impl EntityKey {
     /// [`Error::Invalid`] or [`Error::Type`] says how the key is written.
     pub fn parse(text: &str, key_types: &[KeyType]) -> Result<Self, Error> {
         let parts: Vec<_> = match key_types {
-            [_] => vec![text],
-            _ => text.split(PART_SEPARATOR).collect(),
+            [_] => vec![text.to_owned()],
+            _ => split_parts(text),
         };
         if parts.len() != key_types.len() {
             let kinds: Vec<_> = key_types.iter().map(|kind| kind.as_str()).collect();
             let allowed = format!("{} parts ({}) joined by |", kinds.len(), kinds.join("|"));
             return Err(Error::invalid("entity key", text, allowed));
         }
-        let part = |(text, kind): (&&str, &KeyType)| KeyPart::parse(text, *kind);
+        let part = |(text, kind): (&String, &KeyType)| KeyPart::parse(text, *kind);
         let parts: Vec<_> = parts.iter().zip(key_types).map(part).collect::<Result<_, _>>()?;
         Self::encode(&parts, key_types)
     }
@@ -292,7 +311,12 @@ pub fn decode_parts(bytes: &[u8], key_types: &[KeyType]) -> Result<Vec<KeyPart>,
 pub fn format_key(bytes: &[u8], key_types: &[KeyType]) -> String {
     match decode_parts(bytes, key_types) {
         Ok(parts) => {
-            let parts: Vec<_> = parts.iter().map(KeyPart::to_string).collect();
+            let escape =
+                |part: &KeyPart| part.to_string().replace('\\', "\\\\").replace('|', "\\|");
+            if let [only] = &parts[..] {
+                return only.to_string();
+            }
+            let parts: Vec<_> = parts.iter().map(escape).collect();
             parts.join(&PART_SEPARATOR.to_string())
         }
         Err(_) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -313,6 +337,8 @@ mod tests {
         assert_ne!(key("ab", "c"), key("a", "bc"));
         assert_eq!(format_key(key("ab", "c").as_bytes(), &kinds), "ab|c");
         assert_eq!(EntityKey::parse("ab|c", &kinds), Ok(key("ab", "c")));
+        let piped = key("a|b", "c\\");
+        assert_eq!(EntityKey::parse(&format_key(piped.as_bytes(), &kinds), &kinds), Ok(piped));
         assert!(EntityKey::parse("abc", &kinds).is_err());
         let number = EntityKey::encode(&[KeyPart::I64(-3)], &[KeyType::I64]).expect("valid");
         assert_eq!(decode_parts(number.as_bytes(), &[KeyType::I64]), Ok(vec![KeyPart::I64(-3)]));

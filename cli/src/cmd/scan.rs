@@ -41,7 +41,9 @@ fn print_page(page: &Page, rows: usize, format: Format, with_header: bool) -> Re
         return vectors::print(&printed, format);
     }
     let names = page.schema().columns().iter().map(|column| column.name.clone());
-    let mut sheet = Sheet::new(std::iter::once("key".to_owned()).chain(names));
+    // Under the entity's name, so that what was scanned can be put.
+    let key = page.schema().entities().first().map_or("key", |entity| entity.name.as_str());
+    let mut sheet = Sheet::new(std::iter::once(key.to_owned()).chain(names));
     for vector in printed {
         let values = vector.values.into_iter().map(|(_, status, value)| match value {
             Json::Null if format == Format::Table => Json::from(status.as_str()),

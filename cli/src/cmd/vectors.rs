@@ -70,10 +70,14 @@ pub(super) fn print(vectors: &[Printed], format: Format) -> Result<(), CliError>
         }),
         Format::Csv => {
             let Some(first) = vectors.first() else { return Ok(()) };
-            let names = first.values.iter().map(|(name, ..)| name.clone());
+            let names =
+                first.values.iter().flat_map(|(name, ..)| [name.clone(), format!("{name}.status")]);
             let mut sheet = Sheet::new(std::iter::once("key".to_owned()).chain(names));
             for vector in vectors {
-                let values = vector.values.iter().map(|(.., value)| value.clone());
+                let values = vector
+                    .values
+                    .iter()
+                    .flat_map(|(_, status, value)| [value.clone(), status.as_str().into()]);
                 sheet.push(std::iter::once(shown_key(&vector.key).into()).chain(values).collect());
             }
             sheet.print(Format::Csv)

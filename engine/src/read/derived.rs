@@ -24,10 +24,22 @@ impl ReadPlan {
     ) -> Result<(), Error> {
         let service = self.service();
         self.check_request_rows(request_rows, rows)?;
+        let types: Vec<DataType> = service.request.iter().map(|field| field.data_type).collect();
+        for row in request_rows {
+            let cells = packed_row::read_row(row, &types)?;
+            let missing = cells.iter().position(|cell| matches!(cell, Cell::Absent));
+            if let Some(field) = missing.and_then(|missing| service.request.get(missing)) {
+                let (name, data_type) = (field.name.as_str(), field.data_type.to_string());
+                return Err(Error::Invalid(model::Error::mismatch(
+                    format!("request value {name}"),
+                    data_type,
+                    "nothing: give a value or null",
+                )));
+            }
+        }
         if service.derived.is_empty() {
             return Ok(());
         }
-        let types: Vec<DataType> = service.request.iter().map(|field| field.data_type).collect();
         for derived in &service.derived {
             let used = derived.expr.inputs();
             let mut out = Column::new(derived.data_type, rows);

@@ -99,9 +99,13 @@ impl<'a> GroupMoment<'a> {
         self.read.entity
     }
 
-    /// The as-of of a window group on an event clock, in ms.
-    pub(crate) fn event_as_of(&self) -> Option<i64> {
+    /// The as-of of windows that are not read at the time of the request, in ms: at the now of an event clock, or snapped (then
+    /// it is the floor, which no window is read after).
+    pub(crate) fn own_as_of(&self) -> Option<i64> {
         match &self.kind {
+            Kind::Windows { stream: (stream, _), at: ReadAt::Snapped { now, .. }, .. } => {
+                Some(now.saturating_sub(stream.horizon_ms))
+            }
             Kind::Windows { stream: (stream, _), as_of, .. } => {
                 (stream.clock == StreamClock::Event).then_some(*as_of)
             }
@@ -109,9 +113,17 @@ impl<'a> GroupMoment<'a> {
         }
     }
 
-    /// Refuses to go on when the event clock has moved so far since the read began that events after its as-of may have been
-    /// folded. To be called under the shard's lock: the clock moves before events are applied.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Moves on with an event clock that has gone so far since the read began that events after its as-of may have been folded.
+    /// To be called under the shard's lock: the clock moves before events are applied.
+    ///
+    /// # Errors
+    /// [`Error::AsOfTooOld`] when the reader asked for that very time.
+    pub(crate) fn keep_up(
+        &mut self,
+        catalog: &'a Catalog,
+        options: &ReadOptions,
+        wall_ms: i64,
+    ) -> Result<(), Error> {
         let Kind::Windows { stream: (stream, runtime), as_of, at, .. } = &self.kind else {
             return Ok(());
         };
@@ -120,11 +132,14 @@ impl<'a> GroupMoment<'a> {
             return Ok(());
         };
         let floor = now.saturating_sub(stream.horizon_ms);
-        let moved = match at {
+        let passed = match at {
             ReadAt::Exact { .. } => *as_of < floor,
-            ReadAt::Snapped { now: then, .. } => then.saturating_sub(stream.horizon_ms) < floor,
+            ReadAt::Snapped { now: then, .. } => *then < now,
         };
-        if moved { Err(Error::AsOfTooOld { as_of: *as_of, floor }) } else { Ok(()) }
+        if passed {
+            *self = Self::new(catalog, self.read, options, wall_ms)?;
+        }
+        Ok(())
     }
 
     /// True when windows are read at a tile edge.

@@ -17,9 +17,6 @@ pub use scan::{ScanCursor, ScanPage};
 use crate::{Database, Error, catalog::Catalog, shard::shard_of};
 use group::GroupMoment;
 
-/// How often a read begins again because the event clock passed it by more than the horizon.
-const CLOCK_RACES_MAX: usize = 3;
-
 /// When a read looks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadOptions {
@@ -66,17 +63,6 @@ impl<V: Vfs> Database<V> {
     /// [`Error::StalePlan`] when definitions changed, [`Error::AsOfTooOld`], [`Error::Invalid`] for wrong keys or request
     /// values.
     pub fn read(&self, plan: &ReadPlan, request: &ReadRequest<'_>) -> Result<Vectors, Error> {
-        for _ in 0..CLOCK_RACES_MAX {
-            match self.read_once(plan, request) {
-                // Nobody asked for that time: the event clock left it behind while the read went on.
-                Err(Error::AsOfTooOld { .. }) if request.options.as_of.is_none() => {}
-                done => return done,
-            }
-        }
-        self.read_once(plan, request)
-    }
-
-    fn read_once(&self, plan: &ReadPlan, request: &ReadRequest<'_>) -> Result<Vectors, Error> {
         let catalog = self.catalog.read();
         plan.check(&catalog)?;
         let vectors = plan.vector_count(request.keys.len())?;
@@ -104,11 +90,12 @@ impl<V: Vfs> Database<V> {
 /// One read in progress.
 struct Reading<'a, V: Vfs> {
     database: &'a Database<V>,
+    catalog: &'a Catalog,
+    options: ReadOptions,
+    wall_ms: i64,
     moments: Vec<GroupMoment<'a>>,
     columns: Vec<Column>,
     group_times: Vec<Vec<i64>>,
-    times: bool,
-    as_of: i64,
 }
 
 impl<'a, V: Vfs> Reading<'a, V> {
@@ -122,14 +109,14 @@ impl<'a, V: Vfs> Reading<'a, V> {
         let wall_ms = database.clock.wall_ms();
         let moment = |group| GroupMoment::new(catalog, group, &options, wall_ms);
         let moments: Vec<_> = plan.groups().map(moment).collect::<Result<_, _>>()?;
-        let event_as_of = moments.iter().filter_map(GroupMoment::event_as_of).max();
         Ok(Self {
             database,
+            catalog,
+            options,
+            wall_ms,
             moments,
             columns: plan.stored_columns(rows),
             group_times: vec![Vec::with_capacity(rows); plan.groups().count()],
-            times: options.times,
-            as_of: options.as_of.or(event_as_of).unwrap_or(wall_ms),
         })
     }
 
@@ -141,9 +128,9 @@ impl<'a, V: Vfs> Reading<'a, V> {
             if moment.entity() != entity {
                 continue;
             }
-            moment.check()?;
+            moment.keep_up(self.catalog, &self.options, self.wall_ms)?;
             let time = moment.read(&shard, hash, key, &mut self.columns)?;
-            if let Some(times) = self.group_times.get_mut(index).filter(|_| self.times) {
+            if let Some(times) = self.group_times.get_mut(index).filter(|_| self.options.times) {
                 times.push(time.unwrap_or(i64::MIN));
             }
         }
@@ -152,15 +139,16 @@ impl<'a, V: Vfs> Reading<'a, V> {
 
     fn finish(self) -> Vectors {
         let mut window_starts = Vec::new();
-        if self.times {
+        if self.options.times {
             window_starts = vec![i64::MIN; self.columns.len()];
             self.moments.iter().for_each(|moment| moment.window_starts(&mut window_starts));
         }
+        let seen = self.moments.iter().filter_map(GroupMoment::own_as_of).max();
         Vectors {
-            as_of: self.as_of,
+            as_of: seen.or(self.options.as_of).unwrap_or(self.wall_ms),
             snapped: self.moments.iter().any(GroupMoment::is_snapped),
             columns: self.columns,
-            group_times: if self.times { self.group_times } else { Vec::new() },
+            group_times: if self.options.times { self.group_times } else { Vec::new() },
             window_starts,
         }
     }

@@ -58,8 +58,8 @@ impl<V: Vfs> Database<V> {
             let error = model::Error::invalid("scan", "a service", "one group: scan GROUP");
             return Err(Error::Invalid(error));
         };
-        let mut moment =
-            GroupMoment::new(&catalog, group, &ReadOptions::default(), self.clock.wall_ms())?;
+        let (options, wall_ms) = (ReadOptions::default(), self.clock.wall_ms());
+        let mut moment = GroupMoment::new(&catalog, group, &options, wall_ms)?;
         let limit = limit.clamp(1, SCAN_PAGE_MAX);
         let mut page = ScanPage {
             keys: Vec::with_capacity(limit),
@@ -73,7 +73,7 @@ impl<V: Vfs> Database<V> {
             let found = entities(&shard, group.group, from, limit - page.keys.len());
             for (slot, key) in found {
                 let hash = self.shards.hasher().hash(key);
-                moment.check()?;
+                moment.keep_up(&catalog, &options, wall_ms)?;
                 let time = moment.read(&shard, hash, key, &mut page.columns)?;
                 page.keys.push(key.into());
                 page.event_times.push(time.unwrap_or(i64::MIN));

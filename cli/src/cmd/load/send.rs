@@ -1,8 +1,11 @@
 //! Sending one batch until the server has answered it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use client::{Error, Reject};
+
+use crate::output;
 
 /// What became of rows or events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,8 +39,10 @@ pub(crate) struct Sent {
     pub(crate) rejects: Vec<Reject>,
 }
 
-/// Attempts while a server is gone: with the pauses between them about a minute.
-const ATTEMPTS: u32 = 120;
+/// The user is told once, not for every batch on its way.
+static TOLD: AtomicBool = AtomicBool::new(false);
+/// Attempts while a server is gone: with their own short retries and the pauses between them about a minute.
+const ATTEMPTS: u32 = 40;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -61,6 +66,11 @@ impl Patience {
             }
             Err(error) if self.attempts < ATTEMPTS && is_passing(&error) => {
                 self.attempts += 1;
+                if !TOLD.swap(true, Ordering::Relaxed) {
+                    output::note(&format!(
+                        "{error}; trying again for up to a minute, nothing is applied twice"
+                    ));
+                }
                 tokio::time::sleep(PAUSE).await;
                 None
             }
