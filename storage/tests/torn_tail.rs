@@ -39,14 +39,11 @@ fn half_a_batch_is_cut_and_the_log_goes_on() {
 }
 
 #[test]
-fn a_segment_that_was_being_made_is_made_again() {
+fn a_segment_without_its_header_refuses_the_start() {
     let fs = SimFs::new();
     drop(open(&fs, &config(SyncPolicy::Always)).expect("opens"));
-    let file = fs.create_new("wal-00000000000000000001.log", 0);
-    assert!(file.is_err(), "the first segment is there");
     fs.remove(FIRST).expect("removed");
-    fs.create_new(FIRST, 8192).expect("made, but without a header");
-    let (wal, report, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
-    assert_eq!((report.records, records.len()), (0, 0));
-    append_each(&wal, &[b"one"]);
+    fs.create_new(FIRST, 0).expect("an empty file in its place");
+    let error = open(&fs, &config(SyncPolicy::Always)).err().expect("refused").to_string();
+    assert!(error.contains(FIRST) && error.contains("header is damaged or missing"), "{error}");
 }

@@ -70,7 +70,7 @@ impl Segment<'_> {
 
 /// Reads `segment` after what `position` says, and moves `position`.
 ///
-/// `Ok(None)` when it is a segment that was being made: without a header and without batches.
+/// A segment gets its name when its header is on the disk: one without a header has lost it.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::UnsupportedFormat`], [`Error::Replay`].
@@ -78,13 +78,10 @@ pub(crate) fn scan(
     segment: &Segment<'_>,
     position: &mut Position,
     replay: &mut Replay<'_>,
-) -> Result<Option<Scan>, Error> {
+) -> Result<Scan, Error> {
     let is_last = segment.next_first_lsn.is_none();
     let Some(header) = Header::decode(segment.path, segment.bytes)? else {
-        if is_last && segment.after(BATCHES_AT).iter().all(|byte| *byte == 0) {
-            return Ok(None);
-        }
-        return Err(segment.corrupt(0, position, 0, "the segment's header is damaged"));
+        return Err(segment.corrupt(0, position, 0, "the segment's header is damaged or missing"));
     };
     if header.first_lsn != segment.first_lsn {
         let why = "the segment has the name of another: it was renamed or copied";
@@ -113,7 +110,7 @@ pub(crate) fn scan(
         }
     }
     let (end, unproven_from) = (at as u64, unproven_from as u64);
-    Ok(Some(Scan { header, end, unproven_from }))
+    Ok(Scan { header, end, unproven_from })
 }
 
 /// Replays the batch at the start of `bytes`, if a valid one that continues the log stands there; breaks otherwise.

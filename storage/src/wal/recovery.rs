@@ -54,13 +54,9 @@ pub(super) fn recover<V: Vfs>(
     let mut report = RecoveryReport::default();
     let mut position = Position { last_lsn: 0, previous: 0 };
     let mut tail: Option<Tail<V::File>> = None;
-    let mut unmade = None;
     for (index, name) in names.iter().enumerate() {
         let next = names.get(index + 1).map(String::as_str);
-        let Some(read) = read(vfs, name, next, &mut position, replay)? else {
-            unmade = Some(name);
-            continue;
-        };
+        let read = read(vfs, name, next, &mut position, replay)?;
         let cluster = tail.as_ref().map_or(read.header.cluster, |before| before.header.cluster);
         if read.header.cluster != cluster {
             let why = "the segment belongs to another database".to_owned();
@@ -71,9 +67,8 @@ pub(super) fn recover<V: Vfs>(
         tail = Some(read);
     }
     report.records = position.last_lsn;
-    let leftover = vfs.list()?.into_iter().find(|name| name == NEXT_SEGMENT);
-    for name in unmade.into_iter().chain(&leftover) {
-        vfs.remove(name)?;
+    if vfs.list()?.iter().any(|name| name == NEXT_SEGMENT) {
+        vfs.remove(NEXT_SEGMENT)?;
     }
     let (cluster, segment) = match tail {
         Some(tail) => {
@@ -92,14 +87,14 @@ pub(super) fn recover<V: Vfs>(
     Ok(Recovered { report, position, cluster, segment })
 }
 
-/// Reads the segment `name`; `None` when it was being made and never held anything.
+/// Reads the segment `name`.
 fn read<V: Vfs>(
     vfs: &V,
     name: &str,
     next: Option<&str>,
     position: &mut Position,
     replay: &mut Replay<'_>,
-) -> Result<Option<Tail<V::File>>, Error> {
+) -> Result<Tail<V::File>, Error> {
     let path = vfs.path(name);
     let file = vfs.open(name)?;
     let bytes = file.map()?;
@@ -109,7 +104,7 @@ fn read<V: Vfs>(
         next_first_lsn: next.and_then(dir::segment_first_lsn),
         bytes: &bytes,
     };
-    let Some(scan) = reader::scan(&segment, position, replay)? else { return Ok(None) };
+    let scan = reader::scan(&segment, position, replay)?;
     let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
     let unproven = match next {
         // The segment before another one was synced.
@@ -123,7 +118,7 @@ fn read<V: Vfs>(
     let length = bytes.len() as u64;
     drop(bytes);
     let (header, end, unproven_from) = (scan.header, scan.end, scan.unproven_from);
-    Ok(Some(Tail { path, file, header, end, unproven, unproven_from, torn, length }))
+    Ok(Tail { path, file, header, end, unproven, unproven_from, torn, length })
 }
 
 fn torn_tail<F>(tail: &Tail<F>, position: Position) -> Option<TornTail> {
