@@ -112,8 +112,8 @@ pub(crate) struct Load {
     /// Keep rejected records in this file, in the input's format.
     #[arg(long, value_name = "FILE")]
     pub(crate) rejected: Option<PathBuf>,
-    /// A name for this load: run again with the same name, file and --batch, what was already applied is not applied twice.
-    #[arg(long, value_name = "NAME")]
+    /// A name for this load: run again with the same name and file, what was already applied is not applied twice. Batches are then cut one way, hence not with --batch.
+    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
     pub(crate) producer: Option<String>,
     /// Rows in one request.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]

@@ -15,13 +15,13 @@ pub(crate) fn client(args: &args::Server) -> ClientBuilder {
     Client::builder(&args.addr).connections(1)
 }
 
-/// The client of a load, under the name it was given. The name holds for one content in one cut into batches: another file,
-/// or another `--batch`, is another load.
+/// The client of a load, under the name it was given. The name holds for one content: another file is another load.
+/// Batches are always cut the same way then (the arguments exclude each other).
 pub(crate) fn loading(args: &args::Load) -> Result<Client, CliError> {
     let builder = client(&args.server);
     let Some(name) = &args.producer else { return Ok(builder.build()) };
     let digest = digest(&args.file)?;
-    Ok(builder.producer(&format!("{}/{name}/{digest:016x}/{}", args.target, args.batch), 1).build())
+    Ok(builder.producer(&format!("{}/{name}/{digest:016x}", args.target), 1).build())
 }
 
 /// Bytes of a file summed at once.
