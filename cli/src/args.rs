@@ -142,7 +142,7 @@ pub(crate) struct Get {
     /// Events exactly at the as-of do not count.
     #[arg(long)]
     pub(crate) exclusive: bool,
-    /// Answer a too old as-of at the nearest tile edge.
+    /// Answer a too old as-of at the oldest time that can be answered, and say so.
     #[arg(long)]
     pub(crate) snap: bool,
     /// Also print event times of row groups and starts of windows.

@@ -171,7 +171,7 @@ impl Read {
         self
     }
 
-    /// An as-of that is too old is answered at the nearest tile edge, and flagged.
+    /// An as-of that is too old is answered at the oldest time that can be answered, and flagged.
     pub fn snap(mut self) -> Self {
         self.options.snap = true;
         self

@@ -2,4 +2,4 @@
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release -p larder-loom-tests`
 //! (`cargo xtask test` does). Without `--cfg loom` there is nothing to run.
 //!
-//! Every model has a twin with a planted bug that must fail: a model that finds nothing proves nothing.
+//! Each property has a twin with a planted bug that must fail: a model that finds nothing proves nothing.

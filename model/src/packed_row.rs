@@ -75,8 +75,8 @@ pub fn write_row<'a>(
 
 /// Reads the cells of one row, in place, and checks that nothing follows.
 ///
-/// `types` may be fewer than the schema has now: rows written before features were appended stay readable, because
-/// missing states are absent. More states than types are refused.
+/// `types` are those the writer knew: whoever stores or sends a row says beside it how many that were, because a schema may
+/// have grown at its end since.
 ///
 /// # Errors
 /// [`Error::Malformed`] says where and why.

@@ -25,6 +25,7 @@ impl ReadPlan {
         let service = self.service();
         self.check_request_rows(request_rows, rows)?;
         let types: Vec<DataType> = service.request.iter().map(|field| field.data_type).collect();
+        let mut requests = Vec::with_capacity(request_rows.len());
         for row in request_rows {
             let cells = packed_row::read_row(row, &types)?;
             let missing = cells.iter().position(|cell| matches!(cell, Cell::Absent));
@@ -36,19 +37,17 @@ impl ReadPlan {
                     "nothing: give a value or null",
                 )));
             }
-        }
-        if service.derived.is_empty() {
-            return Ok(());
+            requests.push(cells);
         }
         for derived in &service.derived {
             let used = derived.expr.inputs();
             let mut out = Column::new(derived.data_type, rows);
             for row in 0..rows {
-                let request = request_rows.get(row).or(request_rows.first()).copied();
-                let request =
-                    request.map_or(Ok(Vec::new()), |row| packed_row::read_row(row, &types))?;
+                // One row of request values for all vectors, or one for each.
+                let request = requests.get(row).or(requests.first());
+                let request = request.map(Vec::as_slice).unwrap_or_default();
                 let inputs =
-                    Inputs::gather(columns, service.features.len(), &request, types.len(), row)?;
+                    Inputs::gather(columns, service.features.len(), request, types.len(), row)?;
                 let given =
                     if inputs.any_partial(&used) { Status::Partial } else { Status::Present };
                 match expr::evaluate(&derived.expr, &inputs.values) {

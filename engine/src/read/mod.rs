@@ -24,7 +24,7 @@ pub struct ReadOptions {
     pub as_of: Option<i64>,
     /// Events exactly at the as-of do not count: the row being scored is itself an event.
     pub exclusive: bool,
-    /// An as-of before the floor is answered at the nearest tile edge instead of refused.
+    /// An as-of before the floor is answered at or below the floor instead of refused, as `docs/semantics.md` says.
     pub snap: bool,
     /// Also return event times of groups and starts of windows.
     pub times: bool,

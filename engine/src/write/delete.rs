@@ -4,7 +4,7 @@ use model::key;
 use storage::Vfs;
 
 use super::{
-    Fence, Reject, RejectKind, WriteOptions, Written,
+    Reject, RejectKind, WriteOptions, Written, once,
     put::{check_batch, to_u32},
     record_bytes_max,
 };
@@ -28,7 +28,7 @@ impl<V: Vfs> Database<V> {
         options: &WriteOptions,
     ) -> Result<Written, Error> {
         check_batch(keys.len())?;
-        Fence::new(self, options).once(self, options, || {
+        once(self, options, || {
             self.wal.reserve(record_bytes_max(keys.iter().map(|key| key.len())))?;
             let catalog = self.catalog.read();
             let (_, key_types) = catalog.group_key(group)?;

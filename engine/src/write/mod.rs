@@ -8,9 +8,6 @@ mod delete;
 mod push;
 mod put;
 
-use std::sync::Arc;
-
-use stdx::sync::Mutex;
 use storage::{CommitTicket, Lsn, SyncLevel, SyncPolicy, Vfs};
 
 pub use define::Applied;
@@ -19,7 +16,7 @@ pub use put::{PutRequest, PutRowRequest};
 
 use crate::{
     Database, Error,
-    producer::{Known, Outcome, Producer, ProducerId},
+    producer::{Known, Outcome, ProducerId},
 };
 
 /// Who writes and how sure they want to be.
@@ -80,46 +77,33 @@ fn record_bytes_max(rows: impl Iterator<Item = usize>) -> usize {
     RECORD_HEAD_BYTES + rows.map(|bytes| bytes + RECORD_ROW_BYTES).sum::<usize>()
 }
 
-/// The producer's lock around one write, from the check to the record's place in the log.
-struct Fence {
-    producer: Option<Arc<Mutex<Producer>>>,
-    sequence: u64,
-}
-
-impl Fence {
-    fn new<V: Vfs>(database: &Database<V>, options: &WriteOptions) -> Self {
-        let known = options.producer != ProducerId::default();
-        let producer = known.then(|| database.producers.get(options.producer));
-        Self { producer, sequence: options.sequence }
+/// Runs `write` unless its sequence was applied before, and remembers what it did. The producer's lock is held from the check
+/// to the record's place in the log.
+fn once<V: Vfs>(
+    database: &Database<V>,
+    options: &WriteOptions,
+    write: impl FnOnce() -> Result<(Lsn, Outcome, Vec<Reject>), Error>,
+) -> Result<Written, Error> {
+    // Before anything is applied: a refusal means that nothing was.
+    if options.sync > Some(SyncLevel::Memory) && database.wal.policy() == SyncPolicy::Memory {
+        return Err(Error::Storage(storage::Error::NoLog));
     }
-
-    /// Runs `write` unless its sequence was applied before, and remembers what it did.
-    fn once<V: Vfs>(
-        self,
-        database: &Database<V>,
-        options: &WriteOptions,
-        write: impl FnOnce() -> Result<(Lsn, Outcome, Vec<Reject>), Error>,
-    ) -> Result<Written, Error> {
-        // Before anything is applied: a refusal means that nothing was.
-        if options.sync > Some(SyncLevel::Memory) && database.wal.policy() == SyncPolicy::Memory {
-            return Err(Error::Storage(storage::Error::NoLog));
+    let sequence = options.sequence;
+    let is_named = options.producer != ProducerId::default();
+    let producer = is_named.then(|| database.producers.get(options.producer));
+    let mut producer = producer.as_ref().map(|producer| producer.lock());
+    let known = producer.as_ref().map_or(Known::New, |producer| producer.known(sequence));
+    let (lsn, outcome, rejects, repeated) = match known {
+        Known::Applied(lsn, outcome) => (lsn, outcome, Vec::new(), true),
+        Known::Forgotten(newest) => return Err(Error::Forgotten { sequence, newest }),
+        Known::New => {
+            let (lsn, outcome, rejects) = write()?;
+            if let Some(producer) = &mut producer {
+                producer.record(sequence, lsn, outcome);
+            }
+            (lsn, outcome, rejects, false)
         }
-        let mut producer = self.producer.as_ref().map(|producer| producer.lock());
-        let known = producer.as_ref().map_or(Known::New, |producer| producer.known(self.sequence));
-        let (lsn, outcome, rejects, repeated) = match known {
-            Known::Applied(lsn, outcome) => (lsn, outcome, Vec::new(), true),
-            Known::Forgotten(newest) => {
-                return Err(Error::Forgotten { sequence: self.sequence, newest });
-            }
-            Known::New => {
-                let (lsn, outcome, rejects) = write()?;
-                if let Some(producer) = &mut producer {
-                    producer.record(self.sequence, lsn, outcome);
-                }
-                (lsn, outcome, rejects, false)
-            }
-        };
-        let ticket = database.wal.ticket(lsn, options.sync);
-        Ok(Written { outcome, rejects, repeated, lsn, ticket })
-    }
+    };
+    let ticket = database.wal.ticket(lsn, options.sync);
+    Ok(Written { outcome, rejects, repeated, lsn, ticket })
 }

@@ -14,7 +14,7 @@ use model::{
 use storage::Vfs;
 
 use super::{
-    Fence, Reject, RejectKind, WriteOptions, Written,
+    Reject, RejectKind, WriteOptions, Written, once,
     put::{check_batch, to_u32},
     record_bytes_max,
 };
@@ -50,7 +50,7 @@ impl<V: Vfs> Database<V> {
         options: &WriteOptions,
     ) -> Result<Written, Error> {
         check_batch(request.events.len())?;
-        Fence::new(self, options).once(self, options, || {
+        once(self, options, || {
             // Before ids are remembered: they must not be, unless their events are logged.
             let bytes = record_bytes_max(request.events.iter().map(|event| event.len()));
             self.wal.reserve(bytes)?;

@@ -7,7 +7,7 @@ use model::{
 };
 use storage::Vfs;
 
-use super::{Fence, Reject, RejectKind, WriteOptions, Written, record_bytes_max};
+use super::{Reject, RejectKind, WriteOptions, Written, once, record_bytes_max};
 use crate::{
     Database, Error,
     apply::apply_put,
@@ -48,7 +48,7 @@ impl<V: Vfs> Database<V> {
     /// applied.
     pub fn put(&self, request: &PutRequest<'_>, options: &WriteOptions) -> Result<Written, Error> {
         check_batch(request.rows.len())?;
-        Fence::new(self, options).once(self, options, || {
+        once(self, options, || {
             let rows = request.rows.iter().map(|row| row.key.len() + row.row.len());
             self.wal.reserve(record_bytes_max(rows))?;
             let catalog = self.catalog.read();
