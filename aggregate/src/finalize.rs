@@ -43,7 +43,7 @@ pub(crate) fn finalize<'a>(
         }
         F::First => Ok(edges.and_then(|edges| edge(output, edges.first?))),
         F::Last => Ok(edges.and_then(|edges| edge(output, edges.last?))),
-        F::Min | F::Max | F::ApproxDistinct => Ok(None),
+        _ => Ok(None),
     }
 }
 

@@ -22,6 +22,16 @@ pub const FEATURES_PER_GROUP_MAX: usize = 1024;
 pub const FEATURES_PER_SERVICE_MAX: usize = 1024;
 /// Most windows of a window group.
 pub const WINDOWS_PER_GROUP_MAX: usize = 16;
+/// Most tiles that a window can see: its length and offset over its hop.
+pub const TILES_PER_WINDOW_MAX: i64 = (1 << 20) - 2;
+/// Most events that `last_n` gives and `lag` looks back over.
+pub const LAST_EVENTS_MAX: u16 = 256;
+/// Most values that `top_k` gives; up to as many different ones are counted exactly.
+pub const TOP_VALUES_MAX: u16 = 64;
+/// Most values of `by` that are told apart: the smallest; the others are added up.
+pub const BY_VALUES_MAX: usize = 64;
+/// Smallest, default and largest precision of `approx_distinct`: 2^precision registers.
+pub const DISTINCT_PRECISIONS: (u8, u8, u8) = (10, 12, 16);
 /// Most groups, streams, entities and services, each.
 pub const DEFINITIONS_MAX: usize = 4096;
 /// Deepest nesting of an expression.

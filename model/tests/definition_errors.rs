@@ -193,11 +193,11 @@ fn window_groups() {
         ),
         (
             window_group("\"card\"", "[\"500ms\"]", count),
-            "f.toml:30: group.g.windows: window 500ms is too short; at least 1s",
+            "f.toml:30: group.g.windows: window \"500ms\": at least 1s long",
         ),
         (
             window_group("\"card\"", "[\"24h\", \"1d\"]", count),
-            "f.toml:30: group.g.windows: window 1d is as long as 24h; list each once",
+            "f.toml:30: group.g.windows: window 1d is the same as 24h; list each once",
         ),
         (
             window_group("\"card\"", "[\"1h\"]\nhops = [\"1s\", \"1m\"]", count),
@@ -233,9 +233,9 @@ fn window_groups() {
 
 #[test]
 fn aggregates() {
-    let list = "count, sum, avg, min, max, variance, variance_pop, stddev, stddev_pop, first, last, approx_distinct";
+    let list = "count, sum, avg, min, max, variance, variance_pop, stddev, stddev_pop, first, last, lag, last_n, time_since_last, rate, approx_distinct, approx_quantile, top_k, ema, cusum, cusum_high, cusum_low";
     let one = format!(
-        "a feature of a window group is one aggregate, optionally with filter (where …): count(*) or f(x) with f one of {list}"
+        "a feature of a window group is one aggregate, optionally with filter (where …) and by …: count(*) or f(x) with f one of {list}"
     );
     for (text, expected) in [
         ("sum(card)", "1:1: sum needs a number, got a string".to_owned()),
@@ -244,8 +244,8 @@ fn aggregates() {
         ("amount", format!("1:1: `amount` is no aggregate; {one}")),
         ("median(amount)", format!("1:1: median is no aggregate; {one}")),
         ("averag(amount)", format!("1:1: averag is no aggregate; {one}")),
-        ("sum(*)", "1:1: sum needs something to aggregate: sum(x)".to_owned()),
-        ("sum(amount, rate)", "1:1: sum takes one argument, got 2".to_owned()),
+        ("sum(*)", "1:1: sum does not take *; it is written sum(x)".to_owned()),
+        ("sum(amount, rate)", "1:1: sum got 2 arguments; it is written sum(x)".to_owned()),
         ("count(distinct card)",
          "1:1: count(distinct …) is not supported; use approx_distinct(x), exact while few".to_owned()),
         ("sum(amont)", "1:5: nothing is called amont (did you mean amount?); there are: amount, bank, card, id, ok, rate, ts".to_owned()),

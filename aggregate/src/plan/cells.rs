@@ -56,7 +56,8 @@ impl Needs {
             F::Max => Self { max: true, ..none },
             F::First => Self { first: true, ..none },
             F::Last => Self { last: true, ..none },
-            F::ApproxDistinct => Self { distinct: true, ..none },
+            F::ApproxDistinct { .. } => Self { distinct: true, ..none },
+            _ => none,
         }
     }
 

@@ -100,7 +100,7 @@ fn value(function: AggregateFunction, output: DataType, seen: &[(&Seen, &Value)]
     use AggregateFunction as F;
     let n = seen.len();
     let least = match function {
-        F::Count | F::Sum | F::ApproxDistinct => 0,
+        F::Count | F::Sum | F::ApproxDistinct { .. } => 0,
         F::Variance | F::Stddev => 2,
         _ => 1,
     };
@@ -111,7 +111,7 @@ fn value(function: AggregateFunction, output: DataType, seen: &[(&Seen, &Value)]
     let edge = |found: Option<&(&Seen, &Value)>| found.map(|(_, value)| converted(value, output));
     match function {
         F::Count => return Ok(Some(Value::I64(i64::try_from(n).expect("few")))),
-        F::ApproxDistinct => {
+        F::ApproxDistinct { .. } => {
             let distinct: BTreeSet<String> = seen.iter().map(|(_, v)| format!("{v:?}")).collect();
             return Ok(Some(Value::I64(i64::try_from(distinct.len()).expect("few"))));
         }
@@ -139,7 +139,7 @@ fn value(function: AggregateFunction, output: DataType, seen: &[(&Seen, &Value)]
         F::VariancePop => float(quotient(&spread, &population)),
         F::Stddev => float(root(&spread, &sample)),
         F::StddevPop => float(root(&spread, &population)),
-        F::Count | F::ApproxDistinct | F::First | F::Last => unreachable!("answered above"),
+        _ => unreachable!("answered above"),
     }
 }
 

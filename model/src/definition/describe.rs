@@ -2,7 +2,7 @@
 
 use super::{
     Definitions, Entity, Group, GroupKind, Metadata, RowGroup, Service, Stream, StreamClock,
-    WindowGroup,
+    Window, WindowGroup,
 };
 use crate::{Error, nearest, time::format_span};
 
@@ -128,11 +128,7 @@ fn window_columns(
     properties.push(property("stream", stream.map_or("", |stream| stream.name.as_str())));
     properties.push(property("key", windows.key.iter().map(field).collect::<Vec<_>>().join(", ")));
     for window in &windows.windows {
-        let hop = format_span(window.hop_ms);
-        // A tail snaps outward to its hop: the window is never shorter, and longer by less than a hop.
-        let percent = 100.0 * window.hop_ms as f64 / window.length_ms as f64;
-        let text = format!("hop {hop}, covers up to {percent:.1} % more");
-        properties.push((format!("window {}", window.label), text));
+        properties.push((format!("window {}", window.label), coverage(window)));
     }
     let columns = windows.columns.iter().map(|column| {
         let text = windows.features.get(column.feature).map_or("", |feature| feature.text.as_str());
@@ -141,6 +137,21 @@ fn window_columns(
         (column.field.name.to_string(), column.field.data_type.to_string(), detail)
     });
     columns.collect()
+}
+
+/// How a window differs from its length.
+fn coverage(window: &Window) -> String {
+    let hop = format_span(window.hop_ms);
+    if window.is_lifetime() {
+        return "everything ever accepted".to_owned();
+    }
+    if window.offset_ms > 0 {
+        let offset = format_span(window.offset_ms);
+        return format!("hop {hop}, ends {offset} to {offset} and a hop before the time of a read");
+    }
+    // A tail snaps outward to its hop: the window is never shorter, and longer by less than a hop.
+    let percent = 100.0 * window.hop_ms as f64 / window.length_ms as f64;
+    format!("hop {hop}, covers up to {percent:.1} % more")
 }
 
 fn service(definitions: &Definitions, service: &Service) -> Section {

@@ -1,9 +1,7 @@
 //! Feature groups: rows that are put, windows that are aggregated from a stream.
 
-use std::fmt;
-
-use super::{Field, Metadata};
-use crate::{expr::Expr, name::Name, value::DataType};
+use super::{AggregateFunction, Field, Metadata};
+use crate::{expr::Expr, limits::EVENT_TIME_ABS_MAX, name::Name, value::DataType};
 
 /// Stored features of one entity type that are written together.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,13 +65,29 @@ pub struct WindowGroup {
 /// A span looked back over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// As written, for column names: `24h`.
+    /// As columns are named by it: `24h`, `7d_offset_1d`, `all`.
     pub label: String,
-    /// Length in ms.
+    /// Length in ms; [`Window::LIFETIME_MS`] for `all`.
     pub length_ms: i64,
+    /// How far before the time of a read it ends, in ms: 0 for all but `7d offset 1d`.
+    pub offset_ms: i64,
     /// Width of the tiles at its tail, in ms: the hop of its level.
     pub hop_ms: i64,
 }
+
+impl Window {
+    /// Length, and hop, of a window over everything: more than any two event times are apart, so that one tile before the
+    /// epoch and one after it hold all there is.
+    pub const LIFETIME_MS: i64 = 1 << 52;
+
+    /// True for `all`.
+    #[must_use]
+    pub fn is_lifetime(&self) -> bool {
+        self.length_ms == Self::LIFETIME_MS
+    }
+}
+
+const _: () = assert!(Window::LIFETIME_MS > 4 * EVENT_TIME_ABS_MAX);
 
 /// A named aggregate.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,82 +116,12 @@ pub struct WindowColumn {
 pub struct Aggregate {
     /// What is computed.
     pub function: AggregateFunction,
-    /// What it is computed of; `None` for `count(*)`.
+    /// What it is computed of; `None` for `count(*)`, `rate()` and `time_since_last()`.
     pub input: Option<Expr>,
     /// Only events for which this is true count.
     pub filter: Option<Expr>,
+    /// Once for each value of this, instead of once.
+    pub by: Option<Expr>,
     /// The type of the result.
     pub output: DataType,
-}
-
-/// The aggregates there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AggregateFunction {
-    /// `count(*)`, `count(x)`
-    Count,
-    /// `sum(x)`
-    Sum,
-    /// `avg(x)`
-    Avg,
-    /// `min(x)`
-    Min,
-    /// `max(x)`
-    Max,
-    /// `variance(x)`: sample.
-    Variance,
-    /// `variance_pop(x)`
-    VariancePop,
-    /// `stddev(x)`: sample.
-    Stddev,
-    /// `stddev_pop(x)`
-    StddevPop,
-    /// `first(x)`: of the earliest event that has one.
-    First,
-    /// `last(x)`: of the latest event that has one.
-    Last,
-    /// `approx_distinct(x)`
-    ApproxDistinct,
-}
-
-impl AggregateFunction {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::Count,
-        Self::Sum,
-        Self::Avg,
-        Self::Min,
-        Self::Max,
-        Self::Variance,
-        Self::VariancePop,
-        Self::Stddev,
-        Self::StddevPop,
-        Self::First,
-        Self::Last,
-        Self::ApproxDistinct,
-    ];
-
-    /// The name in SQL.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Count => "count",
-            Self::Sum => "sum",
-            Self::Avg => "avg",
-            Self::Min => "min",
-            Self::Max => "max",
-            Self::Variance => "variance",
-            Self::VariancePop => "variance_pop",
-            Self::Stddev => "stddev",
-            Self::StddevPop => "stddev_pop",
-            Self::First => "first",
-            Self::Last => "last",
-            Self::ApproxDistinct => "approx_distinct",
-        }
-    }
-}
-
-impl fmt::Display for AggregateFunction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }

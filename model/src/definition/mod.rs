@@ -10,6 +10,7 @@
 
 mod change;
 mod describe;
+mod function;
 mod group;
 mod read;
 mod select;
@@ -18,9 +19,9 @@ mod stream;
 
 pub use change::{Change, Plan, Verb};
 pub use describe::{DescribedColumn, Section, describe};
+pub use function::{AggregateFunction, CusumSide};
 pub use group::{
-    Aggregate, AggregateFeature, AggregateFunction, Group, GroupKind, RowGroup, Window,
-    WindowColumn, WindowGroup,
+    Aggregate, AggregateFeature, Group, GroupKind, RowGroup, Window, WindowColumn, WindowGroup,
 };
 pub use service::{Derived, FeatureRef, Service, ServiceFeature};
 pub use stream::{Stream, StreamClock};

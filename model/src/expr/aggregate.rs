@@ -1,11 +1,12 @@
-//! Aggregates of window groups: `function(input) filter (where condition)`.
+//! Aggregates of window groups: `function(input, constants…) filter (where condition) by expression`.
 
 use sqlparser::ast;
 
 use super::{
     Expr, Scope,
     compile::{Compiler, at, boolean},
-    parse::{parse, shown},
+    constants,
+    parse::{parse_by, shown},
     typed::{Typed, is_number},
 };
 use crate::{
@@ -16,16 +17,18 @@ use crate::{
     value::DataType,
 };
 
-/// The aggregate called `name` in SQL.
-pub(super) fn named(name: &str) -> Option<AggregateFunction> {
-    AggregateFunction::ALL.into_iter().find(|function| function.as_str() == name)
+const SIGNATURES: [(&str, &str); 22] = AggregateFunction::SIGNATURES;
+
+/// True for the name of an aggregate.
+pub(super) fn is_named(name: &str) -> bool {
+    SIGNATURES.iter().any(|(known, _)| *known == name)
 }
 
 fn allowed() -> String {
-    let names = nearest::list(AggregateFunction::ALL.map(AggregateFunction::as_str));
+    let names = nearest::list(SIGNATURES.iter().map(|(name, _)| *name));
     format!(
-        "a feature of a window group is one aggregate, optionally with filter (where …): count(*) or f(x) with f one of \
-         {names}"
+        "a feature of a window group is one aggregate, optionally with filter (where …) and by …: count(*) or f(x) with f \
+         one of {names}"
     )
 }
 
@@ -35,46 +38,65 @@ impl Aggregate {
     /// # Errors
     /// [`Error::Expression`] with line and column within the text, the offending piece, and what is supported.
     pub fn compile(text: &str, fields: &[Field]) -> Result<Self, Error> {
-        let tree = parse(text)?;
+        let (tree, by) = parse_by(text)?;
         let scope = Scope::of_stream(fields);
         let compiler = Compiler { scope: &scope };
         let refused = |message: String| at(&tree, message);
-        let mut call = &tree;
-        while let ast::Expr::Nested(inner) = call {
-            call = inner;
+        let call = called(&tree).map_err(refused)?;
+        let name = call.name.to_string().to_lowercase();
+        let arguments = arguments(call).map_err(refused)?;
+        let (first, constants) = match arguments.split_first() {
+            Some((first, constants)) => (Some(first), constants),
+            None => (None, arguments.as_slice()),
+        };
+        let input = match first {
+            None => None,
+            Some(first) => stored(compiler.compile(first, 1)?).map_err(refused)?,
+        };
+        let mut values = Vec::with_capacity(constants.len());
+        for constant in constants {
+            values.push(compiler.compile(constant, 1)?);
         }
-        let ast::Expr::Function(parsed) = call else {
-            return Err(refused(format!(
-                "{} is no aggregate; {}",
-                shown(&tree.to_string()),
-                allowed()
-            )));
-        };
-        let name = parsed.name.to_string().to_lowercase();
-        let function = named(&name).ok_or_else(|| {
-            let hint = nearest::hint(&name, AggregateFunction::ALL.map(AggregateFunction::as_str));
-            refused(format!("{name} is no aggregate{hint}; {}", allowed()))
-        })?;
-        let argument = argument(parsed).map_err(refused)?;
-        let input = match argument {
-            None if function == AggregateFunction::Count => None,
-            None => return Err(refused(format!("{name} needs something to aggregate: {name}(x)"))),
-            Some(argument) => Some(compiler.compile(argument, 1)?),
-        };
-        let filter = match &parsed.filter {
+        let given = input.as_ref().map(|input| input.expr.data_type);
+        let function = constants::function(&name, given, values).map_err(refused)?;
+        let filter = match &call.filter {
             Some(condition) => Some(boolean(condition, compiler.compile(condition, 1)?)?.expr),
             None => None,
         };
-        let output = match &input {
-            None => DataType::I64,
-            Some(input) => output(function, input).map_err(refused)?,
+        let output = output(function, input.as_ref()).map_err(refused)?;
+        let (by, output) = match &by {
+            None => (None, output),
+            Some(by) => {
+                let key = compiler.compile(by, 1)?;
+                (
+                    Some(group_key(function, key).map_err(|message| at(by, message))?),
+                    DataType::String,
+                )
+            }
         };
-        Ok(Self { function, input: input.map(stored), filter, output })
+        Ok(Self { function, input: input.map(|input| input.expr), filter, by, output })
     }
 }
 
-/// The argument; `None` for `*`.
-fn argument(call: &ast::Function) -> Result<Option<&ast::Expr>, String> {
+/// The one call that an aggregate is.
+fn called(tree: &ast::Expr) -> Result<&ast::Function, String> {
+    let mut call = tree;
+    while let ast::Expr::Nested(inner) = call {
+        call = inner;
+    }
+    let ast::Expr::Function(call) = call else {
+        return Err(format!("{} is no aggregate; {}", shown(&tree.to_string()), allowed()));
+    };
+    let name = call.name.to_string().to_lowercase();
+    if !is_named(&name) {
+        let hint = nearest::hint(&name, SIGNATURES.iter().map(|(name, _)| *name));
+        return Err(format!("{name} is no aggregate{hint}; {}", allowed()));
+    }
+    Ok(call)
+}
+
+/// The arguments; none for `*`, which only `count` takes.
+fn arguments(call: &ast::Function) -> Result<Vec<&ast::Expr>, String> {
     let name = call.name.to_string().to_lowercase();
     let unadorned = call.over.is_none()
         && call.within_group.is_empty()
@@ -89,45 +111,108 @@ fn argument(call: &ast::Function) -> Result<Option<&ast::Expr>, String> {
     if !unadorned || !list.clauses.is_empty() {
         return Err(format!("{} is not supported; {}", shown(&call.to_string()), allowed()));
     }
-    match list.args.as_slice() {
-        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument))] => Ok(Some(argument)),
-        [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)] => Ok(None),
-        arguments => Err(format!("{name} takes one argument, got {}", arguments.len())),
+    let signature = SIGNATURES.iter().find(|(known, _)| *known == name);
+    let signature = signature.map_or("", |(_, signature)| *signature);
+    if let [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)] = list.args.as_slice() {
+        return if name == "count" {
+            Ok(Vec::new())
+        } else {
+            Err(format!("{name} does not take *; it is written {name}{signature}"))
+        };
+    }
+    let argument = |argument| match argument {
+        &ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(ref expr)) => Some(expr),
+        _ => None,
+    };
+    let found: Option<Vec<_>> = list.args.iter().map(argument).collect();
+    let wanted = match signature {
+        "(*) or (x)" | "(x)" => 1..=1,
+        "()" => 0..=0,
+        "(x) or (x, precision)" => 1..=2,
+        "(x, target, slack)" => 3..=3,
+        _ => 2..=2,
+    };
+    match found {
+        Some(found) if wanted.contains(&found.len()) => Ok(found),
+        _ => {
+            let count = list.args.len();
+            Err(format!("{name} got {count} arguments; it is written {name}{signature}"))
+        }
     }
 }
 
 /// The type of the result.
-fn output(function: AggregateFunction, input: &Typed) -> Result<DataType, String> {
+fn output(function: AggregateFunction, input: Option<&Kept>) -> Result<DataType, String> {
     use AggregateFunction as F;
-    let given = input.data_type();
-    if input.is_untyped_null {
-        return Err(format!("{function}(null) has no type"));
-    }
-    let needs = |allowed: &str| Err(format!("{function} needs {allowed}, got a {given}"));
+    let Some(input) = input else {
+        return Ok(if function == F::Rate { DataType::F64 } else { DataType::I64 });
+    };
+    let given = input.expr.data_type;
     let like_input = if input.is_float { DataType::F64 } else { given };
+    let needs = |allowed: &str| Err(format!("{function} needs {allowed}, got a {given}"));
     match function {
-        F::Count | F::ApproxDistinct => Ok(DataType::I64),
-        F::Avg | F::Variance | F::VariancePop | F::Stddev | F::StddevPop if is_number(given) => {
-            Ok(DataType::F64)
+        F::Count | F::ApproxDistinct { .. } | F::TimeSinceLast => Ok(DataType::I64),
+        F::Avg
+        | F::Variance
+        | F::VariancePop
+        | F::Stddev
+        | F::StddevPop
+        | F::Rate
+        | F::ApproxQuantile { .. }
+        | F::Ema { .. } => {
+            if is_number(given) {
+                Ok(DataType::F64)
+            } else {
+                needs("a number")
+            }
         }
-        F::Sum if is_number(given) => Ok(like_input),
-        F::Sum | F::Avg | F::Variance | F::VariancePop | F::Stddev | F::StddevPop => {
-            needs("a number")
-        }
+        F::Sum | F::Cusum { .. } if is_number(given) => Ok(like_input),
+        F::Sum | F::Cusum { .. } => needs("a number"),
         F::Min | F::Max if is_number(given) || given == DataType::Timestamp => Ok(like_input),
         F::Min | F::Max => needs("a number or timestamp"),
-        F::First | F::Last => Ok(like_input),
+        F::First | F::Last | F::Lag { .. } => Ok(like_input),
+        F::LastN { .. } | F::TopK { .. } => Ok(DataType::String),
     }
 }
 
-/// The input as window state keeps it: no floats, and what a float field led to at that field's scale.
-fn stored(input: Typed) -> Expr {
-    let kept = DataType::Decimal(FLOAT_FIELD_SCALE);
-    match input.data_type() {
-        DataType::F64 => input.cast(kept).expr,
-        DataType::Decimal(scale) if input.is_float && scale > FLOAT_FIELD_SCALE => {
-            input.cast(kept).expr
+/// The expression of `by`, whose values are told apart.
+fn group_key(function: AggregateFunction, key: Typed) -> Result<Expr, String> {
+    use AggregateFunction as F;
+    if !matches!(function, F::Count | F::Sum | F::Avg | F::Min | F::Max) {
+        return Err(format!(
+            "{function} cannot be taken by values; count, sum, avg, min and max can"
+        ));
+    }
+    if key.is_untyped_null {
+        return Err("by null has no type".to_owned());
+    }
+    Ok(kept(key).expr)
+}
+
+/// An input as window state keeps it.
+struct Kept {
+    expr: Expr,
+    /// True when a float field led to it: results are f64.
+    is_float: bool,
+}
+
+fn stored(input: Typed) -> Result<Option<Kept>, String> {
+    if input.is_untyped_null {
+        return Err("an aggregate of null has no type".to_owned());
+    }
+    Ok(Some(kept(input)))
+}
+
+/// No floats, and what a float field led to at that field's scale.
+fn kept(input: Typed) -> Kept {
+    let scaled = DataType::Decimal(FLOAT_FIELD_SCALE);
+    let is_float = input.is_float || input.data_type() == DataType::F64;
+    let expr = match input.data_type() {
+        DataType::F64 => input.cast(scaled).expr,
+        DataType::Decimal(scale) if is_float && scale > FLOAT_FIELD_SCALE => {
+            input.cast(scaled).expr
         }
         _ => input.expr,
-    }
+    };
+    Kept { expr, is_float }
 }

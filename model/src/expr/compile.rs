@@ -211,7 +211,7 @@ impl Compiler<'_> {
             _ => return Err(unsupported(node)),
         };
         let called = FunctionName::of(&name).ok_or_else(|| {
-            let aggregate = super::aggregate::named(&name).is_some();
+            let aggregate = super::aggregate::is_named(&name);
             let why = if aggregate {
                 "is an aggregate, which stands alone as a feature of a window group; compute with its columns in a \
                  derived feature"

@@ -6,6 +6,7 @@
 
 mod aggregate;
 mod compile;
+mod constants;
 mod literal;
 mod operator;
 mod parse;

@@ -4,7 +4,7 @@ use sqlparser::{
     ast,
     dialect::GenericDialect,
     parser::{Parser, ParserError},
-    tokenizer::{Location, Token, Tokenizer},
+    tokenizer::{Location, Token, TokenWithSpan, Tokenizer},
 };
 
 use crate::{
@@ -22,12 +22,39 @@ pub(super) const SUPPORTED: &str = "supported are + - * / %, = <> < <= > >=, and
 /// # Errors
 /// [`Error::Expression`] with the position.
 pub(super) fn parse(text: &str) -> Result<ast::Expr, Error> {
+    tree(tokens(text)?)
+}
+
+/// The syntax trees of `aggregate` and `expression` in a text such as `aggregate by expression`.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn parse_by(text: &str) -> Result<(ast::Expr, Option<ast::Expr>), Error> {
+    let mut before = tokens(text)?;
+    let mut depth = 0_usize;
+    let by = before.iter().position(|token| {
+        match &token.token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth = depth.saturating_sub(1),
+            Token::Word(word) => {
+                return depth == 0
+                    && word.quote_style.is_none()
+                    && word.value.eq_ignore_ascii_case("by");
+            }
+            _ => {}
+        }
+        false
+    });
+    let by = by.map(|at| before.split_off(at).split_off(1));
+    Ok((tree(before)?, by.map(tree).transpose()?))
+}
+
+fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, Error> {
     if text.len() > EXPRESSION_BYTES_MAX {
         let message = format!("{} bytes; at most {EXPRESSION_BYTES_MAX} are allowed", text.len());
         return Err(refuse(START, message));
     }
-    let dialect = GenericDialect {};
-    let tokens = Tokenizer::new(&dialect, text)
+    let tokens = Tokenizer::new(&GenericDialect {}, text)
         .tokenize_with_location()
         .map_err(|error| refuse(error.location, error.message))?;
     let count = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_))).count();
@@ -35,7 +62,11 @@ pub(super) fn parse(text: &str) -> Result<ast::Expr, Error> {
         let message = format!("{count} tokens; at most {EXPRESSION_TOKENS_MAX} are allowed");
         return Err(refuse(START, message));
     }
-    let mut parser = Parser::new(&dialect)
+    Ok(tokens)
+}
+
+fn tree(tokens: Vec<TokenWithSpan>) -> Result<ast::Expr, Error> {
+    let mut parser = Parser::new(&GenericDialect {})
         .with_recursion_limit(EXPRESSION_DEPTH_MAX)
         .with_tokens_with_locations(tokens);
     let expr = parser.parse_expr().map_err(|error| syntax(&error))?;

@@ -6,13 +6,15 @@ use super::{
     hop, metadata,
 };
 use crate::{
+    Error,
     definition::{
-        Aggregate, AggregateFeature, Field, Group, GroupKind, Window, WindowColumn, WindowGroup,
+        Aggregate, AggregateFeature, AggregateFunction, Field, Group, GroupKind, Window,
+        WindowColumn, WindowGroup,
     },
     key::KeyType,
-    limits::{FEATURES_PER_GROUP_MAX, WINDOWS_PER_GROUP_MAX},
+    limits::{FEATURES_PER_GROUP_MAX, TILES_PER_WINDOW_MAX, WINDOWS_PER_GROUP_MAX},
     name::Name,
-    time::format_span,
+    time::{format_span, parse_span},
     value::DataType,
 };
 
@@ -30,7 +32,7 @@ impl Reader<'_> {
         let fields = fields.map(|stream| stream.fields.clone());
         let (Some(entity), Some(stream), Some(fields)) = (entity, stream, fields) else { return };
         let key = self.window_key(section, entity, &fields);
-        let features = self.aggregates(section, &fields);
+        let features = self.aggregates(section, &fields, windows.as_deref().unwrap_or(&[]));
         let (Some(key), Some(windows), Some(features)) = (key, windows, features) else { return };
         let columns = self.window_columns(section, &features, &windows);
         let kind = GroupKind::Windows(WindowGroup { stream, key, windows, features, columns });
@@ -89,31 +91,38 @@ impl Reader<'_> {
         }
         let mut windows: Vec<Window> = Vec::with_capacity(parts.len());
         for part in &parts {
-            let length_ms = part.span_ms(&mut self.problems)?;
-            let label = part.as_text().to_owned();
-            if length_ms < hop::WINDOW_MS_MIN {
-                let least = format_span(hop::WINDOW_MS_MIN);
-                part.refuse(
-                    &mut self.problems,
-                    format!("window {label} is too short; at least {least}"),
-                );
+            let window = window(part.as_text())
+                .map_err(|error| part.refuse(&mut self.problems, error))
+                .ok()?;
+            let same = |known: &&Window| {
+                (known.length_ms, known.offset_ms) == (window.length_ms, window.offset_ms)
+            };
+            if let Some(same) = windows.iter().find(same) {
+                let message = format!("window {} is the same as {}", window.label, same.label);
+                part.refuse(&mut self.problems, message + "; list each once");
             }
-            if let Some(same) = windows.iter().find(|window| window.length_ms == length_ms) {
-                let message =
-                    format!("window {label} is as long as {}; list each once", same.label);
-                part.refuse(&mut self.problems, message);
-            }
-            windows.push(Window { label, length_ms, hop_ms: 0 });
+            windows.push(window);
         }
-        let lengths: Vec<_> = windows.iter().map(|window| window.length_ms).collect();
+        let is_sliding = |window: &&mut Window| !window.is_lifetime();
+        let lengths: Vec<_> =
+            windows.iter_mut().filter(is_sliding).map(|window| window.length_ms).collect();
         let hops = match section.get("hops") {
             None => hop::defaults(&lengths),
             Some(item) => self.hops(item, &lengths)?,
         };
-        for (window, hop_ms) in windows.iter_mut().zip(hops) {
+        for (window, hop_ms) in windows.iter_mut().filter(is_sliding).zip(hops) {
             window.hop_ms = hop_ms;
+            let tiles = (window.length_ms + window.offset_ms) / hop_ms;
+            if tiles > TILES_PER_WINDOW_MAX {
+                let message = format!(
+                    "window {} looks back over {tiles} hops of {}; at most {TILES_PER_WINDOW_MAX}: give it a longer hop",
+                    window.label,
+                    format_span(hop_ms)
+                );
+                item.refuse(&mut self.problems, message);
+            }
         }
-        windows.sort_by_key(|window| window.length_ms);
+        windows.sort_by_key(|window| (window.length_ms, window.offset_ms));
         Some(windows)
     }
 
@@ -131,6 +140,7 @@ impl Reader<'_> {
         &mut self,
         section: &Section<'_>,
         fields: &[Field],
+        windows: &[Window],
     ) -> Option<Vec<AggregateFeature>> {
         let wanted = "a table of feature names and aggregates such as \"sum(amount)\"";
         let item = section.require(&mut self.problems, "features", wanted)?.clone();
@@ -146,6 +156,8 @@ impl Reader<'_> {
                 continue;
             };
             let aggregate = Aggregate::compile(text, fields)
+                .map_err(|error| error.to_string())
+                .and_then(|aggregate| fits(&aggregate, windows).map(|()| aggregate))
                 .map_err(|error| item.refuse(&mut self.problems, error));
             if let (Some(name), Ok(aggregate)) = (name, aggregate) {
                 features.push(AggregateFeature { name, aggregate, text: text.to_owned() });
@@ -192,6 +204,47 @@ impl Reader<'_> {
             }
         }
         columns
+    }
+}
+
+/// One window: `24h`, `7d offset 1d`, or `all`. Its hop is not known yet.
+fn window(text: &str) -> Result<Window, Error> {
+    if text == "all" {
+        let (label, length_ms) = (text.to_owned(), Window::LIFETIME_MS);
+        return Ok(Window { label, length_ms, offset_ms: 0, hop_ms: length_ms });
+    }
+    let words: Vec<_> = text.split_whitespace().collect();
+    let (length, offset) = match words.as_slice() {
+        [length, "offset", offset] => (*length, Some(*offset)),
+        _ => (text, None),
+    };
+    let length_ms = parse_span(length).map_err(|_| {
+        let allowed = "a duration such as 24h, one with an offset such as 7d offset 1d, or all";
+        Error::invalid("window", text, allowed)
+    })?;
+    if length_ms < hop::WINDOW_MS_MIN {
+        let least = format!("at least {} long", format_span(hop::WINDOW_MS_MIN));
+        return Err(Error::invalid("window", text, least));
+    }
+    let offset_ms = offset.map_or(Ok(0), parse_span)?;
+    Ok(Window { label: words.join("_"), length_ms, offset_ms, hop_ms: 0 })
+}
+
+/// Refuses what no state is kept for.
+fn fits(aggregate: &Aggregate, windows: &[Window]) -> Result<(), String> {
+    let function = aggregate.function;
+    let offset = windows.iter().find(|window| window.offset_ms > 0);
+    let lifetime = windows.iter().find(|window| window.is_lifetime());
+    match (function, offset, lifetime) {
+        (AggregateFunction::ApproxDistinct { .. }, Some(window), _) => Err(format!(
+            "{function} remembers the newest tile of a value only, so it cannot end before now as window {} does; put it into \
+             a group without offsets",
+            window.label
+        )),
+        (AggregateFunction::Cusum { .. }, _, Some(_)) => Err(format!(
+            "{function} adds up tile after tile, and the window all has no tiles; put it into a group without all"
+        )),
+        _ => Ok(()),
     }
 }
 
