@@ -149,9 +149,10 @@ fn digits(text: &str, count: usize) -> Option<i64> {
         .flatten()
 }
 
-/// Days since 1970-01-01 of a proleptic Gregorian date. Method: Howard Hinnant, "chrono-compatible low-level date
-/// algorithms".
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+/// Days since 1970-01-01 of a proleptic Gregorian date; year 0 is 1 BC. Method: Howard Hinnant, "chrono-compatible
+/// low-level date algorithms".
+#[must_use]
+pub fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -160,8 +161,9 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// The date of a day number: the inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+/// Year, month (1 to 12) and day of a number of days since 1970-01-01: the inverse of [`days_from_civil`].
+#[must_use]
+pub fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
     let day_of_era = shifted.rem_euclid(146_097);

@@ -1,10 +1,20 @@
 //! Evaluation of typed expressions: filters and inputs of aggregates, derived features of services.
 //!
 //! Exact numbers are computed in 128 bits and must fit into 64 at the end; floats must stay finite. The same inputs give
-//! the same bits, everywhere: only IEEE operations that are correctly rounded are used. Nothing is allocated.
+//! the same bits, everywhere: only IEEE operations that are correctly rounded are used, in functions too. Nothing is
+//! allocated.
+//!
+//! Here is the tree; `call` evaluates functions, which stand in `math`, `date`, `text` and `geo`, and `domain` says what
+//! they refuse. `scalar` is a value between two operations, `number` the exact arithmetic behind it.
 
+mod call;
+mod date;
+mod domain;
+mod geo;
+mod math;
 mod number;
 mod scalar;
+mod text;
 
 use std::cmp::Ordering;
 
@@ -13,6 +23,7 @@ use model::{
     value::{DataType, ValueRef},
 };
 
+pub use domain::DomainError;
 pub use number::decimal_from_f64;
 use scalar::Scalar;
 
@@ -31,6 +42,9 @@ pub enum EvalError {
     /// A float that is infinite or not a number.
     #[error("a float is infinite or not a number")]
     NotFinite,
+    /// A function that has no value for its argument.
+    #[error(transparent)]
+    Domain(#[from] DomainError),
     /// An input of another type than the expression was compiled for.
     #[error("input {index} is not a {expected}")]
     Input {
@@ -58,10 +72,10 @@ pub fn evaluate<'a>(
     }
 }
 
-type Result3<'a> = Result<Option<Scalar<'a>>, EvalError>;
+type Nullable<'a> = Result<Option<Scalar<'a>>, EvalError>;
 type Inputs<'i, 'a> = &'i [Option<ValueRef<'a>>];
 
-fn value<'a>(expr: &'a Expr, inputs: Inputs<'_, 'a>) -> Result3<'a> {
+fn value<'a>(expr: &'a Expr, inputs: Inputs<'_, 'a>) -> Nullable<'a> {
     match &expr.node {
         Node::Input(index) => input(*index, expr.data_type, inputs),
         Node::Literal(None) => Ok(None),
@@ -109,10 +123,11 @@ fn value<'a>(expr: &'a Expr, inputs: Inputs<'_, 'a>) -> Result3<'a> {
         }
         Node::Least(list) => extreme(list, Ordering::Less, inputs),
         Node::Greatest(list) => extreme(list, Ordering::Greater, inputs),
+        Node::Call(function, arguments) => call::call(expr, *function, arguments, inputs),
     }
 }
 
-fn input<'a>(index: usize, expected: DataType, inputs: Inputs<'_, 'a>) -> Result3<'a> {
+fn input<'a>(index: usize, expected: DataType, inputs: Inputs<'_, 'a>) -> Nullable<'a> {
     match inputs.get(index) {
         None => Err(EvalError::Input { index, expected }),
         Some(None) => Ok(None),
@@ -129,7 +144,7 @@ fn exact<'a>(
     expr: &Expr,
     scalar: Option<Scalar<'a>>,
     operation: impl Fn(i128) -> Option<i128>,
-) -> Result3<'a> {
+) -> Nullable<'a> {
     match scalar {
         None => Ok(None),
         Some(Scalar::Exact(number)) => {
@@ -155,7 +170,7 @@ fn binary<'a>(
     left: &'a Expr,
     right: &'a Expr,
     inputs: Inputs<'_, 'a>,
-) -> Result3<'a> {
+) -> Nullable<'a> {
     // `false and x` is false and `true or x` is true, whatever x is: it is not evaluated.
     let decisive = match operator {
         BinaryOperator::And => Some(false),
@@ -214,12 +229,24 @@ fn arithmetic<'a>(
             };
             if result.is_finite() { Ok(Scalar::Float(result)) } else { Err(EvalError::NotFinite) }
         }
+        (Scalar::Time(left), Scalar::Time(right)) if operator == BinaryOperator::Subtract => {
+            Ok(Scalar::Exact(i128::from(left) - i128::from(right)))
+        }
+        (Scalar::Time(time), Scalar::Exact(ms)) | (Scalar::Exact(ms), Scalar::Time(time)) => {
+            let moved = match operator {
+                BinaryOperator::Add => i128::from(time).checked_add(ms),
+                BinaryOperator::Subtract => i128::from(time).checked_sub(ms),
+                _ => return Err(EvalError::Plan),
+            };
+            let moved = moved.and_then(|moved| i64::try_from(moved).ok());
+            moved.map(Scalar::Time).ok_or(EvalError::Overflow { data_type: expr.data_type })
+        }
         _ => Err(EvalError::Plan),
     }
 }
 
 /// `x in (…)`: null when x is null, or when nothing matches and the list has a null.
-fn is_in<'a>(expr: &'a Expr, list: &'a [Expr], inputs: Inputs<'_, 'a>) -> Result3<'a> {
+fn is_in<'a>(expr: &'a Expr, list: &'a [Expr], inputs: Inputs<'_, 'a>) -> Nullable<'a> {
     let Some(wanted) = value(expr, inputs)? else { return Ok(None) };
     let mut has_null = false;
     for candidate in list {
@@ -235,7 +262,7 @@ fn is_in<'a>(expr: &'a Expr, list: &'a [Expr], inputs: Inputs<'_, 'a>) -> Result
 }
 
 /// The first of the values that are `side` of all others; nulls do not count.
-fn extreme<'a>(list: &'a [Expr], side: Ordering, inputs: Inputs<'_, 'a>) -> Result3<'a> {
+fn extreme<'a>(list: &'a [Expr], side: Ordering, inputs: Inputs<'_, 'a>) -> Nullable<'a> {
     let mut best: Option<Scalar<'a>> = None;
     for candidate in list {
         let Some(candidate) = value(candidate, inputs)? else { continue };

@@ -59,6 +59,16 @@ impl<'a> Scalar<'a> {
         Ok(value)
     }
 
+    /// A float, which the plan says it is.
+    pub(super) fn float(self) -> Result<f64, EvalError> {
+        if let Self::Float(value) = self { Ok(value) } else { Err(EvalError::Plan) }
+    }
+
+    /// A string, which the plan says it is.
+    pub(super) fn text(self) -> Result<&'a str, EvalError> {
+        if let Self::Text(value) = self { Ok(value) } else { Err(EvalError::Plan) }
+    }
+
     /// The order of two values of one type. NaN cannot occur: inputs and results are finite.
     pub(super) fn compare(self, other: Self) -> Result<Ordering, EvalError> {
         match (self, other) {
@@ -94,7 +104,7 @@ impl<'a> Scalar<'a> {
 }
 
 /// Decimal places of an exact type.
-fn scale_of(data_type: DataType) -> Option<u8> {
+pub(super) fn scale_of(data_type: DataType) -> Option<u8> {
     match data_type {
         DataType::I64 => Some(0),
         DataType::Decimal(scale) => Some(scale),

@@ -3,14 +3,15 @@
 use sqlparser::ast::{self, Spanned};
 
 use super::{
-    BinaryOperator, Expr, Node, Scope, literal, operator,
+    BinaryOperator, Expr, Node, Scope,
+    call::number,
+    literal, operator,
     parse::{SUPPORTED, parse, refuse, shown, too_deep},
-    typed::{Typed, common_of, is_number},
+    typed::{Typed, common_of},
 };
 use crate::{
     Error,
     limits::{EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX},
-    nearest,
     value::DataType,
 };
 
@@ -36,7 +37,7 @@ pub(super) fn at(node: &ast::Expr, message: String) -> Error {
 }
 
 /// An error that shows `node`, which is outside the supported set.
-fn unsupported(node: &ast::Expr) -> Error {
+pub(super) fn unsupported(node: &ast::Expr) -> Error {
     at(node, format!("{} is not supported; {SUPPORTED}", shown(&node.to_string())))
 }
 
@@ -85,13 +86,23 @@ impl Compiler<'_> {
                 let inner = self.compile(expr, depth)?;
                 literal::cast(inner, data_type).map_err(|message| at(node, message))
             }
+            ast::Expr::Like { negated, any: false, expr, pattern, escape_char: None } => self
+                .like(node, [expr, pattern], false, depth)
+                .map(|typed| negate_if(*negated, typed)),
+            ast::Expr::ILike { negated, any: false, expr, pattern, escape_char: None } => self
+                .like(node, [expr, pattern], true, depth)
+                .map(|typed| negate_if(*negated, typed)),
+            ast::Expr::Floor { expr, field } | ast::Expr::Ceil { expr, field } => {
+                self.whole(node, expr, field, depth)
+            }
+            ast::Expr::Extract { field, expr, .. } => self.extract(node, field, expr, depth),
             ast::Expr::Function(function) => self.function(node, function, depth),
             _ => Err(unsupported(node)),
         }?;
         Ok(typed)
     }
 
-    fn input(&self, node: &ast::Expr, name: &str) -> Result<Typed, Error> {
+    pub(super) fn input(&self, node: &ast::Expr, name: &str) -> Result<Typed, Error> {
         let (index, input) = self.scope.resolve(name).map_err(|message| at(node, message))?;
         Ok(Typed::new(Node::Input(index), input.data_type, input.is_float_field))
     }
@@ -111,9 +122,9 @@ impl Compiler<'_> {
         }
         let inner = self.compile(operand, depth)?;
         match operator {
-            ast::UnaryOperator::Plus => number(node, inner, "+"),
+            ast::UnaryOperator::Plus => number("+", inner).map_err(|message| at(node, message)),
             ast::UnaryOperator::Minus => {
-                let inner = number(node, inner, "-")?;
+                let inner = number("-", inner).map_err(|message| at(node, message))?;
                 let (data_type, is_float) = (inner.data_type(), inner.is_float);
                 Ok(Typed::new(Node::Negate(inner.boxed()), data_type, is_float))
             }
@@ -196,114 +207,6 @@ impl Compiler<'_> {
         let arms = tests.into_iter().zip(results.into_iter().map(|result| result.expr)).collect();
         Ok(Typed::new(Node::Case(arms, otherwise), data_type, is_float))
     }
-
-    fn function(
-        &self,
-        node: &ast::Expr,
-        function: &ast::Function,
-        depth: usize,
-    ) -> Result<Typed, Error> {
-        let name = function.name.to_string().to_lowercase();
-        let list = match &function.args {
-            // Words such as `user` are functions without parentheses in SQL; here they are names.
-            ast::FunctionArguments::None => return self.input(node, &name),
-            ast::FunctionArguments::List(list) if is_plain(function, list) => list,
-            _ => return Err(unsupported(node)),
-        };
-        let called = FunctionName::of(&name).ok_or_else(|| {
-            let aggregate = super::aggregate::is_named(&name);
-            let why = if aggregate {
-                "is an aggregate, which stands alone as a feature of a window group; compute with its columns in a \
-                 derived feature"
-                    .to_owned()
-            } else {
-                let hint = nearest::hint(&name, FunctionName::ALL.map(|(name, _)| name));
-                format!("is not supported{hint}; {SUPPORTED}")
-            };
-            at(node, format!("{} {why}", shown(&node.to_string())))
-        })?;
-        let mut operands = Vec::new();
-        for argument in &list.args {
-            let ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(argument)) = argument else {
-                return Err(unsupported(node));
-            };
-            operands.push(self.compile(argument, depth)?);
-        }
-        call(node, called, operands)
-    }
-}
-
-/// A call of a scalar function, its arguments brought to their common type.
-fn call(node: &ast::Expr, name: FunctionName, operands: Vec<Typed>) -> Result<Typed, Error> {
-    let is_float = operands.iter().any(|operand| operand.is_float);
-    let count = operands.len();
-    let (data_type, operands) = unify(node, operands)?;
-    let wrong = |allowed: &str| {
-        at(node, format!("{} has {count} arguments; {allowed}", shown(&node.to_string())))
-    };
-    let exprs: Vec<Expr> = operands.into_iter().map(|operand| operand.expr).collect();
-    let node = match name {
-        FunctionName::Abs => {
-            let [inner] = <[Expr; 1]>::try_from(exprs).map_err(|_| wrong("abs needs one"))?;
-            let inner = Typed { expr: inner, is_float, is_untyped_null: false };
-            Node::Abs(number(node, inner, "abs")?.boxed())
-        }
-        FunctionName::NullIf => {
-            let [a, b] = <[Expr; 2]>::try_from(exprs).map_err(|_| wrong("nullif needs two"))?;
-            Node::NullIf(Box::new(a), Box::new(b))
-        }
-        _ if exprs.is_empty() => return Err(wrong("it needs at least one")),
-        FunctionName::Coalesce => Node::Coalesce(exprs),
-        FunctionName::Least => Node::Least(exprs),
-        FunctionName::Greatest => Node::Greatest(exprs),
-    };
-    Ok(Typed::new(node, data_type, is_float))
-}
-
-/// `typed` as an operand of `what`.
-fn number(node: &ast::Expr, typed: Typed, what: &str) -> Result<Typed, Error> {
-    if typed.is_untyped_null {
-        return Ok(typed.cast(DataType::I64));
-    }
-    if is_number(typed.data_type()) {
-        return Ok(typed);
-    }
-    Err(at(node, format!("{what} needs a number, got a {}", typed.data_type())))
-}
-
-/// The scalar functions.
-#[derive(Debug, Clone, Copy)]
-enum FunctionName {
-    Coalesce,
-    NullIf,
-    Abs,
-    Least,
-    Greatest,
-}
-
-impl FunctionName {
-    const ALL: [(&'static str, Self); 5] = [
-        ("coalesce", Self::Coalesce),
-        ("nullif", Self::NullIf),
-        ("abs", Self::Abs),
-        ("least", Self::Least),
-        ("greatest", Self::Greatest),
-    ];
-
-    fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, function)| function)
-    }
-}
-
-/// True for `name(argument, …)` without any clause.
-fn is_plain(function: &ast::Function, list: &ast::FunctionArgumentList) -> bool {
-    function.filter.is_none()
-        && function.over.is_none()
-        && function.within_group.is_empty()
-        && function.null_treatment.is_none()
-        && matches!(function.parameters, ast::FunctionArguments::None)
-        && list.duplicate_treatment.is_none()
-        && list.clauses.is_empty()
 }
 
 /// Names are lower case; SQL does not mind how they are written, unless quoted.
@@ -325,7 +228,10 @@ fn negate_if(negated: bool, typed: Typed) -> Typed {
 }
 
 /// All operands as their common type; i64 when every one is null.
-fn unify(node: &ast::Expr, operands: Vec<Typed>) -> Result<(DataType, Vec<Typed>), Error> {
+pub(super) fn unify(
+    node: &ast::Expr,
+    operands: Vec<Typed>,
+) -> Result<(DataType, Vec<Typed>), Error> {
     let data_type = common_of(&operands).map_err(|(a, b)| {
         let piece = shown(&node.to_string());
         at(node, format!("{piece} mixes {a} and {b}, which have no common type"))

@@ -5,14 +5,17 @@
 //! division and what is already a float is f64. Nulls follow SQL: an operation on null is null, `and`/`or` are three-valued.
 
 mod aggregate;
+mod call;
 mod compile;
 mod constants;
+mod function;
 mod literal;
 mod operator;
 mod parse;
 mod scope;
 mod typed;
 
+pub use function::{DatePart, Function};
 pub(crate) use parse::shown;
 pub use scope::Scope;
 
@@ -64,7 +67,10 @@ impl Expr {
                 a.visit(see);
                 list.iter().for_each(|item| item.visit(see));
             }
-            Node::Coalesce(list) | Node::Least(list) | Node::Greatest(list) => {
+            Node::Coalesce(list)
+            | Node::Least(list)
+            | Node::Greatest(list)
+            | Node::Call(_, list) => {
                 list.iter().for_each(|item| item.visit(see));
             }
             Node::Case(arms, otherwise) => {
@@ -109,14 +115,16 @@ pub enum Node {
     Least(Vec<Expr>),
     /// The largest that is not null.
     Greatest(Vec<Expr>),
+    /// A function of as many arguments as it takes; null when one of them is.
+    Call(Function, Vec<Expr>),
 }
 
 /// Operators of two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BinaryOperator {
-    /// `+`
+    /// `+`; a timestamp and i64 ms give a timestamp.
     Add,
-    /// `-`
+    /// `-`; of two timestamps i64 ms.
     Subtract,
     /// `*`
     Multiply,

@@ -55,6 +55,7 @@ impl BinaryOperator {
 ///
 /// ```text
 /// + -     the common type: i64, decimal of the larger scale, f64 if either is      /   f64
+///         timestamp - timestamp = i64 ms, timestamp ± i64 ms = timestamp
 /// *       scales add; f64 if either is                                            %   exact numbers, the larger scale
 /// = < …   the common type, exact unless either is f64                     and or  bool
 /// ```
@@ -108,6 +109,9 @@ fn compare(operator: BinaryOperator, left: Typed, right: Typed) -> Result<Typed,
 }
 
 fn arithmetic(operator: BinaryOperator, left: Typed, right: Typed) -> Result<Typed, String> {
+    if [&left, &right].map(Typed::data_type).contains(&DataType::Timestamp) {
+        return times(operator, left, right);
+    }
     let (left, right) = meet(left, right);
     let (a, b) = (left.data_type(), right.data_type());
     let sign = operator.as_str();
@@ -142,6 +146,24 @@ fn arithmetic(operator: BinaryOperator, left: Typed, right: Typed) -> Result<Typ
         }
     };
     Ok(Typed::new(Node::Binary(operator, left.boxed(), right.boxed()), result, is_float))
+}
+
+/// Two times, or a time and i64 ms, for which an untyped null stands too.
+fn times(operator: BinaryOperator, left: Typed, right: Typed) -> Result<Typed, String> {
+    use BinaryOperator::{Add, Subtract};
+    use DataType::{I64, Timestamp};
+    let result = match (operator, left.data_type(), right.data_type()) {
+        (Subtract, Timestamp, Timestamp) => I64,
+        (Add, I64, Timestamp) | (Add | Subtract, Timestamp, I64) => Timestamp,
+        (_, a, b) => {
+            return Err(format!(
+                "{} does not take {a} and {b}; a timestamp minus a timestamp is i64 ms, a timestamp plus or minus i64 ms \
+                 a timestamp",
+                operator.as_str()
+            ));
+        }
+    };
+    Ok(Typed::new(Node::Binary(operator, left.boxed(), right.boxed()), result, false))
 }
 
 /// An untyped null takes the type of the other side.

@@ -14,8 +14,9 @@ use crate::{
 
 /// What an expression may contain; the end of most refusals.
 pub(super) const SUPPORTED: &str = "supported are + - * / %, = <> < <= > >=, and, or, not, is [not] null, \
-     [not] between, [not] in (…), case, coalesce, nullif, abs, least, greatest, \
-     cast(x as double | bigint | decimal(p, s)), numbers, 'strings', true, false, null, timestamp '…'";
+     [not] between, [not] in (…), [not] like, [not] ilike, case, coalesce, nullif, abs, sign, least, greatest, mod, \
+     round, floor, ceil, ln, exp, sqrt, power, extract(part from t), date_part, date_trunc, length, starts_with, \
+     haversine(lat1, lon1, lat2, lon2), cast(x as double | bigint | decimal(p, s)), numbers, 'strings', true, false, null, timestamp '…'";
 
 /// The syntax tree of `text`.
 ///
