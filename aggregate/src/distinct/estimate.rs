@@ -4,21 +4,27 @@
 //! registers alone, unlike estimators that follow the order of insertions, and needs no table of corrections. Only additions,
 //! multiplications, divisions and square roots are used, all of them correctly rounded, so that every machine gives the same.
 
-use super::token::REGISTERS;
-
 /// Ranks above this have used up the hash.
 const RANK_MAX: usize = 63;
 
+/// How many registers have each rank.
+pub(crate) type RankCounts = [u32; RANK_MAX + 1];
+
 /// The estimate for `registers`, rounded to the nearest whole number.
 pub(crate) fn estimate(registers: &[u8]) -> i64 {
-    let mut counts = [0_u32; RANK_MAX + 1];
+    let mut counts = [0; RANK_MAX + 1];
     for rank in registers {
         if let Some(count) = counts.get_mut(usize::from(*rank).min(RANK_MAX)) {
             *count += 1;
         }
     }
-    let m = REGISTERS as f64;
-    let [empty, middle @ .., full] = counts;
+    estimate_counts(&counts)
+}
+
+/// The estimate for registers of which each rank is counted, those of rank 0 included.
+pub(crate) fn estimate_counts(counts: &RankCounts) -> i64 {
+    let m = f64::from(counts.iter().sum::<u32>());
+    let [empty, middle @ .., full] = *counts;
     let mut z = m * tau(1.0 - f64::from(full) / m);
     for count in middle.iter().rev() {
         z = 0.5 * (z + f64::from(*count));
@@ -71,6 +77,7 @@ fn to_i64(estimate: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::distinct::token::REGISTERS;
 
     #[test]
     fn no_register_set_is_zero_and_one_is_one() {

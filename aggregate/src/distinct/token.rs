@@ -42,7 +42,16 @@ pub(crate) fn register(token: u32) -> u16 {
     u16::from_le_bytes([low, high & 0x0f])
 }
 
-/// The rank it gives that register: 1 to 63.
+/// The register that a token falls into among 2^`precision`: at any precision the low bits of its address.
+#[inline]
+pub(crate) fn slot(token: u32, precision: u8) -> usize {
+    token as usize & ((1 << precision) - 1)
+}
+
+/// Greatest rank of a token.
+pub(crate) const RANK_MAX: u8 = 63;
+
+/// The rank it gives that register, at any precision: 1 to 63.
 #[inline]
 pub(crate) fn rank(token: u32) -> u8 {
     (token >> ADDRESS_BITS).to_le_bytes()[0]
