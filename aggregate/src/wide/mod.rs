@@ -3,7 +3,10 @@
 //! Averages and variances are exact rationals until here. Each result is rounded once, half to even, by integer arithmetic
 //! alone: no library function, no fused operation, the same bits on every machine.
 //!
-//! Division is Knuth's algorithm D (The Art of Computer Programming, volume 2, 4.3.1) with 64-bit digits.
+//! Nearly all operands fit 128 bits and are decided by `fast`. What it leaves takes the long way here: division by Knuth's
+//! algorithm D (The Art of Computer Programming, volume 2, 4.3.1) with 64-bit digits.
+
+mod fast;
 
 const LIMBS: usize = 8;
 
@@ -29,6 +32,12 @@ impl Wide {
     pub(crate) fn of_parts(low: u128, high: u64) -> Self {
         let Self([a, b, ..]) = Self::from(low);
         Self([a, b, high, 0, 0, 0, 0, 0])
+    }
+
+    /// The number where it is below 2^128.
+    fn narrow(&self) -> Option<u128> {
+        let [low, high, rest @ ..] = self.0;
+        (rest == [0; LIMBS - 2]).then(|| u128::from(high) << 64 | u128::from(low))
     }
 
     /// Number of bits up to the highest one set.
@@ -157,7 +166,8 @@ fn subtract_multiple(
     borrow
 }
 
-/// `numerator · 2^shift / denominator` cut off to a whole number of `bits` or one more bits, that shift, and whether it is exact.
+/// `numerator · 2^shift / denominator` cut off to a whole number of `bits` or one more bits, that shift, and whether it is
+/// exact.
 fn quotient(numerator: &Wide, denominator: &Wide, bits: i32, is_even: bool) -> (u128, i32, bool) {
     let difference = numerator.bits().cast_signed() - denominator.bits().cast_signed();
     let mut shift = bits - difference;
@@ -187,7 +197,39 @@ fn rounded(whole: u128, is_exact: bool, exponent: i32) -> f64 {
 }
 
 /// `numerator / denominator`, correctly rounded. Both are below 2^256 and the denominator is not 0.
+#[inline]
 pub(crate) fn ratio(numerator: &Wide, denominator: &Wide) -> f64 {
+    match (numerator.narrow(), denominator.narrow()) {
+        (Some(numerator), Some(denominator)) => ratio_u128(numerator, denominator),
+        _ => long_ratio(numerator, denominator),
+    }
+}
+
+/// `numerator / denominator`, correctly rounded. The denominator is not 0.
+#[inline]
+pub(crate) fn ratio_u128(numerator: u128, denominator: u128) -> f64 {
+    fast::ratio(numerator, denominator)
+        .unwrap_or_else(|| long_ratio(&numerator.into(), &denominator.into()))
+}
+
+/// The square root of `numerator / denominator`, correctly rounded. Both are below 2^256 and the denominator is not 0.
+#[inline]
+pub(crate) fn root_of_ratio(numerator: &Wide, denominator: &Wide) -> f64 {
+    match (numerator.narrow(), denominator.narrow()) {
+        (Some(numerator), Some(denominator)) => root_of_ratio_u128(numerator, denominator),
+        _ => long_root_of_ratio(numerator, denominator),
+    }
+}
+
+/// The square root of `numerator / denominator`, correctly rounded. The denominator is not 0.
+#[inline]
+pub(crate) fn root_of_ratio_u128(numerator: u128, denominator: u128) -> f64 {
+    fast::root_of_ratio(numerator, denominator)
+        .unwrap_or_else(|| long_root_of_ratio(&numerator.into(), &denominator.into()))
+}
+
+#[cold]
+fn long_ratio(numerator: &Wide, denominator: &Wide) -> f64 {
     if numerator.is_zero() {
         return 0.0;
     }
@@ -195,8 +237,8 @@ pub(crate) fn ratio(numerator: &Wide, denominator: &Wide) -> f64 {
     rounded(quotient, is_exact, -shift)
 }
 
-/// The square root of `numerator / denominator`, correctly rounded. Both are below 2^256 and the denominator is not 0.
-pub(crate) fn root_of_ratio(numerator: &Wide, denominator: &Wide) -> f64 {
+#[cold]
+fn long_root_of_ratio(numerator: &Wide, denominator: &Wide) -> f64 {
     if numerator.is_zero() {
         return 0.0;
     }
@@ -276,11 +318,15 @@ mod tests {
             let scaled = &large_a * BigUint::from(10_u8).pow(PLACES);
             let digits = &scaled / &large_b;
             let expected = parsed(&digits, &digits * &large_b == scaled, PLACES);
-            assert_eq!(ratio(&a, &b).to_bits(), expected.to_bits(), "{a:?} / {b:?}");
+            for ratio in [ratio, long_ratio] {
+                assert_eq!(ratio(&a, &b).to_bits(), expected.to_bits(), "{a:?} / {b:?}");
+            }
             let scaled = scaled * BigUint::from(10_u8).pow(PLACES);
             let digits = (&scaled / &large_b).sqrt();
             let expected = parsed(&digits, &digits * &digits * &large_b == scaled, PLACES);
-            assert_eq!(root_of_ratio(&a, &b).to_bits(), expected.to_bits(), "{a:?} / {b:?}");
+            for root in [root_of_ratio, long_root_of_ratio] {
+                assert_eq!(root(&a, &b).to_bits(), expected.to_bits(), "{a:?} / {b:?}");
+            }
         }
     }
 
