@@ -263,7 +263,10 @@ fn aggregates() {
 #[test]
 fn expressions_outside_the_supported_set_say_what_is_supported() {
     for (text, start) in [
-        ("sum(log(amount))", "1:5: `log(amount)` is not supported: write ln(x), or ln(x) / ln(10); supported"),
+        (
+            "sum(log(amount))",
+            "1:5: `log(amount)` is not supported: write ln(x), or ln(x) / ln(10); supported",
+        ),
         ("sum(median(amount))", "1:5: `median(amount)` is not supported; supported are + - * / %"),
         ("sum(amount) / count(*)", "1:1: `sum(amount) / count(*)` is no aggregate; "),
         ("sum(max(amount))", "1:5: `max(amount)` is an aggregate, which stands alone"),

@@ -105,7 +105,8 @@ impl Compiler<'_> {
         call.typed(operands).map_err(|refusal| match refusal {
             Refusal::Count => {
                 let piece = shown(&node.to_string());
-                at(node, format!("{piece} has {count} arguments; write {written}"))
+                let plural = if count == 1 { "" } else { "s" };
+                at(node, format!("{piece} has {count} argument{plural}; write {written}"))
             }
             Refusal::Message(message) => at(node, message),
             Refusal::Placed(error) => error,
