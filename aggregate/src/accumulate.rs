@@ -4,18 +4,21 @@
 
 use crate::{
     partial::{Edges, Numbers},
-    plan::{CellUse, WindowPlan},
+    plan::{CellUse, SummaryUse, WindowPlan},
     raw::{ColumnValue, Record},
-    tile::{CellFields, Tile},
+    summary::SummaryState,
+    tile::{CellFields, FieldAt, Tile},
 };
 
-/// Partials of slots × cells in use.
+/// Partials of slots × cells in use, and of slots × summaries in use.
 #[derive(Debug, Default)]
 pub(crate) struct Partials<'a> {
     cells: usize,
     edge_cells: usize,
     numbers: Vec<Numbers>,
     edges: Vec<Edges<'a>>,
+    summaries: Vec<SummaryState<'a>>,
+    summary_count: usize,
 }
 
 impl<'a> Partials<'a> {
@@ -28,12 +31,65 @@ impl<'a> Partials<'a> {
         self.edges.resize(slots * edge_cells, Edges::default());
     }
 
+    /// Empty summaries of `slots` slots.
+    pub(crate) fn reset_summaries(&mut self, slots: usize, uses: &[SummaryUse]) {
+        self.summary_count = uses.len();
+        if self.summaries.len() == slots * uses.len() {
+            self.summaries.iter_mut().for_each(SummaryState::clear);
+            return;
+        }
+        let of_slot = |_| uses.iter().map(|used| SummaryState::new(used.kind));
+        self.summaries = (0..slots).flat_map(of_slot).collect();
+    }
+
+    pub(crate) fn summary(&self, slot: usize, place: usize) -> Option<&SummaryState<'a>> {
+        self.summaries.get(slot * self.summary_count + place)
+    }
+
+    /// Updates the summaries of `slot` whose cells the event counts in.
+    pub(crate) fn update_summaries(
+        &mut self,
+        plan: &WindowPlan,
+        uses: &[SummaryUse],
+        slot: usize,
+        record: &Record<'a>,
+        values: &[ColumnValue<'a>],
+    ) {
+        let states = self.summaries.iter_mut().skip(slot * self.summary_count);
+        for (used, state) in uses.iter().zip(states) {
+            let Some(cell) = plan.cells().get(used.cell) else { continue };
+            if record.counts_in(cell.bit) {
+                state.update(cell, record, values);
+            }
+        }
+    }
+
+    /// Merges the summaries of a tile, whose fields are at `places`, into those of `slot`.
+    pub(crate) fn merge_tile_summaries(
+        &mut self,
+        plan: &WindowPlan,
+        uses: &[SummaryUse],
+        places: &[FieldAt],
+        slot: usize,
+        tile: &Tile<'a>,
+    ) {
+        let states = self.summaries.iter_mut().skip(slot * self.summary_count);
+        for (used, state) in uses.iter().zip(states) {
+            let field = plan.summaries().get(used.summary).map(|summary| summary.tile_field + 1);
+            let place = field.and_then(|field| places.get(field)).copied();
+            if let Some(blob) = place.and_then(|place| tile.blob(place)) {
+                // What a table holds was written by us or checked when it was decoded.
+                let _ = state.merge_bytes(blob);
+            }
+        }
+    }
+
     /// The memory of partials whose borrows have ended.
     pub(crate) fn recycle<'b>(mut self) -> Partials<'b> {
         self.edges.clear();
         // Collecting a vector's own iterator into the same layout keeps its allocation.
         let edges = self.edges.into_iter().map(|_| Edges::default()).collect();
-        Partials { cells: 0, edge_cells: 0, numbers: self.numbers, edges }
+        Partials { numbers: self.numbers, edges, ..Partials::default() }
     }
 
     pub(crate) fn numbers(&self, slot: usize) -> &[Numbers] {
@@ -64,6 +120,10 @@ impl<'a> Partials<'a> {
             }
             if let Some(numbers) = self.numbers.get_mut(slot * self.cells + place) {
                 numbers.count = numbers.count.wrapping_add(1);
+                if used.needs.times {
+                    numbers.oldest = numbers.oldest.min(record.time);
+                    numbers.newest = numbers.newest.max(record.time);
+                }
                 let value = used.number.and_then(|column| values.get(column));
                 if let Some(ColumnValue::Number(number)) = value {
                     numbers.update(*number, used.needs.squares);
@@ -96,17 +156,12 @@ impl<'a> Partials<'a> {
         }
     }
 
-    /// Merges slot `from` of `other`, which has the same cells, into slot `to`.
+    /// Merges slot `from` of `other`, which has the same cells, into slot `to`. Summaries are not kept by slots of other spans.
     pub(crate) fn merge_from(&mut self, to: usize, other: &Self, from: usize) {
-        for (into, numbers) in
-            self.numbers.iter_mut().skip(to * self.cells).zip(other.numbers(from))
-        {
-            into.merge(numbers);
-        }
-        for (into, edges) in self.edges.iter_mut().skip(to * self.edge_cells).zip(other.edges(from))
-        {
-            into.merge(edges);
-        }
+        let mine = self.numbers.iter_mut().skip(to * self.cells);
+        mine.zip(other.numbers(from)).for_each(|(into, numbers)| into.merge(numbers));
+        let mine = self.edges.iter_mut().skip(to * self.edge_cells);
+        mine.zip(other.edges(from)).for_each(|(into, edges)| into.merge(edges));
     }
 
     /// Merges slot `from` into slot `to`.

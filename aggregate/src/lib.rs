@@ -33,10 +33,13 @@ pub mod ingest;
 mod partial;
 mod plan;
 mod raw;
+#[cfg_attr(not(test), expect(dead_code, reason = "tiles and reads get their summaries from it"))]
+mod sketch;
+mod summary;
 mod tile;
 mod varint;
 mod wide;
 
-pub use entity::{EntityWindows, ReadAt, ReadScratch};
+pub use entity::{EntityView, EntityWindows, Grown, ReadAt, ReadScratch};
 pub use error::{Error, Overflow};
 pub use plan::{ColumnSelection, PreparedEvent, WindowPlan};

@@ -13,7 +13,7 @@ pub(crate) struct Squares {
 }
 
 impl Squares {
-    fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         let (low, carried) = self.low.overflowing_add(other.low);
         self.low = low;
         self.high = self.high.wrapping_add(other.high).wrapping_add(u64::from(carried));
@@ -24,7 +24,7 @@ impl Squares {
     }
 }
 
-/// The numeric part of a partial. `min` and `max` mean something only when `count` is above 0.
+/// The numeric part of a partial. Extremes mean something only when `count` is above 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Numbers {
     pub(crate) count: u64,
@@ -33,11 +33,22 @@ pub(crate) struct Numbers {
     pub(crate) squares: Squares,
     pub(crate) min: i64,
     pub(crate) max: i64,
+    /// Event times, in ms.
+    pub(crate) oldest: i64,
+    pub(crate) newest: i64,
 }
 
 impl Default for Numbers {
     fn default() -> Self {
-        Self { count: 0, sum: 0, squares: Squares::default(), min: i64::MAX, max: i64::MIN }
+        Self {
+            count: 0,
+            sum: 0,
+            squares: Squares::default(),
+            min: i64::MAX,
+            max: i64::MIN,
+            oldest: i64::MAX,
+            newest: i64::MIN,
+        }
     }
 }
 
@@ -62,6 +73,8 @@ impl Numbers {
         self.squares.add(other.squares);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+        self.oldest = self.oldest.min(other.oldest);
+        self.newest = self.newest.max(other.newest);
     }
 }
 

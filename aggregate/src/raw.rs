@@ -1,13 +1,14 @@
 //! The raw event log of one entity: packed records in order of arrival, about 9 bytes for an event with one number.
 //!
 //! ```text
-//! time       zigzag varint, ms: the first record's as it is, every other one relative to the first
-//! presence   one bit for each cell with an input or filter, lowest bits first: the event counts in that cell
+//! time       varint of 2 · zigzag(ms) + full: ms of the first record as they are, of every other one relative to the first
+//! presence   unless full: one bit for each cell with an input or filter, lowest first: the event counts in that cell
 //! columns    those that a counted cell reads: number zigzag varint | token 4 bytes | packed length and bytes
-//! event id   length and bytes, only in groups with first or last
+//! event id   length and bytes, only in groups that break ties
 //! ```
 //!
-//! The order of records means nothing. The log is never searched: every read passes over it once.
+//! Full says that every bit is set, as it mostly is. The order of records means nothing. The log is never searched: every
+//! read passes over it once.
 
 use crate::{
     partial::{Edge, EdgeValue},
@@ -32,8 +33,9 @@ pub(crate) struct Record<'a> {
     /// Presence bits, the first 64 also as a word.
     bits: &'a [u8],
     word: u64,
-    id: &'a [u8],
+    pub(crate) id: &'a [u8],
     /// The record without its time.
+    pub(crate) is_full: bool,
     pub(crate) body: &'a [u8],
 }
 
@@ -77,36 +79,70 @@ fn is_set(bits: &[u8], bit: usize) -> bool {
 }
 
 /// Appends a record; `log` is empty or holds whole records.
-pub(crate) fn append(log: &mut Vec<u8>, time: i64, body: &[u8]) {
-    let base = base(log);
-    varint::put(log, varint::zigzag(time.wrapping_sub(base)));
+pub(crate) fn append(log: &mut Vec<u8>, time: i64, is_full: bool, body: &[u8]) {
+    varint::put(log, head(time.wrapping_sub(base(log)), is_full));
     log.extend_from_slice(body);
+}
+
+/// Writes a record at `used` of a log with room for it; the new length, `None` when there is not enough.
+pub(crate) fn append_within(log: &mut [u8], used: usize, event: &PreparedEvent) -> Option<usize> {
+    let time = event.time.wrapping_sub(base(log.get(..used)?));
+    let mut head = head(time, event.is_full);
+    let body = used + varint::length(head);
+    let end = body + event.body.len();
+    log.get_mut(body..end)?.copy_from_slice(&event.body);
+    for place in log.get_mut(used..body)? {
+        let more = if head >= 0x80 { 0x80 } else { 0 };
+        *place = head.to_le_bytes()[0] & 0x7f | more;
+        head >>= 7;
+    }
+    Some(end)
+}
+
+fn head(time: i64, is_full: bool) -> u64 {
+    // Times have at most 50 bits with their sign: see `model::limits`.
+    varint::zigzag(time) << 1 | u64::from(is_full)
 }
 
 /// The most bytes that [`append`] adds for `event`.
 pub(crate) fn record_bytes_max(event: &PreparedEvent) -> usize {
-    10 + event.body.len()
+    8 + event.body.len()
 }
 
 /// The time that records are relative to: the first one's, 0 for the first itself.
-fn base(mut log: &[u8]) -> i64 {
-    varint::take(&mut log).map_or(0, varint::unzigzag)
+pub(crate) fn base(mut log: &[u8]) -> i64 {
+    varint::take(&mut log).map_or(0, |head| varint::unzigzag(head >> 1))
 }
 
 /// Passes over a log.
 #[derive(Debug)]
 pub(crate) struct Records<'p, 'a> {
-    plan: &'p WindowPlan,
+    columns: &'p [Column],
+    has_ids: bool,
     presence_bytes: usize,
+    /// Every presence bit, the first 64 as a word and all as bytes.
+    full_word: u64,
     base: i64,
     is_first: bool,
     rest: &'a [u8],
 }
 
+/// Presence bytes of an event that counts everywhere; their unused bits are not looked at.
+const FULL: [u8; FULL_BYTES] = [0xff; FULL_BYTES];
+const FULL_BYTES: usize = model::limits::FEATURES_PER_GROUP_MAX / 8;
+
 impl<'p, 'a> Records<'p, 'a> {
     pub(crate) fn new(plan: &'p WindowPlan, log: &'a [u8]) -> Self {
-        let presence_bytes = plan.presence_bytes();
-        Self { plan, presence_bytes, base: base(log), is_first: true, rest: log }
+        let bits = plan.presence_bits();
+        Self {
+            columns: plan.columns(),
+            has_ids: plan.has_ids(),
+            presence_bytes: bits.div_ceil(8),
+            full_word: u64::MAX.checked_shr(64_u32.saturating_sub(u32::try_from(bits).unwrap_or(64))).unwrap_or(0),
+            base: base(log),
+            is_first: true,
+            rest: log,
+        }
     }
 
     /// The next record, its columns in `values`. `None` at the end, and at bytes that are no record: see
@@ -114,27 +150,31 @@ impl<'p, 'a> Records<'p, 'a> {
     #[inline]
     pub(crate) fn next(&mut self, values: &mut Vec<ColumnValue<'a>>) -> Option<Record<'a>> {
         let mut rest = self.rest;
-        let time = varint::unzigzag(varint::take(&mut rest)?);
+        let head = varint::take(&mut rest)?;
+        let time = varint::unzigzag(head >> 1);
         let time = if self.is_first { time } else { time.wrapping_add(self.base) };
         let start = rest;
-        let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
-        rest = after;
-        let word = word_of(bits);
-        let columns = self.plan.columns();
-        values.resize(columns.len(), ColumnValue::Absent);
-        for (value, column) in values.iter_mut().zip(columns) {
-            *value = if is_stored(word, bits, column) {
+        let is_full = head & 1 == 1;
+        let (bits, word) = if is_full {
+            (FULL.get(..self.presence_bytes)?, self.full_word)
+        } else {
+            let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
+            rest = after;
+            (bits, word_of(bits))
+        };
+        values.resize(self.columns.len(), ColumnValue::Absent);
+        for (value, column) in values.iter_mut().zip(self.columns) {
+            *value = if is_full || is_stored(word, bits, column) {
                 take_column(&mut rest, column.kind)?
             } else {
                 ColumnValue::Absent
             };
         }
-        let has_id = self.plan.edge_cells() > 0;
-        let id = if has_id { varint::take_block(&mut rest)? } else { &[] };
+        let id = if self.has_ids { varint::take_block(&mut rest)? } else { &[] };
         let (body, _) = start.split_at_checked(start.len() - rest.len())?;
         self.is_first = false;
         self.rest = rest;
-        Some(Record { time, bits, word, id, body })
+        Some(Record { time, bits, word, id, is_full, body })
     }
 
     /// True when every byte was part of a record.

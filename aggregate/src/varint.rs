@@ -19,6 +19,12 @@ pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value.to_le_bytes()[0]);
 }
 
+/// Bytes that [`put`] takes for `value`.
+pub(crate) fn length(value: u64) -> usize {
+    let bits = u64::BITS - value.leading_zeros();
+    bits.div_ceil(7).max(1) as usize
+}
+
 /// Takes one number from the front of `bytes`; `None` when they end within it or it passes 64 bits.
 #[inline]
 pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
@@ -87,7 +93,9 @@ mod tests {
             .chain([i64::MIN, i64::MAX])
             .collect();
         for number in &numbers {
+            let before = bytes.len();
             put(&mut bytes, zigzag(*number));
+            assert_eq!(bytes.len() - before, length(zigzag(*number)));
         }
         let mut rest = bytes.as_slice();
         for number in numbers {

@@ -72,6 +72,8 @@ pub const REJECTS_PER_REPLY_MAX: usize = BATCH_MAX;
 pub const DISTINCT_EXACT_MAX: usize = 512;
 /// Raw events of one entity older than the horizon before they are folded into tiles whatever that costs.
 pub const RAW_EVENTS_MAX: usize = 1024;
+/// Raw events of one entity within the horizon before they are kept in tiles too.
+pub const YOUNG_EVENTS_MAX: usize = 128;
 /// Earliest and latest event time accepted, in ms since the epoch: ±8,925 years, so that sums of times and windows stay
 /// inside i64 and a time packs into 49 bits.
 pub const EVENT_TIME_ABS_MAX: i64 = 1 << 48;

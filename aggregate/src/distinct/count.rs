@@ -6,6 +6,10 @@ use super::{
     newest::NEWEST_MAX,
     token::{self, REGISTERS},
 };
+use crate::{
+    plan::CellUse,
+    raw::{ColumnValue, Record},
+};
 
 /// A window of a read.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +41,21 @@ impl Seen {
             self.raw.resize(cells, Vec::new());
         }
         self.merged_for = None;
+    }
+
+    /// Notes the tokens of a raw event.
+    pub(crate) fn record(
+        &mut self,
+        cells: &[CellUse],
+        record: &Record<'_>,
+        values: &[ColumnValue<'_>],
+    ) {
+        for used in cells.iter().filter(|used| used.distinct.is_some()) {
+            let value = used.token.and_then(|column| values.get(column));
+            if let (true, Some(ColumnValue::Token(token))) = (record.counts_in(used.bit), value) {
+                self.raw(used.distinct, record.time, *token);
+            }
+        }
     }
 
     /// Notes a token of a raw event.

@@ -1,18 +1,25 @@
 //! An entity's window state as bytes: snapshots and transfers.
 //!
 //! ```text
-//! version   u8, 1
-//! raw       u32 length, the raw event log as it is
-//! levels    u8: 0, or the number of levels, then for each
-//!   tiles     i64 base | u32 length, width of each field | u32 length, records | u32 length, edges
-//!   distinct  for each cell that counts distinct values: u32 length, newest | u32 length, sliding
+//! version   u8, 2
+//! log       u32 length, the raw event log as it is
+//! grown     u8: 0, or 1 with
+//!   young   u32 count, then of each tile: i64 number | u32 length, its raw log
+//!   levels  u8: the number of levels, then for each
+//!     tiles     i64 base | u32 length, width of each field | u32 length, records | u32 length, blobs
+//!     distinct  for each cell that counts distinct values: u32 length, newest | u32 length, sliding
 //! ```
 //!
-//! Little-endian. The state is that of one definition: whoever stores it stores which.
+//! Little-endian. Sums of young tiles and blocks of tiles are not written: they are made of the rest. The state is that of one
+//! definition: whoever stores it stores which.
 
 use stdx::cursor::{OutOfBytes, Reader, Writer};
 
-use super::{EntityWindows, LevelState, Levels};
+use super::{
+    EntityView, EntityWindows, Grown,
+    level::{Events, FoldScratch, LevelState},
+    young::Young,
+};
 use crate::{
     Error,
     distinct::Distinct,
@@ -21,7 +28,7 @@ use crate::{
     tile::TileTable,
 };
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 impl From<OutOfBytes> for Error {
     fn from(_: OutOfBytes) -> Self {
@@ -29,15 +36,23 @@ impl From<OutOfBytes> for Error {
     }
 }
 
-impl EntityWindows {
+impl EntityView<'_> {
     /// Appends the state to `out`.
-    pub fn encode(&self, out: &mut Vec<u8>) {
+    pub fn encode(self, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
-        out.u8(VERSION).block(&self.raw);
-        let levels = self.levels.as_ref().map_or(&[][..], |levels| &levels.0);
-        // At most two.
-        out.u8(u8::try_from(levels.len()).unwrap_or(u8::MAX));
-        for level in levels {
+        out.u8(VERSION).block(self.log);
+        let Some(grown) = self.grown else {
+            out.u8(0);
+            return;
+        };
+        let logs = &grown.young.logs;
+        out.u8(1).u32(u32::try_from(logs.len()).unwrap_or(u32::MAX));
+        for (number, log) in logs {
+            out.i64(*number).block(log);
+        }
+        // At most three.
+        out.u8(u8::try_from(grown.levels.len()).unwrap_or(u8::MAX));
+        for level in &grown.levels {
             let (base, widths, records, heap) = level.tiles.parts();
             out.i64(base).block(widths).block(records).block(heap);
             for state in &level.distinct {
@@ -46,37 +61,9 @@ impl EntityWindows {
         }
     }
 
-    /// Reads a state written by [`EntityWindows::encode`] under the same definition, and checks all of it.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] says what is wrong.
-    pub fn decode(plan: &WindowPlan, bytes: &[u8]) -> Result<Self, Error> {
-        let mut input = Reader::new(bytes);
-        if input.u8()? != VERSION {
-            return Err(Error::Malformed("an unknown version"));
-        }
-        let raw = input.block()?.to_vec();
-        let mut records = Records::new(plan, &raw);
-        let mut values = Vec::new();
-        while records.next(&mut values).is_some() {}
-        if !records.is_at_end() {
-            return Err(Error::Malformed("a raw event"));
-        }
-        let count = usize::from(input.u8()?);
-        if count != 0 && count != plan.levels().len() {
-            return Err(Error::Malformed("number of levels"));
-        }
-        let levels =
-            (0..count).map(|_| decode_level(plan, &mut input)).collect::<Result<Vec<_>, _>>()?;
-        if !input.is_empty() {
-            return Err(Error::Malformed("bytes after the last level"));
-        }
-        Ok(Self { raw, levels: (count > 0).then(|| Box::new(Levels(levels))) })
-    }
-
     /// A hash of the values of all columns at `x`: equal for equal sets of events, whatever their layout.
     #[must_use]
-    pub fn digest(&self, plan: &WindowPlan, x: i64) -> u64 {
+    pub fn digest(self, plan: &WindowPlan, x: i64) -> u64 {
         let columns: Vec<_> = (0..plan.column_count()).collect();
         let selection: ColumnSelection = plan.select(&columns);
         let mut shown = Vec::new();
@@ -93,14 +80,86 @@ impl EntityWindows {
     }
 }
 
+impl EntityWindows {
+    /// See [`EntityView::encode`].
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        self.view().encode(out);
+    }
+
+    /// See [`EntityView::digest`].
+    #[must_use]
+    pub fn digest(&self, plan: &WindowPlan, x: i64) -> u64 {
+        self.view().digest(plan, x)
+    }
+
+    /// Reads a state written by [`EntityWindows::encode`] under the same definition, and checks all of it.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] says what is wrong.
+    pub fn decode(plan: &WindowPlan, bytes: &[u8]) -> Result<Self, Error> {
+        let mut input = Reader::new(bytes);
+        if input.u8()? != VERSION {
+            return Err(Error::Malformed("an unknown version"));
+        }
+        let log = input.block()?.to_vec();
+        check_log(plan, &log)?;
+        let grown = match input.u8()? {
+            0 => None,
+            1 => Some(Box::new(decode_grown(plan, &mut input)?)),
+            _ => return Err(Error::Malformed("whether it has tiles")),
+        };
+        if !input.is_empty() {
+            return Err(Error::Malformed("bytes after the last level"));
+        }
+        Ok(Self { log, grown })
+    }
+}
+
+fn check_log(plan: &WindowPlan, log: &[u8]) -> Result<(), Error> {
+    let mut records = Records::new(plan, log);
+    let mut values = Vec::new();
+    while records.next(&mut values).is_some() {}
+    if records.is_at_end() { Ok(()) } else { Err(Error::Malformed("a raw event")) }
+}
+
+fn decode_grown(plan: &WindowPlan, input: &mut Reader<'_>) -> Result<Grown, Error> {
+    let mut scratch = FoldScratch::default();
+    let mut young = Young::default();
+    for _ in 0..input.u32()? {
+        let number = input.i64()?;
+        let log = input.block()?;
+        check_log(plan, log)?;
+        let mut events = Events::new(plan);
+        let (mut records, mut values) = (Records::new(plan, log), Vec::new());
+        while let Some(record) = records.next(&mut values) {
+            if record.time.div_euclid(plan.young_hop_ms()) != number {
+                return Err(Error::Malformed("a young event outside its tile"));
+            }
+            events.push(record, &values);
+        }
+        events.sort();
+        young.restore(plan, (number, log), &events, &mut scratch);
+    }
+    let count = usize::from(input.u8()?);
+    if count != plan.levels().len() && count != 0 {
+        return Err(Error::Malformed("number of levels"));
+    }
+    let mut levels =
+        (0..count).map(|_| decode_level(plan, input)).collect::<Result<Vec<_>, _>>()?;
+    for level in &mut levels {
+        level.check_blocks(plan, &mut scratch);
+    }
+    Ok(Grown { levels, young })
+}
+
 fn decode_level(plan: &WindowPlan, input: &mut Reader<'_>) -> Result<LevelState, Error> {
     let base = input.i64()?;
     let tiles =
-        TileTable::from_parts(plan, base, (input.block()?, input.block()?, input.block()?))?;
+        TileTable::from_parts(plan, (base, input.block()?, input.block()?, input.block()?))?;
     let mut distinct = Vec::with_capacity(plan.distinct_cells());
     for _ in 0..plan.distinct_cells() {
         let state = Distinct::from_packed(input.block()?, input.block()?);
         distinct.push(state.ok_or(Error::Malformed("distinct tokens"))?);
     }
-    Ok(LevelState { tiles, distinct })
+    Ok(LevelState { tiles, blocks: TileTable::default(), distinct })
 }

@@ -1,4 +1,4 @@
-//! The window state of one entity: a raw event log and, once that is smaller, tiles.
+//! The window state of one entity: a raw event log and, once that is better, tiles.
 //!
 //! ```text
 //!                 late_before          now − horizon           now
@@ -8,42 +8,60 @@
 //!
 //! Where an event is kept never shows in a value. A read at `x ≥ now − horizon` is later than every folded event, so tiles
 //! need no cutting at the head; at the tail windows start at tile edges.
+//!
+//! | | |
+//! |---|---|
+//! | [`EntityWindows`], [`EntityView`] | the state, owned or in somebody's memory |
+//! | `fold` | when the log is full: what becomes of its events |
+//! | `level`, `young` | tiles of folded events; of events that must stay raw, but are many |
+//! | `read`, `cusum` | values |
+//! | `codec` | bytes |
 
 mod codec;
+mod cusum;
 mod fold;
+mod level;
 mod read;
+mod young;
 
 pub use read::{ReadAt, ReadScratch};
 
 use crate::{
-    distinct::Distinct,
     plan::{PreparedEvent, WindowPlan},
     raw,
-    tile::TileTable,
 };
-
-/// Bytes that the first event's log is given at least.
-const LOG_BYTES_MIN: usize = 16;
+use level::LevelState;
+use young::Young;
 
 /// The window state of one entity in one window group. The default is an entity without events.
 #[derive(Debug, Clone, Default)]
 pub struct EntityWindows {
     /// See [`crate::raw`].
-    raw: Vec<u8>,
-    /// One for each level of the plan; none until something was folded.
-    levels: Option<Box<Levels>>,
+    log: Vec<u8>,
+    grown: Option<Box<Grown>>,
 }
 
-/// What was folded.
+/// What an entity has beside its log once it has many events.
 #[derive(Debug, Clone, Default)]
-struct Levels(Vec<LevelState>);
+pub struct Grown {
+    /// Folded events, one for each level of the plan.
+    levels: Vec<LevelState>,
+    young: Young,
+}
 
-/// What one level holds of the folded events that its windows can see.
-#[derive(Debug, Clone, Default)]
-struct LevelState {
-    tiles: TileTable,
-    /// One for each cell with distinct tokens.
-    distinct: Vec<Distinct>,
+/// The state of one entity wherever its bytes are: the log as a slice, the rest by reference.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EntityView<'a> {
+    log: &'a [u8],
+    grown: Option<&'a Grown>,
+}
+
+impl<'a> EntityView<'a> {
+    /// The state that has this log and this rest, as [`EntityWindows::into_parts`] gave them.
+    #[must_use]
+    pub fn new(log: &'a [u8], grown: Option<&'a Grown>) -> Self {
+        Self { log, grown }
+    }
 }
 
 impl EntityWindows {
@@ -54,67 +72,79 @@ impl EntityWindows {
             return;
         }
         let needed = raw::record_bytes_max(event);
-        if self.raw.capacity() - self.raw.len() < needed {
+        if self.log.capacity() - self.log.len() < needed {
             self.make_room(plan, needed, now);
         }
-        raw::append(&mut self.raw, event.time, &event.body);
+        raw::append(&mut self.log, event.time, event.is_full, &event.body);
+    }
+
+    /// The state, borrowed.
+    #[must_use]
+    pub fn view(&self) -> EntityView<'_> {
+        EntityView { log: &self.log, grown: self.grown.as_deref() }
+    }
+
+    /// The log and the rest, for a holder that keeps logs in memory of its own.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<u8>, Option<Box<Grown>>) {
+        (self.log, self.grown)
+    }
+
+    /// The state of [`EntityWindows::into_parts`].
+    #[must_use]
+    pub fn from_parts(log: Vec<u8>, grown: Option<Box<Grown>>) -> Self {
+        Self { log, grown }
     }
 
     /// Bytes on the heap.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let levels = self.levels.as_ref().map_or(0, |levels| {
-            let of_level = |level: &LevelState| {
-                size_of::<LevelState>()
-                    + level.tiles.bytes()
-                    + level.distinct.capacity() * size_of::<Distinct>()
-                    + level.distinct.iter().map(Distinct::bytes).sum::<usize>()
-            };
-            size_of::<Levels>() + levels.0.iter().map(of_level).sum::<usize>()
-        });
-        self.raw.capacity() + levels
+        self.log.capacity() + self.grown.as_ref().map_or(0, |grown| grown.bytes())
     }
 
     /// True when nothing is kept.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.raw.is_empty() && self.levels.is_none()
+        self.log.is_empty() && self.grown.is_none()
     }
 
     /// Gives up what no window can see any more; true when nothing is left and the entity can be forgotten.
     pub fn retire(&mut self, plan: &WindowPlan, now: i64) -> bool {
-        self.rewrite(plan, now, fold::Fold::Nothing);
+        self.settle(plan, now, fold::Fold::Nothing);
         self.is_empty()
     }
 
     /// Folds everything older than the horizon and gives up what no window can see any more.
     pub fn compact(&mut self, plan: &WindowPlan, now: i64) {
-        self.rewrite(plan, now, fold::Fold::Everything);
+        self.settle(plan, now, fold::Fold::Everything);
+    }
+}
+
+impl Grown {
+    /// Bytes on the heap, its own included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let levels = self.levels.capacity() * size_of::<LevelState>();
+        let levels = levels + self.levels.iter().map(LevelState::bytes).sum::<usize>();
+        size_of::<Self>() + levels + self.young.bytes()
     }
 
-    /// Adds the events of `other`, of the same plan; the two share none.
-    pub fn merge(&mut self, plan: &WindowPlan, other: &Self, now: i64) {
-        let mut values = Vec::new();
-        let mut records = raw::Records::new(plan, &other.raw);
-        while let Some(record) = records.next(&mut values) {
-            raw::append(&mut self.raw, record.time, record.body);
-        }
-        if let Some(levels) = &other.levels {
-            self.merge_levels(plan, levels, now);
-        }
+    fn is_empty(&self) -> bool {
+        self.young.logs.is_empty() && self.levels.iter().all(LevelState::is_empty)
+    }
+}
+
+impl PreparedEvent {
+    /// The most bytes that [`PreparedEvent::append`] needs; 0 for an event that no aggregate counts.
+    #[must_use]
+    pub fn bytes_max(&self) -> usize {
+        if self.is_counted { raw::record_bytes_max(self) } else { 0 }
     }
 
-    /// Called when the log is full, which is when looking at all of it costs little per event: folds where that saves
-    /// memory, drops what is dead, and grows by a quarter.
-    fn make_room(&mut self, plan: &WindowPlan, needed: usize, now: i64) {
-        if let Some(fold) = self.worth_rewriting(plan, now) {
-            self.rewrite(plan, now, fold);
-            if self.raw.capacity() - self.raw.len() >= needed {
-                return;
-            }
-        }
-        let wanted = (self.raw.len() + needed).max(LOG_BYTES_MIN);
-        let wanted = (wanted + self.raw.len() / 4).next_multiple_of(8);
-        self.raw.reserve_exact(wanted - self.raw.len());
+    /// Writes the event behind the first `used` bytes of `log`, which are the log of its entity, where there is room: the
+    /// quick half of [`EntityWindows::update`]. The log's new length, or `None` when there is not room for it.
+    #[must_use]
+    pub fn append(&self, log: &mut [u8], used: usize) -> Option<usize> {
+        if self.is_counted { raw::append_within(log, used, self) } else { Some(used) }
     }
 }

@@ -1,7 +1,7 @@
 //! Reading: the values of selected columns at one time, in one pass over the raw events and one over each level's tiles.
 //!
-//! All windows end at `x`, so they are nested. Their starts cut time into slots; an event or tile is added to one slot only,
-//! and adding the slots up from the newest gives every window:
+//! The ends of windows cut time into slots. An event or tile is added to one slot only, and a window is the sum of the slots
+//! between its ends; when all windows end at `x` they are nested, and one sum serves them all:
 //!
 //! ```text
 //!          start 7d        start 24h   start 1h  start 5m  x
@@ -11,15 +11,18 @@
 
 use model::value::ValueRef;
 
-use super::EntityWindows;
+use super::{
+    EntityView, EntityWindows, cusum,
+    level::{BLOCK_TILES, LevelState},
+};
 use crate::{
     Overflow,
     accumulate::Partials,
     distinct::count::{self, Seen},
-    finalize::finalize,
+    finalize::{Found, finalize},
     plan::{ColumnSelection, WindowPlan},
     raw::{ColumnValue, Records},
-    tile::{CellFields, FieldAt},
+    tile::{CellFields, FieldAt, TileTable},
 };
 
 /// Takes the value at each position of a selection: `None` is null, an error is one of that value alone.
@@ -45,29 +48,46 @@ pub enum ReadAt {
 /// Memory that reads reuse; one for each thread or request. It holds nothing between reads.
 #[derive(Debug, Default)]
 pub struct ReadScratch {
-    slots: Vec<Slot>,
+    windows: Vec<WindowAt>,
+    cuts: Vec<i64>,
     raw: Partials<'static>,
     tiles: Partials<'static>,
+    results: Partials<'static>,
     values: Vec<ColumnValue<'static>>,
     places: Vec<FieldAt>,
     fields: Vec<CellFields>,
     seen: Seen,
+    text: String,
 }
 
 /// A window of a read.
 #[derive(Debug, Clone, Copy)]
-struct Slot {
-    /// Its place in the selection.
-    window: usize,
-    level: usize,
-    start: i64,
+pub(super) struct WindowAt {
+    pub(super) level: usize,
+    pub(super) start: i64,
+    pub(super) head: i64,
+    is_lifetime: bool,
 }
 
 impl EntityWindows {
+    /// See [`EntityView::read`].
+    pub fn read(
+        &self,
+        plan: &WindowPlan,
+        selection: &ColumnSelection,
+        at: ReadAt,
+        scratch: &mut ReadScratch,
+        sink: Sink<'_>,
+    ) {
+        self.view().read(plan, selection, at, scratch, sink);
+    }
+}
+
+impl<'a> EntityView<'a> {
     /// Gives `sink` the value of every selected column, by its position in `selection`. No events: counts and sums are 0,
     /// everything else is null. Exact for every `x` from the floor `now − horizon` on.
     pub fn read(
-        &self,
+        self,
         plan: &WindowPlan,
         selection: &ColumnSelection,
         at: ReadAt,
@@ -88,7 +108,7 @@ impl EntityWindows {
     }
 
     fn read_at(
-        &self,
+        self,
         plan: &WindowPlan,
         selection: &ColumnSelection,
         x: i64,
@@ -101,30 +121,34 @@ impl EntityWindows {
         let mut pass = Pass {
             plan,
             selection,
+            entity: self,
             x,
-            slots: memory.slots,
+            windows: memory.windows,
+            cuts: memory.cuts,
             raw: memory.raw.recycle(),
             tiles: memory.tiles.recycle(),
+            results: memory.results.recycle(),
             places: memory.places,
             fields: memory.fields,
             seen: memory.seen,
+            text: memory.text,
         };
         pass.lay_out();
-        pass.raw_events(self, &mut values);
-        pass.add_up_raw();
-        for (index, level) in self.levels.iter().flat_map(|levels| levels.0.iter().enumerate()) {
-            pass.level_tiles(index, &level.tiles);
-        }
-        pass.finish(self, sink);
+        pass.raw_events(&mut values);
+        pass.levels();
+        pass.finish(sink);
         values.clear();
         *scratch = ReadScratch {
-            slots: pass.slots,
+            windows: pass.windows,
+            cuts: pass.cuts,
             raw: pass.raw.recycle(),
             tiles: pass.tiles.recycle(),
+            results: pass.results.recycle(),
             values: values.into_iter().map(|_| ColumnValue::Absent).collect(),
             places: pass.places,
             fields: pass.fields,
             seen: pass.seen,
+            text: pass.text,
         };
     }
 }
@@ -133,66 +157,154 @@ impl EntityWindows {
 struct Pass<'p, 'a> {
     plan: &'p WindowPlan,
     selection: &'p ColumnSelection,
+    entity: EntityView<'a>,
     x: i64,
-    /// By start, the latest first.
-    slots: Vec<Slot>,
-    /// Raw events of each slot; added up, of each window.
+    /// As the selection lists them.
+    windows: Vec<WindowAt>,
+    /// Ends of windows, the latest first: `x`, or the start of slot 0, 1, …
+    cuts: Vec<i64>,
+    /// What every slot sees of raw events; added up where all windows end at `x`.
     raw: Partials<'a>,
-    /// Tiles of each slot.
+    /// The same of the tiles of one level.
     tiles: Partials<'a>,
+    /// What every window sees.
+    results: Partials<'a>,
     places: Vec<FieldAt>,
     fields: Vec<CellFields>,
     seen: Seen,
+    text: String,
 }
 
 impl<'a> Pass<'_, 'a> {
     fn lay_out(&mut self) {
-        self.slots.clear();
-        for (window, of_group) in self.selection.windows.iter().enumerate() {
+        self.windows.clear();
+        for of_group in &self.selection.windows {
             let Some(span) = self.plan.window(*of_group) else { continue };
-            self.slots.push(Slot { window, level: span.level, start: span.start(self.x) });
+            self.windows.push(WindowAt {
+                level: span.level,
+                start: span.start(self.x),
+                head: span.head(self.x),
+                is_lifetime: span.is_lifetime(),
+            });
         }
-        self.slots.sort_unstable_by_key(|slot| std::cmp::Reverse(slot.start));
         let (cells, edges) = (self.selection.cells.len(), self.selection.edge_cells);
-        self.raw.reset(self.slots.len(), cells, edges);
-        self.tiles.reset(self.slots.len(), cells, edges);
+        self.results.reset(self.windows.len(), cells, edges);
+        self.results.reset_summaries(self.windows.len(), &self.selection.summaries);
         self.seen.reset(self.selection.distinct_cells);
     }
 
-    fn raw_events(&mut self, entity: &'a EntityWindows, values: &mut Vec<ColumnValue<'a>>) {
-        let mut records = Records::new(self.plan, &entity.raw);
+    /// The slots of all windows, or of those of one level.
+    fn cut(&mut self, level: Option<usize>) {
+        self.cuts.clear();
+        self.cuts.push(self.x);
+        for window in self.windows.iter().filter(|w| level.is_none_or(|level| w.level == level)) {
+            self.cuts.push(window.start);
+            if window.head < self.x {
+                self.cuts.push(window.head);
+            }
+        }
+        self.cuts.sort_unstable_by(|a, b| b.cmp(a));
+        self.cuts.dedup();
+    }
+
+    /// The slot of `time`, which is before `x`; `None` before all windows.
+    #[inline]
+    fn slot(&self, time: i64) -> Option<usize> {
+        self.cuts.iter().skip(1).position(|start| *start <= time)
+    }
+
+    /// Ends of slot `slot`: its start and what is after it.
+    fn ends(&self, slot: usize) -> (i64, i64) {
+        let cut = |at: usize| self.cuts.get(at).copied().unwrap_or(self.x);
+        (cut(slot + 1), cut(slot))
+    }
+
+    fn raw_events(&mut self, values: &mut Vec<ColumnValue<'a>>) {
+        self.cut(None);
+        let slots = self.cuts.len().saturating_sub(1);
+        self.raw.reset(slots, self.selection.cells.len(), self.selection.edge_cells);
+        self.records(Records::new(self.plan, self.entity.log), values);
+        if let Some(grown) = self.entity.grown {
+            let hop_ms = self.plan.young_hop_ms();
+            // Tiles before the one that x is in are whole.
+            let cut = self.x.div_euclid(hop_ms);
+            let is_listed = self.selection.distinct_cells > 0;
+            for records in grown.young.raw(self.plan, cut, cut.saturating_add(1)) {
+                self.records(records, values);
+            }
+            if is_listed {
+                for records in grown.young.raw(self.plan, i64::MIN, cut) {
+                    self.tokens(records, values);
+                }
+            }
+            self.places_of(&grown.young.sums.tiles);
+            for slot in 0..slots {
+                let (start, end) = self.ends(slot);
+                let end = if slot == 0 { cut } else { end.div_euclid(hop_ms) };
+                self.slot_tiles(&grown.young.sums, (start.div_euclid(hop_ms), end), slot, None);
+            }
+        }
+        add_up(&mut self.raw, slots, self.selection.has_offsets);
+        for window in 0..self.windows.len() {
+            self.collect(window, false);
+        }
+    }
+
+    fn records(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
         while let Some(record) = records.next(values) {
             if record.time >= self.x {
                 continue;
             }
-            let Some(slot) = self.slots.iter().position(|slot| slot.start <= record.time) else {
-                continue;
-            };
+            let Some(slot) = self.slot(record.time) else { continue };
             self.raw.update(self.plan, &self.selection.cells, slot, &record, values);
-            if self.selection.distinct_cells == 0 {
+            if !self.selection.summaries.is_empty() {
+                let uses = &self.selection.summaries;
+                for (window, at) in self.windows.iter().enumerate() {
+                    if (at.start..at.head).contains(&record.time) {
+                        self.results.update_summaries(self.plan, uses, window, &record, values);
+                    }
+                }
+            }
+            if self.selection.distinct_cells > 0 {
+                self.seen.record(&self.selection.cells, &record, values);
+            }
+        }
+    }
+
+    /// Only the tokens of events whose numbers are in tiles.
+    fn tokens(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
+        while let Some(record) = records.next(values) {
+            self.seen.record(&self.selection.cells, &record, values);
+        }
+    }
+
+    fn levels(&mut self) {
+        let Some(grown) = self.entity.grown else { return };
+        for (index, state) in grown.levels.iter().enumerate() {
+            let Some(level) = self.plan.levels().get(index) else { continue };
+            if self.windows.iter().all(|window| window.level != index) {
                 continue;
             }
-            for used in self.selection.cells.iter().filter(|used| used.distinct.is_some()) {
-                let value = used.token.and_then(|column| values.get(column));
-                if let (true, Some(ColumnValue::Token(token))) = (record.counts_in(used.bit), value)
-                {
-                    self.seen.raw(used.distinct, record.time, *token);
+            self.cut(Some(index));
+            let slots = self.cuts.len().saturating_sub(1);
+            self.tiles.reset(slots, self.selection.cells.len(), self.selection.edge_cells);
+            self.places_of(&state.tiles);
+            for slot in 0..slots {
+                let (start, end) = self.ends(slot);
+                // Folded events are before x, so the tile that x is in belongs to the window as it is.
+                let end = if slot == 0 { level.tile(end - 1) + 1 } else { level.tile(end) };
+                self.slot_tiles(state, (level.tile(start), end), slot, Some(index));
+            }
+            add_up(&mut self.tiles, slots, self.selection.has_offsets);
+            for window in 0..self.windows.len() {
+                if self.windows.get(window).is_some_and(|at| at.level == index) {
+                    self.collect(window, true);
                 }
             }
         }
     }
 
-    /// Makes of slots windows: each one also has what the shorter ones have.
-    fn add_up_raw(&mut self) {
-        for slot in 1..self.slots.len() {
-            self.raw.merge_within(slot, slot - 1);
-        }
-    }
-
-    fn level_tiles(&mut self, index: usize, table: &'a crate::tile::TileTable) {
-        let Some(level) = self.plan.levels().get(index) else { return };
-        let of_level = |slot: &Slot| slot.level == index;
-        let Some(oldest) = self.slots.iter().rfind(|slot| of_level(slot)) else { return };
+    fn places_of(&mut self, table: &TileTable) {
         table.places(&mut self.places);
         self.fields.clear();
         for used in &self.selection.cells {
@@ -201,49 +313,127 @@ impl<'a> Pass<'_, 'a> {
                 cell.map_or_else(CellFields::default, |cell| CellFields::new(cell, &self.places)),
             );
         }
-        for tile in table.from(level.tile(oldest.start)) {
-            let start = tile.number.saturating_mul(level.hop_ms);
-            if start >= self.x {
-                break;
-            }
-            let slot = self.slots.iter().position(|slot| of_level(slot) && slot.start <= start);
-            let Some(slot) = slot else { continue };
-            self.tiles.merge_tile(&self.selection.cells, &self.fields, slot, &tile);
+    }
+
+    /// Adds the tiles from `first` on and before `end` to a slot, whole blocks at a time where there are any: raw slots of all
+    /// windows, or the slots of one level.
+    fn slot_tiles(
+        &mut self,
+        state: &'a LevelState,
+        (first, end): (i64, i64),
+        slot: usize,
+        level: Option<usize>,
+    ) {
+        // Blocks may still count tiles that are gone; a block that has such tiles is not whole from the first one that is left.
+        let Some((oldest, _)) = state.tiles.ends() else { return };
+        let first = first.max(oldest);
+        let ceiling = |tile: i64| -(-tile).div_euclid(BLOCK_TILES);
+        let (first_block, end_block) = (ceiling(first), end.div_euclid(BLOCK_TILES));
+        if state.blocks.is_empty() || first_block >= end_block {
+            return self.table_tiles(&state.tiles, (first, end), slot, level);
         }
-        let mut before = None;
-        for slot in 0..self.slots.len() {
-            if !self.slots.get(slot).is_some_and(of_level) {
+        self.table_tiles(&state.tiles, (first, first_block * BLOCK_TILES), slot, level);
+        self.table_tiles(&state.tiles, (end_block * BLOCK_TILES, end), slot, level);
+        self.places_of(&state.blocks);
+        self.table_tiles(&state.blocks, (first_block, end_block), slot, level);
+        self.places_of(&state.tiles);
+    }
+
+    fn table_tiles(
+        &mut self,
+        table: &'a TileTable,
+        (first, end): (i64, i64),
+        slot: usize,
+        level: Option<usize>,
+    ) {
+        let (slot_start, _) = self.ends(slot);
+        for tile in table.range(first, end) {
+            let partials = if level.is_some() { &mut self.tiles } else { &mut self.raw };
+            partials.merge_tile(&self.selection.cells, &self.fields, slot, &tile);
+            if self.selection.summaries.is_empty() {
                 continue;
             }
-            if let Some(before) = before.replace(slot) {
-                self.tiles.merge_within(slot, before);
+            for (window, at) in self.windows.iter().enumerate() {
+                // A window is a row of slots: it has this one when the slot's start is inside.
+                if level.is_none_or(|level| at.level == level)
+                    && (at.start..at.head).contains(&slot_start)
+                {
+                    let uses = &self.selection.summaries;
+                    self.results.merge_tile_summaries(self.plan, uses, &self.places, window, &tile);
+                }
             }
-            self.raw.merge_from(slot, &self.tiles, slot);
         }
     }
 
-    fn finish(&mut self, entity: &EntityWindows, sink: Sink<'_>) {
+    /// Adds a window's slots to its result.
+    fn collect(&mut self, window: usize, is_level: bool) {
+        let Some(at) = self.windows.get(window) else { return };
+        let from = self.cuts.iter().position(|cut| *cut == at.head).unwrap_or(0);
+        let to = self.cuts.iter().position(|cut| *cut == at.start).unwrap_or(0);
+        let source = if is_level { &self.tiles } else { &self.raw };
+        if !self.selection.has_offsets {
+            if let Some(last) = to.checked_sub(1) {
+                self.results.merge_from(window, source, last);
+            }
+            return;
+        }
+        for slot in from..to {
+            self.results.merge_from(window, source, slot);
+        }
+    }
+
+    fn finish(&mut self, sink: Sink<'_>) {
+        let mut text = std::mem::take(&mut self.text);
         for (position, selected) in self.selection.columns.iter().enumerate() {
-            let slot = self.slots.iter().position(|slot| slot.window == selected.window);
+            let at = self.windows.get(selected.window).copied();
             let used = self.selection.cells.get(selected.cell);
-            let (Some(slot), Some(used)) = (slot, used) else { continue };
-            if used.distinct.is_none() || !selected.is_distinct() {
-                let numbers = self.raw.numbers(slot).get(selected.cell);
-                let edges = used.edge.and_then(|edge| self.raw.edges(slot).get(edge));
-                let Some(numbers) = numbers else { continue };
-                sink(position, finalize(&selected.output, numbers, edges));
+            let (Some(at), Some(used)) = (at, used) else { continue };
+            if selected.is_distinct() {
+                let count = self.distinct(used.cell, used.distinct, at);
+                sink(position, Ok(Some(ValueRef::I64(count))));
                 continue;
             }
-            let Some(slot) = self.slots.get(slot) else { continue };
-            let Some(level) = self.plan.levels().get(slot.level) else { continue };
-            let cell = self.plan.cells().get(used.cell);
-            let state = entity
-                .levels
-                .as_ref()
-                .and_then(|levels| levels.0.get(slot.level)?.distinct.get(cell?.distinct?));
-            let window = count::Window { start: slot.start, hop_ms: level.hop_ms };
-            let count = self.seen.count(used.distinct, slot.level, state, window);
-            sink(position, Ok(Some(ValueRef::I64(count))));
+            let Some(numbers) = self.results.numbers(selected.window).get(selected.cell) else {
+                continue;
+            };
+            let edges = self.results.edges(selected.window);
+            let found = Found {
+                numbers,
+                edges: used.edge.and_then(|edge| edges.get(edge)),
+                summary: selected
+                    .summary
+                    .and_then(|place| self.results.summary(selected.window, place)),
+                start: if at.is_lifetime { numbers.oldest } else { at.start },
+                head: at.head,
+            };
+            if let Some(run) = cusum::Run::of(&selected.output) {
+                let value = run.value(self.plan, self.entity, (used, numbers.count), at);
+                sink(position, value);
+                continue;
+            }
+            text.clear();
+            sink(position, finalize(&selected.output, &found, &mut text));
+        }
+        self.text = text;
+    }
+
+    fn distinct(&mut self, cell: usize, place: Option<usize>, at: WindowAt) -> i64 {
+        let Some(level) = self.plan.levels().get(at.level) else { return 0 };
+        let cell = self.plan.cells().get(cell);
+        let state = self
+            .entity
+            .grown
+            .and_then(|grown| grown.levels.get(at.level)?.distinct.get(cell?.distinct?));
+        let window = count::Window { start: at.start, hop_ms: level.hop_ms };
+        self.seen.count(place, at.level, state, window)
+    }
+}
+
+/// Makes of slots windows that end at `x`: each one also has what the shorter ones have.
+fn add_up(partials: &mut Partials<'_>, slots: usize, has_offsets: bool) {
+    if !has_offsets {
+        for slot in 1..slots {
+            partials.merge_within(slot, slot - 1);
         }
     }
 }

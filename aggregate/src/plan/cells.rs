@@ -6,7 +6,7 @@ use model::{
     value::DataType,
 };
 
-use super::Named;
+use super::{Named, Needs, Summary, SummaryKind, TileField, TileFieldKind};
 
 /// How the raw event log keeps an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) enum ColumnKind {
     Number,
     /// Four bytes: the value's coupon, for `approx_distinct`.
     Token,
-    /// Length and packed bytes: bool, string and bytes of `first` and `last`.
+    /// Length and bytes that sort as values do (see [`super::ordered`]): what `first`, `last`, `top_k` and `by` tell apart.
     Packed,
 }
 
@@ -30,89 +30,35 @@ pub(crate) struct Column {
     pub(crate) high_bits: Vec<usize>,
 }
 
-/// What partials of a cell must hold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Needs {
-    pub(crate) sum: bool,
-    pub(crate) squares: bool,
-    pub(crate) min: bool,
-    pub(crate) max: bool,
-    pub(crate) first: bool,
-    pub(crate) last: bool,
-    pub(crate) distinct: bool,
-}
-
-impl Needs {
-    pub(crate) fn of(function: AggregateFunction) -> Self {
-        use AggregateFunction as F;
-        let none = Self::default();
-        match function {
-            F::Count => none,
-            F::Sum | F::Avg => Self { sum: true, ..none },
-            F::Variance | F::VariancePop | F::Stddev | F::StddevPop => {
-                Self { sum: true, squares: true, ..none }
-            }
-            F::Min => Self { min: true, ..none },
-            F::Max => Self { max: true, ..none },
-            F::First => Self { first: true, ..none },
-            F::Last => Self { last: true, ..none },
-            F::ApproxDistinct { .. } => Self { distinct: true, ..none },
-            _ => none,
-        }
-    }
-
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self {
-            sum: self.sum || other.sum,
-            squares: self.squares || other.squares,
-            min: self.min || other.min,
-            max: self.max || other.max,
-            first: self.first || other.first,
-            last: self.last || other.last,
-            distinct: self.distinct || other.distinct,
-        }
-    }
-
-    pub(crate) fn edge(self) -> bool {
-        self.first || self.last
-    }
-
-    /// The fields of a tile, in order.
-    pub(crate) fn tile_fields(self) -> impl Iterator<Item = TileFieldKind> {
-        let kinds = [
-            (true, TileFieldKind::Count),
-            (self.sum, TileFieldKind::Sum),
-            (self.squares, TileFieldKind::Squares),
-            (self.min, TileFieldKind::Min),
-            (self.max, TileFieldKind::Max),
-            (self.first, TileFieldKind::First),
-            (self.last, TileFieldKind::Last),
-        ];
-        kinds.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, kind)| kind)
-    }
-
-    fn number(self) -> bool {
-        self.sum || self.squares || self.min || self.max
-    }
-}
-
-/// An (input, filter) pair.
+/// An (input, filter, by) triple.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     pub(crate) input: Option<usize>,
     pub(crate) filter: Option<usize>,
+    pub(crate) by: Option<usize>,
     pub(crate) needs: Needs,
-    /// Its presence bit: the filter is true and the input is not null. `None` for `count(*)`, which counts every event.
+    /// Its presence bit: the filter is true, and neither the input nor the value of `by` is null. `None` for `count(*)`, which
+    /// counts every event.
     pub(crate) bit: Option<usize>,
     /// Columns it reads.
     pub(crate) number: Option<usize>,
     pub(crate) token: Option<usize>,
     pub(crate) packed: Option<usize>,
+    pub(crate) key: Option<usize>,
     /// Its place among the cells with edges, and among those with distinct tokens.
     pub(crate) edge: Option<usize>,
     pub(crate) distinct: Option<usize>,
+    /// Of its distinct tokens.
+    pub(crate) precision: u8,
     /// Its first field in a tile.
     pub(crate) tile_field: usize,
+}
+
+impl Cell {
+    /// True when every event counts in it.
+    fn is_total(&self) -> bool {
+        self.input.is_none() && self.filter.is_none() && self.by.is_none()
+    }
 }
 
 /// A cell as a read or a fold uses it.
@@ -143,23 +89,14 @@ impl CellUse {
     }
 }
 
-/// Part of a partial in a tile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TileFieldKind {
-    Count,
-    Sum,
-    Squares,
-    Min,
-    Max,
-    First,
-    Last,
-}
-
-/// One field of a tile.
+/// A summary as a read or a fold uses it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct TileField {
+pub(crate) struct SummaryUse {
+    /// Its index in the plan.
+    pub(crate) summary: usize,
+    pub(crate) kind: SummaryKind,
+    /// Index of its cell in the plan.
     pub(crate) cell: usize,
-    pub(crate) kind: TileFieldKind,
 }
 
 /// Collects what features need.
@@ -168,6 +105,7 @@ pub(super) struct Compiler {
     inputs: Vec<Named>,
     filters: Vec<Named>,
     cells: Vec<Cell>,
+    summaries: Vec<Summary>,
 }
 
 /// What a group's features need together.
@@ -176,48 +114,82 @@ pub(super) struct Compiled {
     pub(super) filters: Vec<Named>,
     pub(super) columns: Vec<Column>,
     pub(super) cells: Vec<Cell>,
+    pub(super) summaries: Vec<Summary>,
     pub(super) tile_fields: Vec<TileField>,
     pub(super) all: Vec<CellUse>,
+    pub(super) all_summaries: Vec<SummaryUse>,
     pub(super) edge_cells: usize,
     pub(super) distinct_cells: usize,
+    pub(super) has_ids: bool,
+    pub(super) presence_bits: usize,
 }
 
 impl Compiler {
-    /// The cell of a feature.
-    pub(super) fn feature(&mut self, feature: &AggregateFeature) -> usize {
+    /// The cell of a feature, and its summary.
+    pub(super) fn feature(&mut self, feature: &AggregateFeature) -> (usize, Option<usize>) {
         let name = feature.name.as_str();
-        let Aggregate { function, input, filter, .. } = &feature.aggregate;
+        let Aggregate { function, input, filter, by, .. } = &feature.aggregate;
         let input = input.as_ref().map(|expr| intern(&mut self.inputs, expr, name));
+        let by = by.as_ref().map(|expr| intern(&mut self.inputs, expr, name));
         let filter = filter.as_ref().map(|expr| intern(&mut self.filters, expr, name));
-        let needs = Needs::of(*function);
-        let same = |cell: &Cell| cell.input == input && cell.filter == filter;
-        if let Some((index, cell)) = self.cells.iter_mut().enumerate().find(|(_, cell)| same(cell))
-        {
-            cell.needs = cell.needs.or(needs);
-            return index;
-        }
-        self.cells.push(Cell {
-            input,
-            filter,
-            needs,
-            bit: None,
-            number: None,
-            token: None,
-            packed: None,
-            edge: None,
-            distinct: None,
-            tile_field: 0,
+        let needs = Needs::of(*function, by.is_some());
+        let precision = match function {
+            AggregateFunction::ApproxDistinct { precision } => *precision,
+            _ => 0,
+        };
+        let same = |cell: &Cell| {
+            let is_alike = precision == 0 || cell.precision == 0 || cell.precision == precision;
+            cell.input == input && cell.filter == filter && cell.by == by && is_alike
+        };
+        let known = self.cells.iter().position(same).unwrap_or_else(|| {
+            self.cells.push(Cell {
+                input,
+                filter,
+                by,
+                needs: Needs::default(),
+                bit: None,
+                number: None,
+                token: None,
+                packed: None,
+                key: None,
+                edge: None,
+                distinct: None,
+                precision,
+                tile_field: 0,
+            });
+            self.cells.len() - 1
         });
-        self.cells.len() - 1
+        if let Some(cell) = self.cells.get_mut(known) {
+            cell.needs = cell.needs.or(needs);
+            cell.precision = cell.precision.max(precision);
+        }
+        let summary =
+            SummaryKind::of(*function, by.is_some()).map(|kind| self.summary(known, kind));
+        (known, summary)
+    }
+
+    fn summary(&mut self, cell: usize, kind: SummaryKind) -> usize {
+        let like = |known: &Summary| known.cell == cell && known.kind.is_like(kind);
+        let Some(index) = self.summaries.iter().position(like) else {
+            self.summaries.push(Summary { cell, kind, tile_field: 0 });
+            return self.summaries.len() - 1;
+        };
+        if let Some(Summary { kind: SummaryKind::Newest { limit }, .. }) =
+            self.summaries.get_mut(index)
+            && let SummaryKind::Newest { limit: wanted } = kind
+        {
+            *limit = wanted.max(*limit);
+        }
+        index
     }
 
     pub(super) fn finish(self) -> Compiled {
-        let Self { inputs, filters, mut cells } = self;
-        let is_counted = |cell: &&mut Cell| cell.input.is_some() || cell.filter.is_some();
-        for (bit, cell) in cells.iter_mut().filter(is_counted).enumerate() {
+        let Self { inputs, filters, mut cells, mut summaries } = self;
+        for (bit, cell) in cells.iter_mut().filter(|cell| !cell.is_total()).enumerate() {
             cell.bit = Some(bit);
         }
-        let columns = columns(&inputs, &mut cells);
+        let presence_bits = cells.iter().filter(|cell| cell.bit.is_some()).count();
+        let columns = columns(&inputs, &mut cells, &summaries);
         let (mut edge_cells, mut distinct_cells) = (0, 0);
         let (mut tile_fields, mut all) = (Vec::new(), Vec::new());
         for (index, cell) in cells.iter_mut().enumerate() {
@@ -230,12 +202,37 @@ impl Compiler {
                 .extend(cell.needs.tile_fields().map(|kind| TileField { cell: index, kind }));
             all.push(CellUse::new(index, cell, cell.needs, (cell.edge, cell.distinct)));
         }
-        Compiled { inputs, filters, columns, cells, tile_fields, all, edge_cells, distinct_cells }
+        for (index, summary) in summaries.iter_mut().enumerate() {
+            summary.tile_field = tile_fields.len();
+            tile_fields
+                .push(TileField { cell: summary.cell, kind: TileFieldKind::Summary(index) });
+        }
+        let all_summaries = summaries.iter().enumerate().map(|(index, summary)| SummaryUse {
+            summary: index,
+            kind: summary.kind,
+            cell: summary.cell,
+        });
+        let all_summaries = all_summaries.collect();
+        let has_ids = edge_cells > 0 || summaries.iter().any(|summary| summary.kind.has_ids());
+        Compiled {
+            inputs,
+            filters,
+            columns,
+            cells,
+            summaries,
+            tile_fields,
+            all,
+            all_summaries,
+            edge_cells,
+            distinct_cells,
+            has_ids,
+            presence_bits,
+        }
     }
 }
 
 /// Gives every cell the columns it reads, input by input: events are prepared in that order.
-fn columns(inputs: &[Named], cells: &mut [Cell]) -> Vec<Column> {
+fn columns(inputs: &[Named], cells: &mut [Cell], summaries: &[Summary]) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     for (input, named) in inputs.iter().enumerate() {
         let is_number = matches!(
@@ -243,24 +240,25 @@ fn columns(inputs: &[Named], cells: &mut [Cell]) -> Vec<Column> {
             DataType::I64 | DataType::Timestamp | DataType::Decimal(_)
         );
         for kind in [ColumnKind::Number, ColumnKind::Token, ColumnKind::Packed] {
-            let reads = |cell: &Cell| {
-                let needs = cell.needs;
-                cell.input == Some(input)
-                    && match kind {
-                        ColumnKind::Number => needs.number() || (needs.edge() && is_number),
-                        ColumnKind::Token => needs.distinct,
-                        ColumnKind::Packed => needs.edge() && !is_number,
-                    }
-            };
             let mut bits = Vec::new();
-            for cell in cells.iter_mut().filter(|cell| reads(cell)) {
-                bits.extend(cell.bit);
+            for (index, cell) in cells.iter_mut().enumerate() {
+                let is_input = cell.input == Some(input);
+                let is_read = is_input && reads(index, cell, summaries, kind, is_number);
+                let is_key = kind == ColumnKind::Packed && cell.by == Some(input);
                 let place = match kind {
                     ColumnKind::Number => &mut cell.number,
                     ColumnKind::Token => &mut cell.token,
                     ColumnKind::Packed => &mut cell.packed,
                 };
-                *place = Some(columns.len());
+                if is_read {
+                    *place = Some(columns.len());
+                }
+                if is_key {
+                    cell.key = Some(columns.len());
+                }
+                if is_read || is_key {
+                    bits.extend(cell.bit);
+                }
             }
             if !bits.is_empty() {
                 let mask =
@@ -271,6 +269,38 @@ fn columns(inputs: &[Named], cells: &mut [Cell]) -> Vec<Column> {
         }
     }
     columns
+}
+
+/// Whether `cell` reads its input as a column of `kind`.
+fn reads(
+    index: usize,
+    cell: &Cell,
+    summaries: &[Summary],
+    kind: ColumnKind,
+    is_number: bool,
+) -> bool {
+    let mut of_cell = summaries.iter().filter(|summary| summary.cell == index);
+    let edge = cell.needs.edge();
+    match kind {
+        ColumnKind::Token => cell.needs.distinct,
+        ColumnKind::Number => {
+            let number = cell.needs.number() || edge && is_number;
+            number
+                || of_cell.any(|summary| match summary.kind {
+                    SummaryKind::Newest { .. } | SummaryKind::Groups => is_number,
+                    SummaryKind::TopK => false,
+                    SummaryKind::Quantile | SummaryKind::Decay { .. } => true,
+                })
+        }
+        ColumnKind::Packed => {
+            edge && !is_number
+                || of_cell.any(|summary| match summary.kind {
+                    SummaryKind::Newest { .. } => !is_number,
+                    SummaryKind::TopK => true,
+                    _ => false,
+                })
+        }
+    }
 }
 
 fn intern(list: &mut Vec<Named>, expr: &Expr, feature: &str) -> usize {

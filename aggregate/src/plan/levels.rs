@@ -1,13 +1,18 @@
 //! Levels and the arithmetic of time: where windows start, what no window can see any more, where a read snaps to.
 
-use model::{definition::Window, limits::EVENT_TIME_ABS_MAX, time::floor_to};
+use model::{
+    definition::Window,
+    limits::EVENT_TIME_ABS_MAX,
+    time::{HOUR_MS, MINUTE_MS, SECOND_MS, floor_to},
+};
 
 use super::WindowPlan;
 
 /// A window of the group.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
-    pub(crate) length_ms: i64,
+    length_ms: i64,
+    pub(crate) offset_ms: i64,
     pub(crate) level: usize,
     hop_ms: i64,
 }
@@ -19,9 +24,23 @@ fn clamped(x: i64) -> i64 {
 }
 
 impl Span {
-    /// Where it starts when it is read at `x`: its length before, snapped outward to a tile.
+    /// Where it starts when it is read at `x`: its offset and length before, snapped outward to a tile.
     pub(crate) fn start(&self, x: i64) -> i64 {
-        floor_to(clamped(x) - self.length_ms, self.hop_ms)
+        floor_to(clamped(x) - self.reach_ms(), self.hop_ms)
+    }
+
+    /// Where it ends: at `x` itself or, with an offset, at the tile edge that the window after it would start at.
+    pub(crate) fn head(&self, x: i64) -> i64 {
+        if self.offset_ms == 0 { x } else { floor_to(clamped(x) - self.offset_ms, self.hop_ms) }
+    }
+
+    /// True for `all`.
+    pub(crate) fn is_lifetime(&self) -> bool {
+        self.length_ms == Window::LIFETIME_MS
+    }
+
+    fn reach_ms(&self) -> i64 {
+        self.length_ms + self.offset_ms
     }
 }
 
@@ -29,7 +48,7 @@ impl Span {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Level {
     pub(crate) hop_ms: i64,
-    /// Its longest window: the one that starts first, whatever x is, because all of a level snap to the same edges.
+    /// Its window that starts first, whatever x is, because all of a level snap to the same edges.
     longest: Span,
 }
 
@@ -45,16 +64,39 @@ impl Level {
     }
 }
 
+/// The hop of the tiles that events within the horizon are also kept in, once they are many: a 64th of the horizon, at least a
+/// second, and a divisor of every other hop, so that windows start at edges of these tiles too.
+pub(super) fn young_hop(levels: &[Level], horizon_ms: i64) -> i64 {
+    const LADDER_MS: [i64; 8] = [
+        HOUR_MS,
+        15 * MINUTE_MS,
+        5 * MINUTE_MS,
+        MINUTE_MS,
+        15 * SECOND_MS,
+        5 * SECOND_MS,
+        2 * SECOND_MS,
+        SECOND_MS,
+    ];
+    let wanted = LADDER_MS.into_iter().find(|hop| hop * 64 <= horizon_ms).unwrap_or(SECOND_MS);
+    let sliding = levels.iter().filter(|level| !level.longest.is_lifetime());
+    sliding.fold(wanted, |hop, level| greatest_common_divisor(hop, level.hop_ms))
+}
+
+fn greatest_common_divisor(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
 pub(super) fn of_windows(windows: &[Window]) -> (Vec<Span>, Vec<Level>) {
     let mut levels: Vec<Level> = Vec::new();
     let mut spans = Vec::with_capacity(windows.len());
     for window in windows {
-        let (length_ms, hop_ms) = (window.length_ms, window.hop_ms.max(1));
+        let (length_ms, offset_ms) = (window.length_ms, window.offset_ms);
+        let hop_ms = window.hop_ms.max(1);
         let known = levels.iter().position(|level| level.hop_ms == hop_ms);
         let level = known.unwrap_or(levels.len());
-        let span = Span { length_ms, level, hop_ms };
+        let span = Span { length_ms, offset_ms, level, hop_ms };
         match levels.get_mut(level) {
-            Some(known) if known.longest.length_ms < length_ms => known.longest = span,
+            Some(known) if known.longest.reach_ms() < span.reach_ms() => known.longest = span,
             Some(_) => {}
             None => levels.push(Level { hop_ms, longest: span }),
         }
@@ -69,13 +111,15 @@ impl WindowPlan {
         now.saturating_sub(self.horizon_ms)
     }
 
-    /// Where the window of `column` really starts when it is read at `x`, in ms: `floor((x − W) / g) · g`.
+    /// Where the window of `column` really starts when it is read at `x`, in ms: `floor((x − offset − W) / g) · g`, and
+    /// `i64::MIN` for `all`.
     ///
     /// # Panics
     /// When the group has no such column.
     #[must_use]
     pub fn window_start(&self, column: usize, x: i64) -> i64 {
-        self.span_of(column).start(x)
+        let span = self.span_of(column);
+        if span.is_lifetime() { i64::MIN } else { span.start(x) }
     }
 
     /// Events before this time are seen by no window, neither now nor later: the earliest start of any window at the floor
@@ -99,16 +143,17 @@ impl WindowPlan {
         let floor = self.floor(now);
         let span = self.span_of(column);
         let output = self.outputs.get(column);
-        let is_distinct = output.is_some_and(|output| super::Needs::of(output.function).distinct);
+        let is_distinct =
+            output.is_some_and(|output| super::Needs::of(output.function, false).distinct);
         if x >= floor {
             return x;
         }
-        if is_distinct {
+        if is_distinct || span.is_lifetime() {
             return floor;
         }
         let Some(level) = self.levels.get(span.level) else { return floor };
         // A window read at edge k·g starts at k·g + floor(−W/g)·g.
-        let reach = (-span.length_ms).div_euclid(span.hop_ms);
+        let reach = (-span.reach_ms()).div_euclid(span.hop_ms);
         let first = (level.first_live_tile(floor) - reach).saturating_mul(span.hop_ms);
         floor_to(clamped(x), span.hop_ms).max(first).min(floor)
     }
@@ -122,7 +167,7 @@ impl WindowPlan {
 
 #[cfg(test)]
 mod tests {
-    use model::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+    use model::time::DAY_MS;
 
     use super::*;
     use crate::plan::tests::plan;

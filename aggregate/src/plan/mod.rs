@@ -3,12 +3,15 @@
 //! ```text
 //! input    a distinct expression that aggregates read                      sum(amount), avg(amount): one input
 //! column   one encoding of an input in the raw event log                   number, token or packed bytes
-//! cell     an (input, filter) pair: one partial in every tile              sum(amount), max(amount): one cell
-//! level    a hop and the windows that use it                               one or two
+//! cell     an (input, filter, by) triple: one partial in every tile        sum(amount), max(amount): one cell
+//! summary  what a cell holds beyond numbers: bins, counts, newest values   approx_quantile(amount, 0.5)
+//! level    a hop and the windows that use it                               one or two, and one of `all`
 //! ```
 
 mod cells;
 mod levels;
+mod needs;
+pub(crate) mod ordered;
 mod prepare;
 mod select;
 
@@ -19,8 +22,9 @@ use model::{
     value::DataType,
 };
 
-pub(crate) use cells::{Cell, CellUse, Column, ColumnKind, Needs, TileField, TileFieldKind};
+pub(crate) use cells::{Cell, CellUse, Column, ColumnKind, SummaryUse};
 pub(crate) use levels::{Level, Span};
+pub(crate) use needs::{Needs, Summary, SummaryKind, TileField, TileFieldKind};
 pub use prepare::PreparedEvent;
 pub use select::ColumnSelection;
 
@@ -29,6 +33,8 @@ pub use select::ColumnSelection;
 pub struct WindowPlan {
     /// How far behind now a read is exact, in ms.
     horizon_ms: i64,
+    /// See [`WindowPlan::young_hop_ms`].
+    young_hop_ms: i64,
     windows: Vec<Span>,
     levels: Vec<Level>,
     /// Distinct input expressions, each with the name of a feature that uses it.
@@ -37,12 +43,18 @@ pub struct WindowPlan {
     filters: Vec<Named>,
     columns: Vec<Column>,
     cells: Vec<Cell>,
+    summaries: Vec<Summary>,
     /// What a tile stores, in order.
     tile_fields: Vec<TileField>,
     /// Every cell with all it needs: what folding works on.
     all: Vec<CellUse>,
-    /// Cells that keep first or last values: their partials have edges, and the raw log has event ids.
+    all_summaries: Vec<SummaryUse>,
+    /// Cells that keep first or last values: their partials have edges.
     edge_cells: usize,
+    /// True when the raw log has event ids: something breaks ties by them.
+    has_ids: bool,
+    /// Presence bits of an event, all set.
+    presence_bits: usize,
     /// Cells that keep distinct tokens.
     distinct_cells: usize,
     outputs: Vec<Output>,
@@ -62,8 +74,14 @@ pub(crate) struct Output {
     pub(crate) window: usize,
     pub(crate) cell: usize,
     pub(crate) function: AggregateFunction,
+    /// Its summary, where numbers and edges do not hold it.
+    pub(crate) summary: Option<usize>,
     /// Type of the aggregate's input, where it has one.
     pub(crate) input: DataType,
+    /// Type of the values it is taken by.
+    pub(crate) by: Option<DataType>,
+    /// Type of one value, of a list's or object's members where it is one.
+    pub(crate) element: DataType,
     /// Type of the value.
     pub(crate) data_type: DataType,
 }
@@ -78,11 +96,15 @@ impl WindowPlan {
         let (windows, levels) = levels::of_windows(&group.windows);
         let outputs = group.columns.iter().filter_map(|column| {
             let aggregate = &group.features.get(column.feature)?.aggregate;
+            let (cell, summary) = *of_feature.get(column.feature)?;
             Some(Output {
                 window: column.window,
-                cell: *of_feature.get(column.feature)?,
+                cell,
+                summary,
                 function: aggregate.function,
                 input: aggregate.input.as_ref().map_or(DataType::I64, |input| input.data_type),
+                by: aggregate.by.as_ref().map(|by| by.data_type),
+                element: aggregate.element,
                 data_type: column.field.data_type,
             })
         });
@@ -90,15 +112,20 @@ impl WindowPlan {
         let compiled = compiler.finish();
         Self {
             horizon_ms: stream.horizon_ms,
+            young_hop_ms: levels::young_hop(&levels, stream.horizon_ms),
             windows,
             levels,
             inputs: compiled.inputs,
             filters: compiled.filters,
             columns: compiled.columns,
             cells: compiled.cells,
+            summaries: compiled.summaries,
             tile_fields: compiled.tile_fields,
             all: compiled.all,
+            all_summaries: compiled.all_summaries,
             edge_cells: compiled.edge_cells,
+            has_ids: compiled.has_ids,
+            presence_bits: compiled.presence_bits,
             distinct_cells: compiled.distinct_cells,
             outputs,
             fold_threshold: RAW_EVENTS_MAX,
@@ -139,8 +166,17 @@ impl WindowPlan {
         &self.tile_fields
     }
 
+    /// Indexes of the tile fields that point to bytes elsewhere.
+    pub(crate) fn blob_fields(&self) -> impl Iterator<Item = usize> {
+        self.tile_fields.iter().enumerate().filter(|(_, field)| field.kind.is_blob()).map(|(i, _)| i)
+    }
+
     pub(crate) fn all(&self) -> &[CellUse] {
         &self.all
+    }
+
+    pub(crate) fn all_summaries(&self) -> &[SummaryUse] {
+        &self.all_summaries
     }
 
     pub(crate) fn edge_cells(&self) -> usize {
@@ -151,13 +187,28 @@ impl WindowPlan {
         self.distinct_cells
     }
 
+    /// A window of the group.
     pub(crate) fn window(&self, window: usize) -> Option<&Span> {
         self.windows.get(window)
     }
 
-    /// Bytes of presence bits in a raw event.
-    pub(crate) fn presence_bytes(&self) -> usize {
-        self.cells.iter().filter(|cell| cell.bit.is_some()).count().div_ceil(8)
+    pub(crate) fn summaries(&self) -> &[Summary] {
+        &self.summaries
+    }
+
+    /// True when raw events carry their ids.
+    pub(crate) fn has_ids(&self) -> bool {
+        self.has_ids
+    }
+
+    /// Presence bits of an event.
+    pub(crate) fn presence_bits(&self) -> usize {
+        self.presence_bits
+    }
+
+    /// Width of the tiles of events that are too young to be folded, in ms.
+    pub(crate) fn young_hop_ms(&self) -> i64 {
+        self.young_hop_ms
     }
 }
 
@@ -194,7 +245,7 @@ pub(crate) mod tests {
         let expected = [(0, ColumnKind::Number), (1, ColumnKind::Token), (1, ColumnKind::Packed)];
         assert_eq!(kinds, expected);
         assert_eq!(plan.cells.len(), 4, "all, d, d where b, s");
-        assert_eq!(plan.presence_bytes(), 1, "every cell but that of all events");
+        assert_eq!(plan.presence_bits(), 3, "every cell but that of all events");
         assert_eq!(plan.column_count(), 16);
     }
 

@@ -1,21 +1,26 @@
 //! Prepare: filters and inputs of one event, evaluated once, in the form the raw event log stores.
 
-use model::{packed, value::ValueRef};
-use stdx::cursor::Writer;
+use model::value::ValueRef;
 
-use super::{ColumnKind, WindowPlan};
+use super::{Cell, ColumnKind, WindowPlan, ordered};
 use crate::{Error, distinct::token, expr, raw, varint};
 
 /// One event, ready to be added to the windows of its entity. Reusable: [`WindowPlan::prepare`] overwrites it.
 #[derive(Debug, Clone, Default)]
 pub struct PreparedEvent {
     pub(crate) time: i64,
+    /// True when every presence bit is set: the body then begins without them.
+    pub(crate) is_full: bool,
     /// The record of the raw event log without its time.
     pub(crate) body: Vec<u8>,
     /// True when some cell counts it; otherwise nothing is stored.
     pub(crate) is_counted: bool,
     passes: Vec<bool>,
+    presence: Vec<u8>,
 }
+
+/// Inputs whose values are kept without an allocation.
+const INPUTS_INLINE: usize = 16;
 
 impl WindowPlan {
     /// Evaluates everything that the group's aggregates ask of one event. `fields` are the stream's, made exact by
@@ -33,38 +38,49 @@ impl WindowPlan {
     ) -> Result<(), Error> {
         event.time = event_time;
         event.is_counted = self.cells.iter().any(|cell| cell.bit.is_none());
-        event.body.clear();
-        event.body.resize(self.presence_bytes(), 0);
         event.passes.clear();
         for filter in &self.filters {
             let value = filter.evaluate(fields)?;
             event.passes.push(matches!(value, Some(ValueRef::Bool(true))));
         }
-        for cell in self.cells.iter().filter(|cell| cell.input.is_none()) {
-            if event.is_through(cell.filter) {
-                event.set(cell.bit);
+        let mut inline = [None; INPUTS_INLINE];
+        let mut many = Vec::new();
+        let values: &mut [Option<ValueRef<'_>>] = if self.inputs.len() <= INPUTS_INLINE {
+            &mut inline
+        } else {
+            many.resize(self.inputs.len(), None);
+            &mut many
+        };
+        for (index, (input, value)) in self.inputs.iter().zip(values.iter_mut()).enumerate() {
+            let reads = |cell: &Cell| cell.input == Some(index) || cell.by == Some(index);
+            if self.cells.iter().any(|cell| reads(cell) && event.is_through(cell.filter)) {
+                *value = input.evaluate(fields)?;
             }
         }
-        for (index, input) in self.inputs.iter().enumerate() {
-            let is_read =
-                |cell: &&super::Cell| cell.input == Some(index) && event.is_through(cell.filter);
-            if !self.cells.iter().any(|cell| is_read(&cell)) {
-                continue;
-            }
-            let Some(value) = input.evaluate(fields)? else { continue };
-            for cell in self.cells.iter().filter(|cell| cell.input == Some(index)) {
-                if event.is_through(cell.filter) {
-                    event.set(cell.bit);
-                }
-            }
-            let word = raw::word_of(event.body.get(..self.presence_bytes()).unwrap_or(&[]));
-            for column in self.columns.iter().filter(|column| column.input == index) {
-                if raw::is_stored(word, &event.body, column) {
-                    write_column(&mut event.body, column.kind, value);
-                }
+        event.presence.clear();
+        event.presence.resize(self.presence_bits.div_ceil(8), 0);
+        let mut set = 0;
+        for cell in &self.cells {
+            let is_known = |input: Option<usize>| {
+                input.is_none_or(|input| values.get(input).is_some_and(Option::is_some))
+            };
+            if event.is_through(cell.filter) && is_known(cell.input) && is_known(cell.by) {
+                set += usize::from(event.set(cell.bit));
             }
         }
-        if self.edge_cells > 0 {
+        event.is_full = set == self.presence_bits;
+        event.body.clear();
+        if !event.is_full {
+            event.body.extend_from_slice(&event.presence);
+        }
+        let word = raw::word_of(&event.presence);
+        for column in &self.columns {
+            let value = values.get(column.input).copied().flatten();
+            if let Some(value) = value.filter(|_| raw::is_stored(word, &event.presence, column)) {
+                write_column(&mut event.body, column.kind, value);
+            }
+        }
+        if self.has_ids {
             varint::put_block(&mut event.body, event_id);
         }
         Ok(())
@@ -76,13 +92,14 @@ impl PreparedEvent {
         filter.is_none_or(|filter| self.passes.get(filter) == Some(&true))
     }
 
-    fn set(&mut self, bit: Option<usize>) {
-        if let Some(bit) = bit {
-            if let Some(byte) = self.body.get_mut(bit / 8) {
-                *byte |= 1 << (bit % 8);
-            }
-            self.is_counted = true;
+    /// Sets a presence bit; false when there is none to set.
+    fn set(&mut self, bit: Option<usize>) -> bool {
+        let Some(bit) = bit else { return false };
+        if let Some(byte) = self.presence.get_mut(bit / 8) {
+            *byte |= 1 << (bit % 8);
         }
+        self.is_counted = true;
+        true
     }
 }
 
@@ -101,15 +118,21 @@ fn write_column(body: &mut Vec<u8>, kind: ColumnKind, value: ValueRef<'_>) {
         (ColumnKind::Token, value) => {
             body.extend_from_slice(&token::of_value(value).to_le_bytes());
         }
-        (_, ValueRef::I64(number) | ValueRef::Timestamp(number) | ValueRef::Decimal(number, _)) => {
-            varint::put(body, varint::zigzag(number));
-        }
+        (
+            ColumnKind::Number,
+            ValueRef::I64(number) | ValueRef::Timestamp(number) | ValueRef::Decimal(number, _),
+        ) => varint::put(body, varint::zigzag(number)),
         (_, ValueRef::String(text)) => varint::put_block(body, text.as_bytes()),
         (_, ValueRef::Bytes(bytes)) => varint::put_block(body, bytes),
         (_, other) => {
-            let mut bytes = Vec::new();
-            packed::write_value(&mut Writer::new(&mut bytes), other);
-            varint::put_block(body, &bytes);
+            // A bool or a number: at most 8 bytes.
+            let start = body.len();
+            body.push(0);
+            ordered::put(body, other);
+            let length = body.len() - start - 1;
+            if let Some(place) = body.get_mut(start) {
+                *place = length.to_le_bytes()[0];
+            }
         }
     }
 }
@@ -134,9 +157,12 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_one_small_number_takes_a_byte_of_presence_and_a_byte_of_number() {
-        let event = prepared("n = \"count(*)\"\na = \"sum(i)\"\nb = \"max(i)\"", 7, None);
-        assert_eq!(event.expect("it has a value").body, [1, 14]);
+    fn presence_is_stored_where_something_is_absent() {
+        let features = "n = \"count(*)\"\na = \"sum(i)\"\nb = \"max(i)\"";
+        assert_eq!(prepared(features, 7, None).expect("it has a value").body, [14]);
+        let features = "a = \"sum(i)\"\nb = \"max(i) filter (where b)\"";
+        assert_eq!(prepared(features, 7, None).expect("it has a value").body, [1, 14]);
+        assert_eq!(prepared(features, 7, Some(true)).expect("it has a value").body, [14]);
     }
 
     #[test]

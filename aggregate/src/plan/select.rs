@@ -1,6 +1,6 @@
 //! Selections: the columns of a read, and the least that has to be looked at for them.
 
-use super::{CellUse, Needs, Output, WindowPlan};
+use super::{CellUse, Needs, Output, SummaryUse, WindowPlan};
 
 /// Columns to read together, compiled once.
 #[derive(Debug, Clone, Default)]
@@ -10,6 +10,10 @@ pub struct ColumnSelection {
     pub(crate) windows: Vec<usize>,
     /// Cells that some column is of, with what those columns need.
     pub(crate) cells: Vec<CellUse>,
+    /// Summaries that some column is of.
+    pub(crate) summaries: Vec<SummaryUse>,
+    /// True when some window ends before the time of a read.
+    pub(crate) has_offsets: bool,
     pub(crate) edge_cells: usize,
     pub(crate) distinct_cells: usize,
 }
@@ -22,11 +26,13 @@ pub(crate) struct SelectedColumn {
     /// Places in [`ColumnSelection::windows`] and [`ColumnSelection::cells`].
     pub(crate) window: usize,
     pub(crate) cell: usize,
+    /// Place in [`ColumnSelection::summaries`], where it is of one.
+    pub(crate) summary: Option<usize>,
 }
 
 impl SelectedColumn {
     pub(crate) fn is_distinct(&self) -> bool {
-        Needs::of(self.output.function).distinct
+        Needs::of(self.output.function, self.output.by.is_some()).distinct
     }
 }
 
@@ -55,7 +61,9 @@ impl WindowPlan {
         for column in columns.iter().copied() {
             let output = *self.outputs.get(column).expect("columns are numbered by the definition");
             let window = place(&mut selection.windows, output.window);
-            let needs = Needs::of(output.function);
+            let span = self.windows.get(output.window);
+            selection.has_offsets |= span.is_some_and(|span| span.offset_ms > 0);
+            let needs = Needs::of(output.function, output.by.is_some());
             let known = selection.cells.iter().position(|used| used.cell == output.cell);
             let cell = known.unwrap_or_else(|| {
                 let cell = self.cells.get(output.cell).expect("outputs name cells of their plan");
@@ -65,7 +73,15 @@ impl WindowPlan {
             if let Some(used) = selection.cells.get_mut(cell) {
                 used.needs = used.needs.or(needs);
             }
-            selection.columns.push(SelectedColumn { column, output, window, cell });
+            let summary = output.summary.and_then(|index| self.all_summaries.get(index));
+            let summary = summary.map(|used| {
+                let like = |known: &SummaryUse| known.summary == used.summary;
+                selection.summaries.iter().position(like).unwrap_or_else(|| {
+                    selection.summaries.push(*used);
+                    selection.summaries.len() - 1
+                })
+            });
+            selection.columns.push(SelectedColumn { column, output, window, cell, summary });
         }
         let (mut edges, mut distinct) = (0, 0);
         for used in &mut selection.cells {

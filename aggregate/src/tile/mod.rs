@@ -3,19 +3,21 @@
 //! ```text
 //! record   tile number, zigzag, relative to `base` | the fields of every cell, as the plan lists them
 //! field    unsigned little-endian, as many bytes as the largest of its column needs (0 when all are 0); signed are zigzag
-//! edge     position in `heap`, plus one, of: zigzag time | id length, id | 0, zigzag number or 1, length, packed value
+//! blob     position in `heap`, plus one, of: length | an edge or a summary
+//! edge     zigzag time | id length, id | 0, zigzag number or 1, packed value
 //! ```
 //!
-//! One width for all records makes them searchable without an index, and a field a single load.
+//! One width for all records makes them searchable without an index, and a field a single load. Records are written in place:
+//! what a fold costs depends on the tiles it touches, not on how many there are.
 
-mod writer;
+mod codec;
+mod record;
 
-pub(crate) use writer::TileWriter;
+pub(crate) use record::TileRecord;
 
 use crate::{
-    Error,
     partial::{Edge, EdgeValue, Edges, Numbers, Squares},
-    plan::{Cell, CellUse, TileFieldKind, WindowPlan},
+    plan::{Cell, CellUse, TileFieldKind},
     varint,
 };
 
@@ -30,8 +32,10 @@ pub(crate) struct TileTable {
     widths: Box<[u8]>,
     /// Records and padding.
     records: Vec<u8>,
-    /// Edges of the records.
+    /// Blobs of the records, and some that no record has any more.
     heap: Vec<u8>,
+    /// Bytes of those, roughly.
+    garbage: usize,
 }
 
 /// Where a field is in a record.
@@ -49,6 +53,8 @@ pub(crate) struct CellFields {
     squares: FieldAt,
     min: FieldAt,
     max: FieldAt,
+    oldest: FieldAt,
+    newest: FieldAt,
     first: FieldAt,
     last: FieldAt,
 }
@@ -79,6 +85,7 @@ impl TileTable {
         (self.records.len().saturating_sub(PADDING)).checked_div(self.stride()).unwrap_or(0)
     }
 
+    #[inline]
     fn tile(&self, index: usize, stride: usize) -> Option<Tile<'_>> {
         let record = self.records.get(index * stride..(index + 1) * stride + PADDING)?;
         let width = usize::from(*self.widths.first()?);
@@ -87,19 +94,57 @@ impl TileTable {
         Some(Tile { number, record, heap: &self.heap })
     }
 
-    /// Tiles from number `first` on, ascending.
-    pub(crate) fn from(&self, first: i64) -> impl Iterator<Item = Tile<'_>> {
+    /// The first and last tile number.
+    pub(crate) fn ends(&self) -> Option<(i64, i64)> {
         let (stride, len) = (self.stride(), self.len());
-        let (mut low, mut high) = (0, len);
+        let first = self.tile(0, stride)?;
+        Some((first.number, self.tile(len.checked_sub(1)?, stride)?.number))
+    }
+
+    /// The index of the first tile from `number` on.
+    fn position(&self, number: i64, stride: usize, len: usize) -> usize {
+        let Some((_, last)) = self.ends() else { return 0 };
+        if number > last {
+            return len;
+        }
+        // Without gaps it would be here; with gaps it is later.
+        let behind = usize::try_from(last.saturating_sub(number)).unwrap_or(usize::MAX);
+        let mut low = len.saturating_sub(behind.saturating_add(1));
+        let is_before = |index: usize| self.tile(index, stride).is_some_and(|t| t.number < number);
+        let mut step = 1;
+        while low + step < len && is_before(low + step - 1) {
+            low += step;
+            step *= 2;
+        }
+        let mut high = (low + step).min(len);
         while low < high {
             let middle = low.midpoint(high);
-            if self.tile(middle, stride).is_some_and(|tile| tile.number < first) {
+            if is_before(middle) {
                 low = middle + 1;
             } else {
                 high = middle;
             }
         }
-        (low..len).filter_map(move |index| self.tile(index, stride))
+        low
+    }
+
+    /// Tiles from number `first` on and before number `end`, ascending.
+    pub(crate) fn range(&self, first: i64, end: i64) -> impl Iterator<Item = Tile<'_>> {
+        let (stride, len) = (self.stride(), self.len());
+        let from = self.position(first, stride, len);
+        (from..len)
+            .map_while(move |index| self.tile(index, stride))
+            .take_while(move |tile| tile.number < end)
+    }
+
+    /// All tiles, ascending.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Tile<'_>> {
+        self.range(i64::MIN, i64::MAX)
+    }
+
+    /// The tile of `number`.
+    pub(crate) fn find(&self, number: i64) -> Option<Tile<'_>> {
+        self.range(number, number.saturating_add(1)).next()
     }
 
     /// Where every field is in a record, the tile number first.
@@ -126,8 +171,11 @@ impl CellFields {
                 TileFieldKind::Squares => &mut found.squares,
                 TileFieldKind::Min => &mut found.min,
                 TileFieldKind::Max => &mut found.max,
+                TileFieldKind::Oldest => &mut found.oldest,
+                TileFieldKind::Newest => &mut found.newest,
                 TileFieldKind::First => &mut found.first,
                 TileFieldKind::Last => &mut found.last,
+                TileFieldKind::Summary(_) => continue,
             };
             *field = *place;
         }
@@ -150,14 +198,17 @@ impl<'a> Tile<'a> {
         }
         if needs.squares {
             let (low, high) = load_wide(self.record, fields.squares);
-            let squares = Squares { low, high };
-            into.merge(&Numbers { squares, ..Numbers::default() });
+            into.squares.add(Squares { low, high });
         }
         if needs.min {
             into.min = into.min.min(varint::unzigzag(load(self.record, fields.min)));
         }
         if needs.max {
             into.max = into.max.max(varint::unzigzag(load(self.record, fields.max)));
+        }
+        if needs.times {
+            into.oldest = into.oldest.min(varint::unzigzag(load(self.record, fields.oldest)));
+            into.newest = into.newest.max(varint::unzigzag(load(self.record, fields.newest)));
         }
     }
 
@@ -168,14 +219,20 @@ impl<'a> Tile<'a> {
         into.merge(&Edges { first, last });
     }
 
-    fn edge(&self, field: FieldAt) -> Option<Edge<'a>> {
+    /// The bytes that a field points to; `None` where it has none.
+    pub(crate) fn blob(&self, field: FieldAt) -> Option<&'a [u8]> {
         let position = usize::try_from(load(self.record, field)).ok()?.checked_sub(1)?;
         let mut rest = self.heap.get(position..)?;
+        varint::take_block(&mut rest)
+    }
+
+    fn edge(&self, field: FieldAt) -> Option<Edge<'a>> {
+        let mut rest = self.blob(field)?;
         let time = varint::unzigzag(varint::take(&mut rest)?);
         let id = varint::take_block(&mut rest)?;
         let value = match varint::take(&mut rest)? {
             0 => EdgeValue::Number(varint::unzigzag(varint::take(&mut rest)?)),
-            1 => EdgeValue::Packed(varint::take_block(&mut rest)?),
+            1 => EdgeValue::Packed(rest),
             _ => return None,
         };
         Some(Edge { time, id, value })
@@ -210,61 +267,4 @@ fn load_wide(record: &[u8], field: FieldAt) -> (u128, u64) {
 #[inline]
 fn unzigzag_wide(value: u128) -> i128 {
     (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
-}
-
-impl TileTable {
-    /// The four parts for the codec: base, widths, records without padding, heap.
-    pub(crate) fn parts(&self) -> (i64, &[u8], &[u8], &[u8]) {
-        let end = self.records.len().saturating_sub(PADDING);
-        (self.base, &self.widths, self.records.get(..end).unwrap_or(&[]), &self.heap)
-    }
-
-    /// The table of [`TileTable::parts`], checked: a field of the wrong width or an edge that points nowhere is refused.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`].
-    pub(crate) fn from_parts(
-        plan: &WindowPlan,
-        base: i64,
-        (widths, records, heap): (&[u8], &[u8], &[u8]),
-    ) -> Result<Self, Error> {
-        if records.is_empty() {
-            return Ok(Self::default());
-        }
-        let fields = plan.tile_fields();
-        let limits = fields.iter().map(|field| match field.kind {
-            TileFieldKind::Squares => 24,
-            TileFieldKind::Sum => 16,
-            _ => 8,
-        });
-        let is_wide = |(width, limit): (&u8, u8)| *width > limit;
-        if widths.len() != fields.len() + 1
-            || widths.first() == Some(&0)
-            || widths.iter().zip(std::iter::once(8).chain(limits)).any(is_wide)
-        {
-            return Err(Error::Malformed("fields of tiles"));
-        }
-        let mut table =
-            Self { base, widths: widths.into(), records: records.to_vec(), heap: heap.to_vec() };
-        if !records.len().is_multiple_of(table.stride()) {
-            return Err(Error::Malformed("length of tiles"));
-        }
-        table.records.extend_from_slice(&[0; PADDING]);
-        let numbers: Vec<_> = table.from(i64::MIN).map(|tile| tile.number).collect();
-        if numbers.len() != table.len() || !numbers.is_sorted_by(|a, b| a < b) {
-            return Err(Error::Malformed("order of tiles"));
-        }
-        let mut places = Vec::new();
-        table.places(&mut places);
-        for cell in plan.cells().iter().filter(|cell| cell.edge.is_some()) {
-            let fields = CellFields::new(cell, &places);
-            let is_lost = |tile: &Tile<'_>, field: FieldAt| {
-                load(tile.record, field) != 0 && tile.edge(field).is_none()
-            };
-            if table.from(i64::MIN).any(|t| is_lost(&t, fields.first) || is_lost(&t, fields.last)) {
-                return Err(Error::Malformed("edges of tiles"));
-            }
-        }
-        Ok(table)
-    }
 }

@@ -76,7 +76,9 @@ impl<'a> GroupMoment<'a> {
                 let starts: Vec<_> =
                     read.columns.iter().map(|column| start(&windows.plan, *column, at)).collect();
                 let since = windows.observed_since();
-                let partial = starts.iter().map(|start| *start < since).collect();
+                // A window over everything has no start before which something could be missing.
+                let is_partial = |start: &i64| *start != i64::MIN && *start < since;
+                let partial = starts.iter().map(is_partial).collect();
                 let (scratch, nothing) = (ReadScratch::default(), EntityWindows::default());
                 Kind::Windows {
                     windows,

@@ -122,6 +122,8 @@ pub struct Aggregate {
     pub filter: Option<Expr>,
     /// Once for each value of this, instead of once.
     pub by: Option<Expr>,
+    /// The type of one value: of a list's or object's members where the result is one.
+    pub element: DataType,
     /// The type of the result.
     pub output: DataType,
 }

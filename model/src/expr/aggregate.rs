@@ -63,18 +63,17 @@ impl Aggregate {
             Some(condition) => Some(boolean(condition, compiler.compile(condition, 1)?)?.expr),
             None => None,
         };
-        let output = output(function, input.as_ref()).map_err(refused)?;
-        let (by, output) = match &by {
-            None => (None, output),
+        let element = element(function, input.as_ref()).map_err(refused)?;
+        let is_text = matches!(function, AggregateFunction::LastN { .. } | AggregateFunction::TopK { .. });
+        let output = if is_text || by.is_some() { DataType::String } else { element };
+        let by = match &by {
+            None => None,
             Some(by) => {
                 let key = compiler.compile(by, 1)?;
-                (
-                    Some(group_key(function, key).map_err(|message| at(by, message))?),
-                    DataType::String,
-                )
+                Some(group_key(function, key).map_err(|message| at(by, message))?)
             }
         };
-        Ok(Self { function, input: input.map(|input| input.expr), filter, by, output })
+        Ok(Self { function, input: input.map(|input| input.expr), filter, by, element, output })
     }
 }
 
@@ -141,8 +140,8 @@ fn arguments(call: &ast::Function) -> Result<Vec<&ast::Expr>, String> {
     }
 }
 
-/// The type of the result.
-fn output(function: AggregateFunction, input: Option<&Kept>) -> Result<DataType, String> {
+/// The type of one value.
+fn element(function: AggregateFunction, input: Option<&Kept>) -> Result<DataType, String> {
     use AggregateFunction as F;
     let Some(input) = input else {
         return Ok(if function == F::Rate { DataType::F64 } else { DataType::I64 });
@@ -170,8 +169,8 @@ fn output(function: AggregateFunction, input: Option<&Kept>) -> Result<DataType,
         F::Sum | F::Cusum { .. } => needs("a number"),
         F::Min | F::Max if is_number(given) || given == DataType::Timestamp => Ok(like_input),
         F::Min | F::Max => needs("a number or timestamp"),
-        F::First | F::Last | F::Lag { .. } => Ok(like_input),
-        F::LastN { .. } | F::TopK { .. } => Ok(DataType::String),
+        F::First | F::Last | F::Lag { .. } | F::LastN { .. } => Ok(like_input),
+        F::TopK { .. } => Ok(given),
     }
 }
 

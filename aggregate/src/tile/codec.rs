@@ -1,0 +1,86 @@
+//! A table as bytes, and back with every field checked.
+
+use super::{CellFields, TileTable};
+use crate::{
+    Error,
+    plan::{TileFieldKind, WindowPlan},
+    summary::SummaryState,
+};
+
+/// The four parts of a table: base, widths, records without padding, heap.
+pub(crate) type Parts<'a> = (i64, &'a [u8], &'a [u8], &'a [u8]);
+
+impl TileTable {
+    /// What the codec writes.
+    pub(crate) fn parts(&self) -> Parts<'_> {
+        let end = self.records.len().saturating_sub(super::PADDING);
+        (self.base, &self.widths, self.records.get(..end).unwrap_or(&[]), &self.heap)
+    }
+
+    /// The table of [`TileTable::parts`], checked: a field of the wrong width or a blob that is none is refused.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub(crate) fn from_parts(
+        plan: &WindowPlan,
+        (base, widths, records, heap): Parts<'_>,
+    ) -> Result<Self, Error> {
+        if records.is_empty() {
+            return Ok(Self::default());
+        }
+        let fields = plan.tile_fields();
+        let limits = fields.iter().map(|field| match field.kind {
+            TileFieldKind::Squares => 24,
+            TileFieldKind::Sum => 16,
+            _ => 8,
+        });
+        let is_wide = |(width, limit): (&u8, u8)| *width > limit;
+        if widths.len() != fields.len() + 1
+            || widths.first() == Some(&0)
+            || widths.iter().zip(std::iter::once(8).chain(limits)).any(is_wide)
+        {
+            return Err(Error::Malformed("fields of tiles"));
+        }
+        let (widths, heap) = (widths.into(), heap.to_vec());
+        let mut table = Self { base, widths, records: records.to_vec(), heap, garbage: 0 };
+        if !records.len().is_multiple_of(table.stride()) {
+            return Err(Error::Malformed("length of tiles"));
+        }
+        table.records.extend_from_slice(&[0; super::PADDING]);
+        let (stride, len) = (table.stride(), table.len());
+        let numbers: Vec<_> =
+            (0..len).filter_map(|index| Some(table.tile(index, stride)?.number)).collect();
+        if numbers.len() != len || !numbers.is_sorted_by(|a, b| a < b) {
+            return Err(Error::Malformed("order of tiles"));
+        }
+        table.check_blobs(plan)?;
+        Ok(table)
+    }
+
+    fn check_blobs(&self, plan: &WindowPlan) -> Result<(), Error> {
+        let mut places = Vec::new();
+        self.places(&mut places);
+        let (stride, len) = (self.stride(), self.len());
+        for tile in (0..len).filter_map(|index| self.tile(index, stride)) {
+            for cell in plan.cells().iter().filter(|cell| cell.edge.is_some()) {
+                let fields = CellFields::new(cell, &places);
+                for field in [fields.first, fields.last] {
+                    if super::load(tile.record, field) != 0 && tile.edge(field).is_none() {
+                        return Err(Error::Malformed("edges of tiles"));
+                    }
+                }
+            }
+            for summary in plan.summaries() {
+                let place = places.get(summary.tile_field + 1).copied().unwrap_or_default();
+                let is_valid = match tile.blob(place) {
+                    Some(blob) => SummaryState::new(summary.kind).merge_bytes(blob).is_some(),
+                    None => super::load(tile.record, place) == 0,
+                };
+                if !is_valid {
+                    return Err(Error::Malformed("summaries of tiles"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
