@@ -12,7 +12,7 @@
 use model::limits::DISTINCT_EXACT_MAX;
 
 use super::{
-    estimate::{RankCounts, estimate_counts},
+    estimate::RankCounts,
     group::{Group, REGISTERS},
     state::DistinctState,
     token,
@@ -81,7 +81,7 @@ impl Counter {
         for window in &self.windows {
             let count = match window.exact {
                 Some(count) => i64::try_from(count).unwrap_or(i64::MAX),
-                None => estimates.next().map_or(0, estimate_counts),
+                None => estimates.next().map_or(0, RankCounts::estimate),
             };
             if let Some(out) = out.get_mut(window.place) {
                 *out = count;
@@ -173,12 +173,11 @@ impl Counter {
         let estimated = self.windows.iter().filter(|window| window.exact.is_none()).count();
         let mut rank_counts = std::mem::take(&mut self.rank_counts);
         rank_counts.clear();
-        rank_counts.resize(estimated, [0; _]);
+        rank_counts.resize(estimated, RankCounts::NONE);
         if estimated > 0 {
             self.sweep(state, |_, window, registers| {
-                let Some(counts) = rank_counts.get_mut(window) else { return };
-                for rank in registers {
-                    counts[usize::from(rank & token::RANK_MAX)] += 1;
+                if let Some(counts) = rank_counts.get_mut(window) {
+                    counts.add(registers);
                 }
             });
         }

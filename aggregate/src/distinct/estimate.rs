@@ -8,7 +8,36 @@
 const RANK_MAX: usize = 63;
 
 /// How many registers have each rank.
-pub(crate) type RankCounts = [u32; RANK_MAX + 1];
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RankCounts {
+    /// Four that are to be added up: most registers have one of a few ranks, and a processor waits for a count that it has
+    /// just written.
+    parts: [[u32; RANK_MAX + 1]; 4],
+}
+
+impl RankCounts {
+    pub(crate) const NONE: Self = Self { parts: [[0; RANK_MAX + 1]; 4] };
+
+    /// Counts ranks up to 63, as many as a multiple of 4.
+    #[inline]
+    pub(crate) fn add<const N: usize>(&mut self, registers: &[u8; N]) {
+        for four in registers.as_chunks::<4>().0 {
+            for (part, rank) in self.parts.iter_mut().zip(four) {
+                part[usize::from(*rank) & RANK_MAX] += 1;
+            }
+        }
+    }
+
+    /// The estimate for the registers.
+    pub(crate) fn estimate(&self) -> i64 {
+        let [a, b, c, d] = &self.parts;
+        let mut counts = *a;
+        for (((count, b), c), d) in counts.iter_mut().zip(b).zip(c).zip(d) {
+            *count += b + c + d;
+        }
+        estimate_counts(&counts)
+    }
+}
 
 /// The estimate for `registers`, rounded to the nearest whole number.
 pub(crate) fn estimate(registers: &[u8]) -> i64 {
@@ -22,7 +51,7 @@ pub(crate) fn estimate(registers: &[u8]) -> i64 {
 }
 
 /// The estimate for registers of which each rank is counted, those of rank 0 included.
-pub(crate) fn estimate_counts(counts: &RankCounts) -> i64 {
+fn estimate_counts(counts: &[u32; RANK_MAX + 1]) -> i64 {
     let m = f64::from(counts.iter().sum::<u32>());
     let [empty, middle @ .., full] = *counts;
     let mut z = m * tau(1.0 - f64::from(full) / m);

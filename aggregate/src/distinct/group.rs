@@ -24,7 +24,7 @@ const DISTANCE_SHIFT: u32 = 2 * FIELD_BITS;
 const NEAR_BITS: u32 = u16::BITS - DISTANCE_SHIFT;
 const GAP_MAX: u64 = (1 << (u16::BITS - FIELD_BITS)) - 1;
 /// Room that a list is left with when it was full, at least.
-const ROOM_MIN: usize = 4;
+const ROOM_MIN: usize = 8;
 
 /// A rank that a register reached in a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,34 +101,21 @@ impl Group {
     #[inline]
     fn append(&mut self, mark: Mark) {
         let distance = mark.tile.abs_diff(self.newest);
-        let mut gap = distance >> NEAR_BITS;
-        while gap > 0 {
-            let part = gap.min(GAP_MAX);
-            self.words.push(low_word(part << FIELD_BITS));
-            gap -= part;
-        }
-        let near = low_word(distance) << DISTANCE_SHIFT;
-        self.words.push(near | u16::from(mark.register) << FIELD_BITS | u16::from(mark.rank));
+        push_gaps(&mut self.words, distance);
+        self.words.push(low_word(distance) << DISTANCE_SHIFT | word(mark.register, mark.rank));
         self.newest = mark.tile;
     }
 
     #[cold]
     fn insert_late(&mut self, mark: Mark, floor: i64) {
+        let is_newer = |known: &Mark| known.tile >= mark.tile;
         let outranks = |known: Mark| known.register == mark.register && known.rank >= mark.rank;
-        if self.marks().take_while(|known| known.tile >= mark.tile).any(outranks) {
+        if self.marks().take_while(is_newer).any(outranks) {
             return;
         }
-        let newer = self.marks().take_while(|known| known.tile >= mark.tile);
-        let older = self.marks().skip_while(|known| known.tile >= mark.tile);
-        let kept = frontier(newer.chain([mark]).chain(older), floor);
-        self.rebuild(&kept);
-    }
-
-    /// Drops what is useless, and makes room if that was little.
-    #[cold]
-    fn compact(&mut self, floor: i64) {
-        let kept = frontier(self.marks(), floor);
-        self.rebuild(&kept);
+        let (newer, older) = (self.marks().take_while(is_newer), self.marks().skip_while(is_newer));
+        let marks: Vec<_> = newer.chain([mark]).chain(older).collect();
+        self.rebuild(&marks, floor);
     }
 
     /// Adds the marks of another group.
@@ -139,35 +126,74 @@ impl Group {
             (Some(_), _) => a.next(),
             (None, _) => b.next(),
         });
-        let kept = frontier(both, floor);
-        self.rebuild(&kept);
+        let marks: Vec<_> = both.collect();
+        self.rebuild(&marks, floor);
     }
 
     /// Forgets what is before `floor`.
     pub(crate) fn forget_before(&mut self, floor: i64) {
-        let oldest = self.marks().last();
-        if oldest.is_some_and(|oldest| oldest.tile < floor) {
+        if self.words(floor).1.len() < self.words.len() {
             self.compact(floor);
         }
     }
 
-    /// Holds `kept`, newest first, and room for a quarter more.
-    fn rebuild(&mut self, kept: &[Mark]) {
+    /// Holds what of `marks`, newest first, is of use.
+    fn rebuild(&mut self, marks: &[Mark], floor: i64) {
         self.words.clear();
-        let Some(oldest) = kept.last() else {
-            self.words.shrink_to_fit();
-            return;
-        };
-        self.newest = oldest.tile;
-        for mark in kept.iter().rev() {
-            self.append(*mark);
+        self.newest = marks.last().map_or(floor, |oldest| oldest.tile);
+        marks.iter().rev().for_each(|mark| self.append(*mark));
+        self.compact(floor);
+    }
+
+    /// Keeps the frontier, back to `floor`, and leaves room for a quarter more.
+    #[cold]
+    fn compact(&mut self, floor: i64) {
+        let mut ranks = [0_u8; REGISTERS];
+        // Where each register was raised last.
+        let mut places = [0_usize; REGISTERS];
+        // From the newest on: a mark, then the gap to the next older one.
+        let mut kept: Vec<u16> = Vec::with_capacity(self.words.len());
+        let (mut newest, mut tile, mut tile_start) = (floor, floor, 0);
+        for mark in self.marks().take_while(|mark| mark.tile >= floor) {
+            let register = usize::from(mark.register) % REGISTERS;
+            if mark.rank <= ranks[register] {
+                continue;
+            }
+            let is_first_of_tile = ranks[register] == 0 || places[register] < tile_start || mark.tile != tile;
+            ranks[register] = mark.rank;
+            if !is_first_of_tile {
+                // What stands there was of this tile, and outranked.
+                if let Some(known) = kept.get_mut(places[register]) {
+                    *known = *known & !FIELD | u16::from(mark.rank);
+                }
+                continue;
+            }
+            match kept.last_mut() {
+                Some(last) => {
+                    let distance = tile.abs_diff(mark.tile);
+                    *last |= low_word(distance) << DISTANCE_SHIFT;
+                    push_gaps(&mut kept, distance);
+                }
+                None => newest = mark.tile,
+            }
+            tile_start = if mark.tile == tile { tile_start } else { kept.len() };
+            tile = mark.tile;
+            places[register] = kept.len();
+            kept.push(word(mark.register, mark.rank));
         }
-        let room = (self.words.len() / 4).max(ROOM_MIN);
-        let wanted = self.words.len() + room;
-        if self.words.capacity() < wanted {
+        self.newest = newest;
+        self.words.clear();
+        self.words.extend(kept.iter().rev());
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
+        let used = self.words.len();
+        let room = if used == 0 { 0 } else { (used / 4).max(ROOM_MIN) };
+        if self.words.capacity() < used + room {
             self.words.reserve_exact(room);
-        } else if self.words.capacity() > 2 * wanted {
-            self.words.shrink_to(wanted);
+        } else if self.words.capacity() > 2 * (used + room) {
+            self.words.shrink_to(used + room);
         }
     }
 
@@ -189,14 +215,12 @@ impl Group {
             }
             while tile >= *start {
                 let Some(word) = words.next() else { break };
+                // No branch tells gaps from marks: where they alternate, it would be taken wrongly half of the time. A gap's
+                // rank of 0 raises nothing.
                 let rank = low_byte(word & FIELD);
-                if rank == 0 {
-                    tile -= gap(*word);
-                    continue;
-                }
                 let register = &mut registers[usize::from(register(*word))];
                 *register = rank.max(*register);
-                tile -= near(*word);
+                tile -= if rank == 0 { gap(*word) } else { near(*word) };
             }
             take(window, &registers);
         }
@@ -234,23 +258,21 @@ impl Iterator for Marks<'_> {
     }
 }
 
-/// What of `marks`, newest first, is at or after `floor` and not outranked by an equally new or newer mark of its register.
-fn frontier(marks: impl Iterator<Item = Mark>, floor: i64) -> Vec<Mark> {
-    let mut kept: Vec<Mark> = Vec::with_capacity(marks.size_hint().1.unwrap_or(0));
-    // Where the last kept mark of each register is, plus one.
-    let mut places = [0_usize; REGISTERS];
-    for mark in marks.take_while(|mark| mark.tile >= floor) {
-        let place = &mut places[usize::from(mark.register) % REGISTERS];
-        match place.checked_sub(1).and_then(|place| kept.get_mut(place)) {
-            Some(last) if last.rank >= mark.rank => {}
-            Some(last) if last.tile == mark.tile => last.rank = mark.rank,
-            _ => {
-                kept.push(mark);
-                *place = kept.len();
-            }
-        }
+/// Appends the gaps that a distance takes beyond what a mark holds of it.
+#[inline]
+fn push_gaps(words: &mut Vec<u16>, distance: u64) {
+    let mut gap = distance >> NEAR_BITS;
+    while gap > 0 {
+        let part = gap.min(GAP_MAX);
+        words.push(low_word(part << FIELD_BITS));
+        gap -= part;
     }
-    kept
+}
+
+/// A mark of a distance of 0.
+#[inline]
+fn word(register: u8, rank: u8) -> u16 {
+    u16::from(register) << FIELD_BITS | u16::from(rank)
 }
 
 /// The register of a mark.

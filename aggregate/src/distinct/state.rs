@@ -164,7 +164,7 @@ impl DistinctState {
     /// Of a full list.
     #[cold]
     fn make_room(&mut self) {
-        self.forget();
+        self.forget_tokens();
         // A little room would be gone at once, and paid for again.
         if self.list.len() > TOKENS_MAX * 3 / 4 {
             self.begin_groups();
@@ -175,15 +175,19 @@ impl DistinctState {
     /// Drops what is before the floor.
     #[cold]
     fn forget(&mut self) {
+        self.forget_tokens();
+        for group in &mut self.groups {
+            group.forget_before(self.floor);
+        }
+        self.oldest = if self.is_empty() { i64::MAX } else { self.oldest.max(self.floor) };
+    }
+
+    fn forget_tokens(&mut self) {
         self.list.forget_before(self.floor);
         if self.list.complete_from() <= self.floor {
             // Registers would only repeat the list.
             self.groups = Vec::new();
             self.list.become_complete();
         }
-        for group in &mut self.groups {
-            group.forget_before(self.floor);
-        }
-        self.oldest = if self.is_empty() { i64::MAX } else { self.oldest.max(self.floor) };
     }
 }
