@@ -75,6 +75,17 @@ impl Wide {
         Self(product)
     }
 
+    /// The sum; the caller knows that it is below 2^512.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        let mut sum = self.0;
+        let mut carry = 0;
+        for (limb, addend) in sum.iter_mut().zip(&other.0) {
+            (*limb, carry) = halves(u128::from(*limb) + u128::from(*addend) + u128::from(carry));
+        }
+        debug_assert_eq!(carry, 0, "a sum passes 512 bits");
+        Self(sum)
+    }
+
     /// The difference, or 0 where that would be negative.
     pub(crate) fn minus(&self, other: &Self) -> Self {
         let mut difference = self.0;
@@ -288,6 +299,7 @@ mod tests {
         for _ in 0..50_000 {
             let (a, b) = (random(&mut prng, 256), random(&mut prng, 256));
             assert_eq!(big(&a.times(&b)), big(&a) * big(&b));
+            assert_eq!(big(&a.plus(&b)), big(&a) + big(&b));
             assert_eq!(big(&a).bits(), u64::from(a.bits()));
             let (large, small) = if big(&a) < big(&b) { (b, a) } else { (a, b) };
             assert_eq!(big(&large.minus(&small)), big(&large) - big(&small));
