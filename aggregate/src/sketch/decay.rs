@@ -354,6 +354,15 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_as_documented() {
+        // Of −1 in epoch 3 and twice 2 in epoch 1, all of weight 2^32.
+        let newest = [6, 5, 0, 0, 0, 0, 0xff, 5, 0, 0, 0, 0, 1];
+        let other = [2, 5, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 2];
+        let events = [(1_000, 2), (3_000, -1), (1_000, 2)];
+        assert_eq!(write(1_000, &events, &[]), [newest, other].concat());
+    }
+
+    #[test]
     fn no_bytes_do_harm() {
         let mut prng = Prng::stream(laws::seed(), "bytes of decay");
         let valid = [0, 1, 100].map(|count| write(1_000, &events(&mut prng, count, 9_000), &[]));

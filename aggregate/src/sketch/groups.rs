@@ -245,6 +245,14 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_as_documented() {
+        let events = [("b", Some(5)), ("a", Some(-1)), ("a", Some(3)), ("c", None)];
+        let events = events.map(|(key, number)| (key.into(), number));
+        let (a, b, c) = ([1, b'a', 5, 1, 4, 1, 2], [1, b'b', 3, 10], [1, b'c', 2]);
+        assert_eq!(write(&events, &[]), [&[0][..], &a, &b, &c].concat());
+    }
+
+    #[test]
     fn no_bytes_do_harm() {
         let mut prng = Prng::stream(laws::seed(), "bytes of groups");
         let valid = [(1, 1), (40, 10), (300, 200)]

@@ -22,3 +22,4 @@ mod int192;
 mod laws;
 pub(crate) mod newest;
 pub(crate) mod quantile;
+pub(crate) mod top_k;

@@ -221,6 +221,16 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_as_documented() {
+        let edge = |time, value| Edge { time, id: b"id", value };
+        let packed = edge(100, EdgeValue::Packed(b"v"));
+        let number = edge(90, EdgeValue::Number(-2));
+        let first = [200, 1, 5, b'i', b'd', 1, b'v'];
+        let second = [10, 4, b'i', b'd', 3];
+        assert_eq!(write(9, &[number, packed], &[]), [&first[..], &second].concat());
+    }
+
+    #[test]
     fn no_bytes_do_harm() {
         let mut prng = Prng::stream(laws::seed(), "bytes of newest");
         let valid =

@@ -371,6 +371,12 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_as_documented() {
+        // Bins −1 (of −1), 0, 1 twice (of 1), and 36 (of 2).
+        assert_eq!(write(&[2, 1, 0, -1, 1], &[]), [2, 2, 3, 0, 70]);
+    }
+
+    #[test]
     fn no_bytes_do_harm() {
         let mut prng = Prng::stream(laws::seed(), "numbers");
         let valid = [0, 1, 5, 300].map(|count| write(&numbers(&mut prng, count), &[]));
