@@ -1,8 +1,11 @@
 //! Expressions from their text to their value: every function with its edges, the bits of floats, the error against
 //! arithmetic of 256 bits, and random expressions against an evaluator that knows nothing of plans.
 
+mod differential;
 mod floats;
 mod functions;
+mod generate;
+mod naive;
 mod oracle;
 
 use aggregate::expr::{EvalError, evaluate};
@@ -10,6 +13,11 @@ use model::{
     expr::{Expr, Scope},
     value::{DataType, Value, ValueRef},
 };
+
+/// The seed of a test: `default`, or what LARDER_SEED says. Failures name it.
+fn seed(default: u64) -> u64 {
+    std::env::var("LARDER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(default)
+}
 
 /// An expression over named inputs of known types.
 struct Compiled {
