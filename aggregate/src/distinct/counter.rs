@@ -114,7 +114,11 @@ impl Counter {
     fn lay_out(&mut self, first_tiles: &[i64]) {
         let windows = first_tiles.iter().enumerate();
         self.windows.clear();
-        self.windows.extend(windows.map(|(place, start)| Window { start: *start, place, exact: None }));
+        self.windows.extend(windows.map(|(place, start)| Window {
+            start: *start,
+            place,
+            exact: None,
+        }));
         self.windows.sort_unstable_by_key(|window| std::cmp::Reverse(window.start));
     }
 
@@ -133,7 +137,8 @@ impl Counter {
             self.slot_raw(candidates);
             self.add_unlisted(state, candidates);
         }
-        let too_many = |window: &&mut Window| window.exact.is_some_and(|count| count > DISTINCT_EXACT_MAX);
+        let too_many =
+            |window: &&mut Window| window.exact.is_some_and(|count| count > DISTINCT_EXACT_MAX);
         self.windows.iter_mut().filter(too_many).for_each(|window| window.exact = None);
     }
 

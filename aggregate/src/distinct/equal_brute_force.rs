@@ -27,8 +27,12 @@ impl Oracle {
     }
 
     fn count(&self, precision: u8, first: i64) -> i64 {
-        let inside: Vec<u32> =
-            self.newest.iter().filter(|(_, tile)| **tile >= first).map(|(token, _)| *token).collect();
+        let inside: Vec<u32> = self
+            .newest
+            .iter()
+            .filter(|(_, tile)| **tile >= first)
+            .map(|(token, _)| *token)
+            .collect();
         let dense: Vec<_> = self.dense.iter().filter(|(tile, _)| *tile >= first).collect();
         if inside.len() <= DISTINCT_EXACT_MAX && dense.is_empty() {
             return i64::try_from(inside.len()).expect("few");
@@ -80,7 +84,8 @@ fn check(
     let mut counts = Vec::new();
     for together in starts.chunks(5) {
         counter.counts(state, together, &mut counts);
-        let expected: Vec<_> = together.iter().map(|start| whole.count(precision, *start)).collect();
+        let expected: Vec<_> =
+            together.iter().map(|start| whole.count(precision, *start)).collect();
         assert_eq!(counts, expected, "windows from {together:?}; {context}");
         if let WindowSet::Registers(registers) = counter.set(state, together[0]) {
             assert_eq!(estimate(&registers), expected[0], "{context}");
@@ -119,7 +124,8 @@ fn history(seed: u64) {
         }
         if random.chance(0.0005) {
             let (from, to) = (index(&mut random, 3), index(&mut random, 3));
-            let from = if from == to { DistinctState::new(precision) } else { states[from].clone() };
+            let from =
+                if from == to { DistinctState::new(precision) } else { states[from].clone() };
             states[to].merge(&from);
         }
         if random.chance(0.001) {
@@ -275,44 +281,6 @@ fn damage_is_refused_or_harmless() {
             let mut bytes = Vec::new();
             read.write(&mut bytes);
             assert!(DistinctState::read(10, &bytes).is_some(), "LARDER_SEED={seed}");
-        }
-    }
-}
-
-#[test]
-#[ignore = "measures"]
-fn nanoseconds() {
-    use stdx::clock::Clock;
-    let clock = stdx::clock::SystemClock::new();
-    let ns = |clock: &stdx::clock::SystemClock| clock.mono_ns();
-    for precision in [12, 14] {
-        for n in [100_i64, 1000, 10_000, 100_000, 1_000_000] {
-            let mut random = Prng::new(5);
-            let tokens: Vec<u32> = (0..n).map(|_| token_of(&mut random)).collect();
-            let mut state = DistinctState::new(precision);
-            let a = ns(&clock);
-            for (i, t) in tokens.iter().enumerate() {
-                state.insert(i as i64 * 720 / n, *t);
-            }
-            let b = ns(&clock);
-            let insert = (b - a) as i64 / n;
-            let raw: Vec<_> = (0..200).map(|i| (719_i64, token_of(&mut random) + i - i)).collect();
-            let mut counter = Counter::default();
-            let mut out = Vec::new();
-            let mut time = |starts: &[i64], raw: &[(i64, u32)]| {
-                let mut best = u64::MAX;
-                for _ in 0..30 {
-                    let a = ns(&clock);
-                    for _ in 0..20 {
-                        counter.reset(precision);
-                        raw.iter().for_each(|(a, b)| counter.raw(*a, *b));
-                        counter.counts(Some(&state), starts, &mut out);
-                    }
-                    best = best.min((ns(&clock) - a) / 20);
-                }
-                best
-            };
-            println!("p {precision} n {n} insert {insert} bytes {}; read 30d {}; 1d+7d+30d {}, 1h {}, 1h..1d {}; all 4 raw200 {}", state.bytes(), time(&[0], &[]), time(&[0, 720-168, 720-24], &[]), time(&[719], &[]), time(&[719, 720-24], &[]), time(&[0,720-168,720-24,719], &raw));
         }
     }
 }

@@ -159,7 +159,8 @@ impl Group {
             if mark.rank <= ranks[register] {
                 continue;
             }
-            let is_first_of_tile = ranks[register] == 0 || places[register] < tile_start || mark.tile != tile;
+            let is_first_of_tile =
+                ranks[register] == 0 || places[register] < tile_start || mark.tile != tile;
             ranks[register] = mark.rank;
             if !is_first_of_tile {
                 // What stands there was of this tile, and outranked.

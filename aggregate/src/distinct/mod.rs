@@ -8,22 +8,24 @@
 //! **What is answered** is decided by the window alone, so that no layout shows: up to 512 distinct tokens in the window, their
 //! exact number; above it, the estimate on the registers of the window.
 
+#[cfg(test)]
+mod accuracy;
 #[cfg_attr(not(test), expect(dead_code, reason = "reads move from `count` to it"))]
 pub(crate) mod codec;
 pub(crate) mod count;
 #[cfg_attr(not(test), expect(dead_code, reason = "reads move from `count` to it"))]
 pub(crate) mod counter;
+#[cfg_attr(not(test), expect(dead_code, reason = "served once reads count with `counter`"))]
+pub(crate) mod datasketches;
 #[cfg(test)]
 mod equal_brute_force;
 pub(crate) mod estimate;
-#[cfg_attr(not(test), expect(dead_code, reason = "folds move from `sliding` to it"))]
 pub(crate) mod group;
 pub(crate) mod newest;
 pub(crate) mod sliding;
 #[cfg_attr(not(test), expect(dead_code, reason = "folds move from `Distinct` to it"))]
 pub(crate) mod state;
 pub(crate) mod token;
-#[cfg_attr(not(test), expect(dead_code, reason = "folds move from `newest` to it"))]
 pub(crate) mod token_list;
 
 use newest::NEWEST_MAX;

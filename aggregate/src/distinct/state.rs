@@ -140,7 +140,7 @@ impl DistinctState {
 
     #[inline]
     fn insert_mark(&mut self, tile: i64, slot: usize, rank: u8) {
-        let register = (slot % group::REGISTERS).to_le_bytes()[0];
+        let register = u8::try_from(slot % group::REGISTERS).unwrap_or(0);
         if let Some(group) = self.groups.get_mut(slot / group::REGISTERS) {
             group.insert(Mark { tile, register, rank }, self.floor);
         }

@@ -53,7 +53,9 @@ impl TokenList {
 
     /// Tokens in ascending order with the newest tile of each.
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (u32, i64)> {
-        self.entries.iter().map(|entry| (token_of(*entry), self.base + i64::from(offset_of(*entry))))
+        self.entries
+            .iter()
+            .map(|entry| (token_of(*entry), self.base + i64::from(offset_of(*entry))))
     }
 
     /// How many tokens are at or after `tile`.
