@@ -63,7 +63,7 @@ fn errors_are_within_theory() {
 }
 
 #[test]
-#[ignore = "minutes: `cargo test --release -p larder-aggregate accuracy -- --ignored --nocapture`"]
+#[ignore = "minutes: `cargo test --release -p larder-aggregate --lib accuracy -- --ignored --nocapture`"]
 fn errors_are_within_theory_to_ten_million() {
     let sizes = [10, 100, 512, 1000, 10_000, 100_000, 1_000_000];
     for precision in [12, 14] {

@@ -122,7 +122,7 @@ impl Counter {
         self.windows.sort_unstable_by_key(|window| std::cmp::Reverse(window.start));
     }
 
-    /// Decides for each window whether it is counted exactly, and counts it. Windows that are come before those that are not.
+    /// Decides for each window whether it is counted exactly, and counts it. Those that are come before those that are not.
     fn count_exactly(&mut self, state: Option<&DistinctState>) {
         let complete_from = state.map_or(i64::MIN, |state| state.list.complete_from());
         for window in self.windows.iter_mut().take_while(|window| window.start >= complete_from) {

@@ -2,15 +2,16 @@
 //! theirs can be read in. Tokens are their coupons and registers are theirs, so unions count no value twice.
 //!
 //! ```text
-//! byte    0              1        2       3     4           5       6              7
-//!         preamble words version  family  lgK   lg of room  flags   tokens | min   mode, 2 bits | type << 2
-//! LIST    2              1        7       p     3           …       tokens         then tokens, u32 each
-//! SET     3              1        7       p     5 to p − 3  …       0              u32 tokens | tokens
-//! HLL     10             1        7       p     …           …       cur_min        hip, kxq0, kxq1 f64 | at min, aux u32 | registers
+//! byte  0               1        2       3    4            5      6                7
+//!       preamble words  version  family  lgK  lg of room   flags  number, minimum  mode, 2 bits | type << 2
+//! LIST  2               1        7       p    3            …      tokens           …   then tokens, u32 each
+//! SET   3               1        7       p    5 to p − 3   …      0                …   then u32 number | tokens
+//! HLL   10              1        7       p    …            …      cur_min          …   then hip, kxq0, kxq1 f64
+//!                                                               | registers at minimum, auxiliary tokens u32 | registers
 //! ```
 //!
 //! Registers: HLL_8 a byte each; HLL_6 six bits each, lowest first; HLL_4 four bits above `cur_min`, lowest first, where 15
-//! stands for a token in the auxiliary list behind them. Layout after datasketches-java `PreambleUtil` and `HeapAuxHashMap`.
+//! stands for a token in the auxiliary list behind them. Tested against the project's own Rust implementation.
 
 use super::{counter::WindowSet, token};
 use stdx::cursor::{OutOfBytes, Reader, Writer};

@@ -198,8 +198,8 @@ impl Group {
         }
     }
 
-    /// The registers of several windows in one pass: of each, by descending start in `starts`, what `seeds` holds for it and
-    /// for those before it is raised by the marks inside, and handed to `take`.
+    /// The registers of several windows in one pass: of each, by descending start in `starts`, what `seeds` holds for it
+    /// and for those before it is raised by the marks inside, and handed to `take`.
     #[inline]
     pub(crate) fn sweep(
         &self,
@@ -216,8 +216,8 @@ impl Group {
             }
             while tile >= *start {
                 let Some(word) = words.next() else { break };
-                // No branch tells gaps from marks: where they alternate, it would be taken wrongly half of the time. A gap's
-                // rank of 0 raises nothing.
+                // No branch tells gaps from marks: where they alternate, it would be mispredicted half of the time. A
+                // gap's rank of 0 raises nothing.
                 let rank = low_byte(word & FIELD);
                 let register = &mut registers[usize::from(register(*word))];
                 *register = rank.max(*register);

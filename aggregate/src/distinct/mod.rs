@@ -1,12 +1,15 @@
 //! Approximate distinct counts over sliding windows.
 //!
 //! ```text
-//! token      32 bits of a value                        newest     the 513 tokens with the newest tiles
-//! sliding    registers of every window, once 513 live  estimate   from registers to a count
+//! token         32 bits of a value                   state        folded tokens: a list, then registers beside it
+//! token_list    tokens with their newest tiles       counter      the counts of all windows of a read
+//! group         64 registers of every window         estimate     from registers to a count
+//! codec         a state as bytes                     datasketches one window's set, out and in
 //! ```
 //!
-//! **What is answered** is decided by the window alone, so that no layout shows: up to 512 distinct tokens in the window, their
-//! exact number; above it, the estimate on the registers of the window.
+//! **What is answered** is decided by the window alone, so that no layout shows: up to 512 distinct tokens in the window,
+//! their exact number; above it, the estimate on the registers of the window. A window that includes an imported sketch of
+//! registers, whose tokens nobody knows, is always estimated.
 
 #[cfg(test)]
 mod accuracy;

@@ -1,12 +1,13 @@
-//! The folded tokens of one cell on one level: a list while they are few, a sliding HyperLogLog beside it when they are many.
+//! The folded tokens of one cell on one level: a list while they are few, with a sliding HyperLogLog beside it once they are
+//! many.
 //!
 //! ```text
 //! list      at most 1,023 tokens, each with its newest tile      alone: every token is in it
 //! groups    the registers of every window, 64 to a group         none while the list is complete
 //! ```
 //!
-//! In-place and commutative: tiles come in any order. Whoever reads decides by the window alone (see [`super`]), so it never
-//! shows whether a token is listed, in a register, or both.
+//! In place and commutative: tiles come in any order. Reads decide by the window alone (see [`super`]), so it never shows
+//! whether a token is listed, in a register, or both.
 
 use super::{
     group::{self, Group, Mark},
@@ -68,8 +69,8 @@ impl DistinctState {
     }
 
     /// Raises registers, one rank each, as if tokens that have them had been seen in a tile. Since nobody knows how many
-    /// tokens that were, every window that includes the tile is answered by the estimator, however few it may hold. Registers
-    /// that are all 0 are those of no token, and change nothing.
+    /// tokens that were, every window that includes the tile is answered by the estimator, however few it may hold.
+    /// Registers that are all 0 are those of no token, and change nothing.
     pub(crate) fn insert_registers(&mut self, tile: i64, registers: &[u8]) {
         if registers.iter().all(|rank| *rank == 0) || !self.note_tile(tile) {
             return;

@@ -1,10 +1,10 @@
 //! Tokens with the newest tile of each: all of them while they are few, later only the newest ones.
 //!
 //! A list is *complete from* a tile: it holds every token whose newest tile is at or after it, and none that is older. So
-//! the tokens of a window that starts there or later are all listed. When a list is full, it is cut at the tile of its 513th
-//! newest token, that tile with all its tokens included: what a window before the cut holds is more than is answered exactly.
-//! A token's tile only grows, and with it the number of tokens at or after a tile, so this stays true, and no trace is left of
-//! when the list was cut.
+//! the tokens of a window that starts there or later are all listed. When a list is full, the tile of its 513th newest token
+//! goes, with all tokens of that tile and of those before: a window that reaches back to it holds more tokens than are
+//! counted exactly. A token's tile only grows, and with it the number of tokens at or after a tile, so this stays true, and
+//! no trace is left of when the list was cut.
 //!
 //! ```text
 //! entry   token, high 32 bits | tile − base, low 32 bits       sorted, each token once
