@@ -1,11 +1,12 @@
 //! Functions of numbers: logarithm, powers and roots of floats, rounding of exact numbers and floats.
 //!
 //! `f64::ln`, `exp` and `powf` of the standard library are those of the machine's C library and differ in the last bit from
-//! one to the next. Here they come from the `libm` crate: FreeBSD's msun in Rust, below 1 ulp (log, exp) and 0.7 ulp (pow)
-//! off, made of nothing but additions, multiplications and divisions that IEEE 754 rounds correctly. Its feature `arch`
-//! would replace square root and fused multiply-add only, which are exact by definition, and is off. The version is
-//! pinned: another one may give other bits, which the golden tests in `tests/expressions` would show. `f64::sqrt`,
-//! `floor`, `ceil` and `round_ties_even` are exact everywhere.
+//! one to the next. Here they come from the `libm` crate, which the Rust project maintains: FreeBSD's msun in Rust, below
+//! 1 ulp (log, exp) and 0.7 ulp (pow) off, made of nothing but additions, multiplications and divisions that IEEE 754
+//! rounds correctly. Its feature `arch` is off; were another package to switch it on, it would replace square root and
+//! fused multiply-add only, which are exact by definition. (x86 without SSE2 is left out: its floats are not IEEE 754's.)
+//! The version is pinned: another one may give other bits, which the golden tests in `tests/expressions` would show.
+//! `f64::sqrt`, `floor`, `ceil` and `round_ties_even` are exact everywhere.
 
 use super::{DomainError, number::power_of_ten};
 

@@ -1,5 +1,7 @@
 //! Functions of strings: patterns of `like`.
 
+use model::expr::Function;
+
 use super::DomainError;
 
 /// `text like pattern`: `%` stands for any characters, `_` for one, `\` takes the next character as it is.
@@ -7,7 +9,7 @@ use super::DomainError;
 /// Greedy, with one place to come back to, after the last `%`: what an earlier `%` took never needs to change, since the
 /// last one can take the rest. No recursion; at worst every place of the text is tried against what follows that `%`.
 pub(super) fn like(text: &str, pattern: &str, ignores_case: bool) -> Result<bool, DomainError> {
-    if pattern.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1 {
+    if Function::ends_in_escape(pattern) {
         return Err(DomainError::Escape);
     }
     let is_same = |a: char, b: char| a == b || (ignores_case && a.eq_ignore_ascii_case(&b));

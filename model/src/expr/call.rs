@@ -162,18 +162,13 @@ impl Compiler<'_> {
         let compiled = string(name, self.compile(pattern, depth)?);
         let compiled = compiled.map_err(|message| at(pattern, message))?;
         if let Node::Literal(Some(Value::String(constant))) = &compiled.expr.node
-            && ends_in_escape(constant)
+            && Function::ends_in_escape(constant)
         {
             let message = format!("the pattern of {name} ends in its escape \\; write \\\\");
             return Err(at(pattern, message));
         }
         Ok(call(Function::Like { ignores_case }, vec![text, compiled], DataType::Bool, false))
     }
-}
-
-/// True when the last character is an escape that nothing follows: a run of `\` of odd length.
-fn ends_in_escape(pattern: &str) -> bool {
-    pattern.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
 }
 
 /// Why a call is refused.

@@ -38,6 +38,14 @@ pub enum Function {
     Haversine,
 }
 
+impl Function {
+    /// True for a pattern of [`Function::Like`] whose last `\` has nothing to take: it ends in an odd number of them.
+    #[must_use]
+    pub fn ends_in_escape(pattern: &str) -> bool {
+        pattern.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1
+    }
+}
+
 /// What [`Function::Extract`] and [`Function::DateTrunc`] take of a time: UTC, proleptic Gregorian, numbered as in PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DatePart {
