@@ -1,16 +1,18 @@
 //! Cumulative sums (Page, Biometrika 1954) over the tiles of a window: how far values have drifted from a target.
 //!
-//! With n events that sum up to s in a tile, the excess over `target` by more than `slack` an event adds up, never below 0:
+//! With n events that sum up to s in a tile, the excess over `target` by more than `slack` an event adds up, never
+//! below 0:
 //!
 //! ```text
 //! high = max(0, high + s − n·(target + slack))        low = max(0, low + n·(target − slack) − s)
 //! ```
 //!
-//! A step is a map x ↦ max(floor, x + add), and two such maps after one another are one again: a [`Run`] stands for the tiles
-//! of any stretch. Runs are associative, so a stretch may be cut anywhere, but not commutative: tiles come in ascending order.
+//! A step is a map x ↦ max(floor, x + add), and two such maps after one another are one again: a [`Run`] stands for
+//! the tiles of any stretch. Runs are associative, so a stretch may be cut anywhere, but not commutative: tiles come
+//! in ascending order.
 //!
-//! **Overflow.** With fewer than 2^40 events in a tile, n·(target ± slack) is below 2^105 and s below 2^103; the 2^20 tiles of
-//! the longest window stay below 2^126. Beyond that, sums saturate.
+//! **Overflow.** With fewer than 2^40 events in a tile, n·(target ± slack) is below 2^105 and s below 2^103; the 2^20
+//! tiles of the longest window stay below 2^126. Beyond that, sums saturate.
 
 /// The cumulative sums up to a tile; both are 0 before the first.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

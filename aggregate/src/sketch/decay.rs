@@ -1,7 +1,7 @@
 //! Time-decayed means: forward decay (Cormode, Shkapenyuk, Srivastava and Xu, ICDE 2009) in integers.
 //!
-//! A value of age a weighs 2^(−a/h), h being the half-life. Weights relative to the epoch ⌊t/h⌋ of the event do not change as
-//! time goes on, so they can be summed up once:
+//! A value of age a weighs 2^(−a/h), h being the half-life. Weights relative to the epoch ⌊t/h⌋ of the event do not
+//! change as time goes on, so they can be summed up once:
 //!
 //! ```text
 //! epoch        e = ⌊t/h⌋, rounded down also before 1970               t = event time, ms
@@ -10,14 +10,15 @@
 //! value        (Σ over epochs of 2^e · Σ w·v) / (Σ over epochs of 2^e · Σ w)
 //! ```
 //!
-//! **Exactness.** The relative error of a weight is at most 4·10^-9: 3.6·10^-9 from interpolating linearly between 4,096 steps of
-//! an octave, 1.2·10^-10 from rounding to an integer. All sums are exact, and there is one rounding at the end.
+//! **Exactness.** The relative error of a weight is at most 4·10^-9: 3.6·10^-9 from interpolating linearly between
+//! 4,096 steps of an octave, 1.2·10^-10 from rounding to an integer. All sums are exact, and there is one rounding at
+//! the end.
 //!
-//! **Old epochs.** Those more than 63 before the newest weigh less than 2^-63 of it. They are given up, which depends on no
-//! order: the newest epoch only grows, so an epoch within 63 of the last one was so all the time.
+//! **Old epochs.** Those more than 63 before the newest weigh less than 2^-63 of it. They are given up, which depends
+//! on no order: the newest epoch only grows, so an epoch within 63 of the last one was so all the time.
 //!
-//! **Overflow.** |v| ≤ 2^63 and w ≤ 2^33, so that 2^64 events sum up to at most 2^160, and their weights to 2^97. Times 2^63 and
-//! over 64 epochs that is below 2^229 and 2^166; the latter times a unit of 10^18 is below 2^226.
+//! **Overflow.** |v| ≤ 2^63 and w ≤ 2^33, so that 2^64 events sum up to at most 2^160, and their weights to 2^97.
+//! Times 2^63 and over 64 epochs that is below 2^229 and 2^166; the latter times a unit of 10^18 is below 2^226.
 //!
 //! ```text
 //! bytes   for each epoch, the newest first: step | Σ w·v | Σ w, both as in `int192`
@@ -43,8 +44,8 @@ const WEIGHT_BITS: u32 = 32;
 
 /// 2^(j/4096), as multiples of 2^-62, for j from 0 to 4096.
 ///
-/// Twelve square roots of 2, of which each entry is a product: every step cuts off less than 2^-62, so that entries are right to
-/// 2^-57, far below what rounding a weight takes.
+/// Twelve square roots of 2, of which each entry is a product: every step cuts off less than 2^-62, so that entries
+/// are right to 2^-57, far below what rounding a weight takes.
 static OCTAVE: [u64; STEPS + 1] = octave();
 
 const fn octave() -> [u64; STEPS + 1] {
@@ -183,10 +184,11 @@ impl Decay {
         self.epochs.clear();
     }
 
-    /// The decayed mean of events before `head`, which is all there are, divided by `unit` and rounded once; `None` when there
-    /// are none in the epoch of `head − 1` and the 63 before it.
+    /// The decayed mean of events before `head`, which is all there are, divided by `unit` and rounded once; `None`
+    /// when there are none in the epoch of `head − 1` and the 63 before it.
     ///
-    /// `unit` is 10^scale. How much later than the last event `head` is plays no part beyond that: all weights shrink alike.
+    /// `unit` is 10^scale. How much later than the last event `head` is plays no part beyond that: all weights shrink
+    /// alike.
     pub(crate) fn value(&self, head: i64, unit: u128) -> Option<f64> {
         let last = head.saturating_sub(1).div_euclid(self.half_life_ms);
         let zero = Wide::from(0);

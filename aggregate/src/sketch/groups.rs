@@ -2,11 +2,12 @@
 //!
 //! Only the [`GROUPS_MAX`] smallest keys, in byte order, are kept apart; all other events are summed up together.
 //!
-//! **Why no order shows.** Of a multiset of events, the keys kept are its 64 smallest, and everything else is one sum. A key
-//! leaves a part only when that part has 64 smaller keys. Those never leave unless for smaller ones still, so that from then
-//! on, in that part and in every union with it, there are 64 smaller keys: the key is never kept again, and all its events,
-//! from before and after, are in the sum. A key among the 64 smallest of the whole is among the 64 smallest of each part that
-//! has it, so none of its events is ever in a sum. Numbers themselves are sums, minima and maxima.
+//! **Why no order shows.** Of a multiset of events, the keys kept are its 64 smallest, and everything else is one
+//! sum. A key leaves a part only when that part has 64 smaller keys. Those never leave unless for smaller ones still,
+//! so that from then on, in that part and in every union with it, there are 64 smaller keys: the key is never kept
+//! again, and all its events, from before and after, are in the sum. A key among the 64 smallest of the whole is
+//! among the 64 smallest of each part that has it, so none of its events is ever in a sum. Numbers themselves are
+//! sums, minima and maxima.
 //!
 //! ```text
 //! bytes     numbers of the others | for each key, ascending: length, key | its numbers
@@ -31,7 +32,8 @@ pub(crate) struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    /// Adds one event. `key` is the value of `by`, in bytes of the same order; `number` is what is summed, if anything is.
+    /// Adds one event. `key` is the value of `by`, in bytes of the same order; `number` is what is summed, if
+    /// anything is.
     pub(crate) fn update(&mut self, key: impl Into<Cow<'a, [u8]>>, number: Option<i64>) {
         let mut numbers = Numbers { count: 1, ..Numbers::default() };
         if let Some(number) = number {

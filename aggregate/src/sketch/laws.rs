@@ -51,8 +51,8 @@ fn grouped<E>(
     write(direct, &parts)
 }
 
-/// Checks that `rewrite` survives truncations, flipped bits and random bytes, and that whatever it accepts is a state with
-/// one form: writing it, reading that and writing again changes nothing.
+/// Checks that `rewrite` survives truncations, flipped bits and random bytes, and that whatever it accepts is a state
+/// with one form: writing it, reading that and writing again changes nothing.
 ///
 /// `rewrite` merges bytes into a new summary and returns what that writes, or `None` when they are refused.
 pub(crate) fn assert_safe_from_bytes(

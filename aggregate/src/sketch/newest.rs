@@ -1,8 +1,8 @@
 //! The newest values of a window, for `lag` and `last_n`.
 //!
-//! Of all events the `limit` greatest by (time, id, value) are kept. That is a function of the multiset: an event that one
-//! part gives up has `limit` greater ones there, and they are in every union too. Events equal in all three are several
-//! events.
+//! Of all events the `limit` greatest by (time, id, value) are kept. That is a function of the multiset: an event
+//! that one part gives up has `limit` greater ones there, and they are in every union too. Events equal in all three
+//! are several events.
 //!
 //! ```text
 //! bytes   for each edge, the newest first: step | id length · 2 + (0: number, 1: packed), id | value
@@ -66,8 +66,8 @@ impl<'a> Newest<'a> {
 
     /// Adds what another one wrote. `None` when those are not such bytes.
     ///
-    /// Reading stops at the first edge that is too old to be kept, for the others are older: merging the newest tiles first
-    /// costs nothing for the others. What is not read is not checked either.
+    /// Reading stops at the first edge that is too old to be kept, for the others are older: merging the newest tiles
+    /// first costs nothing for the others. What is not read is not checked either.
     pub(crate) fn merge_bytes(&mut self, mut bytes: &'a [u8]) -> Option<()> {
         let input = &mut bytes;
         let mut before: Option<Edge<'a>> = None;

@@ -1,10 +1,11 @@
 //! Quantiles with a bounded relative error: DDSketch (Masson, Rim and Lee, VLDB 2019) of integers, without collapsing.
 //!
-//! With γ = 101/99, bin i holds the integers v with γ^(i−1) < v ≤ γ^i. It is answered with 2γ^i/(γ+1) = 0.99·γ^i, which is from
-//! 0.99·v up to below 1.01·v: so **the relative error is at most 1 % for every v from 1 unscaled unit on**, one rounding to f64
-//! aside. Below 50 no bin has more than one integer, yet the answer is that of the bin, not the integer: 1 gives 0.99 and 2
-//! gives 1.994, also when there is just one event. Raw events and tiles must answer alike. 0 has a bin of its own and is
-//! answered exactly; negative numbers are mirrored. For i64 there are 2,185 bins a side, so none is ever given up.
+//! With γ = 101/99, bin i holds the integers v with γ^(i−1) < v ≤ γ^i. It is answered with 2γ^i/(γ+1) = 0.99·γ^i,
+//! which is from 0.99·v up to below 1.01·v: so **the relative error is at most 1 % for every v from 1 unscaled unit
+//! on**, one rounding to f64 aside. Below 50 no bin has more than one integer, yet the answer is that of the bin, not
+//! the integer: 1 gives 0.99 and 2 gives 1.994, also when there is just one event. Raw events and tiles must answer
+//! alike. 0 has a bin of its own and is answered exactly; negative numbers are mirrored. For i64 there are 2,185 bins
+//! a side, so none is ever given up.
 //!
 //! Bins are found by comparing integers, never with a logarithm: v ≤ γ^i means v ≤ ⌊γ^i⌋.
 //!
@@ -43,8 +44,8 @@ struct Power {
 
 /// γ^0, γ^1, …
 ///
-/// Each step cuts off less than 2^-120 of the value, so that all 2,184 lose less than 2^-108: of the largest less than 2^-44.
-/// That no integer lies in between is what `thresholds_are_the_integer_parts_of_powers` checks.
+/// Each step cuts off less than 2^-120 of the value, so that all 2,184 lose less than 2^-108: of the largest less
+/// than 2^-44. That no integer lies in between is what `thresholds_are_the_integer_parts_of_powers` checks.
 static POWERS: [Power; BINS] = powers();
 
 const fn powers() -> [Power; BINS] {

@@ -1,8 +1,10 @@
-//! Counts of any number of values in little space: the Count-Min sketch (Cormode and Muthukrishnan, Journal of Algorithms 2005).
+//! Counts of any number of values in little space: the Count-Min sketch (Cormode and Muthukrishnan, Journal of
+//! Algorithms 2005).
 //!
-//! Each value is counted in one of 256 counters in each of 4 rows, and the smallest of its four is the estimate: never below
-//! the truth. Of N events in all, a row adds more than e·N/256 with probability below 1/e, so the estimate is above the truth by
-//! more than that with probability below e^-4 = 1.8 %. The sketch is linear: sums of sketches are the sketch of all events.
+//! Each value is counted in one of 256 counters in each of 4 rows, and the smallest of its four is the estimate:
+//! never below the truth. Of N events in all, a row adds more than e·N/256 with probability below 1/e, so the
+//! estimate is above the truth by more than that with probability below e^-4 = 1.8 %. The sketch is linear: sums of
+//! sketches are the sketch of all events.
 //!
 //! ```text
 //! bytes   1,024 counters, varint, row after row; the sum of every row is the same
@@ -75,7 +77,8 @@ impl CountMin {
         self.counters.iter().for_each(|counter| varint::put(out, *counter));
     }
 
-    /// Adds the rest of `input`, which another one wrote, and returns the number of its events. `None` when it is no such.
+    /// Adds the rest of `input`, which another one wrote, and returns the number of its events. `None` when it is no
+    /// such.
     pub(super) fn merge(&mut self, input: &mut &[u8]) -> Option<u64> {
         self.counters.resize(ROWS * WIDTH, 0);
         let mut total = None;

@@ -1,16 +1,17 @@
 //! A sample of events that depends on no order: those with the 64 smallest hashes.
 //!
-//! Hashes of events are as good as random, so every set of 64 events is as likely to be the sample; an event that one part
-//! leaves out has 64 smaller hashes there, which are in every union too.
+//! Hashes of events are as good as random, so every set of 64 events is as likely to be the sample; an event that one
+//! part leaves out has 64 smaller hashes there, which are in every union too.
 //!
-//! Hashes are kept in 32 bits each, cut off like floats, so that small ones, which are those kept, lose no more than others:
+//! Hashes are kept in 32 bits each, cut off like floats, so that small ones, which are those kept, lose no more than
+//! others:
 //!
 //! ```text
 //! priority   bits up to the highest one set, 7 bits | the 25 bits below that one
 //! ```
 //!
-//! Where two are the same, the smaller value goes first; with a chance of about 2 in a million, that decides which event is
-//! the last of a sample.
+//! Where two are the same, the smaller value goes first; with a chance of about 2 in a million, that decides which
+//! event is the last of a sample.
 
 use std::borrow::Cow;
 
