@@ -1,65 +1,143 @@
-//! One history kept in five ways (all raw, folded as early as possible, by default, through bytes and back, in two halves that
-//! are merged): every value is the same to the bit, whatever the number of distinct values.
+//! One history kept in six ways (never folded, all of it as if it were young, folded as early as possible, by default,
+//! through bytes and back, in two halves that are merged): every value is the same to the bit.
 
 use aggregate::{EntityWindows, ReadAt, ReadScratch, WindowPlan};
 use stdx::prng::Prng;
 
-use crate::workload::{Case, Event, choose, read, seed};
+use crate::workload::{
+    Case, EVERY, Event, Spread, Timeline, WINDOWS, index, is_allowed, read, seed,
+};
 
 /// Copies of one entity, each kept in its own way.
+#[derive(Default)]
 struct Copies {
     raw: EntityWindows,
+    young: EntityWindows,
     folded: EntityWindows,
     usual: EntityWindows,
     restored: EntityWindows,
     halves: [EntityWindows; 2],
 }
 
-#[test]
-fn the_same_events_in_any_layout_have_the_same_values() {
-    let seed = seed(99);
-    for round in 0..40 {
-        one_history(seed, round);
+/// The plans that they are kept by.
+struct Plans {
+    usual: WindowPlan,
+    never: WindowPlan,
+    early: WindowPlan,
+}
+
+impl Plans {
+    fn new(case: &Case) -> Self {
+        Self {
+            usual: case.plan(),
+            never: case.plan().with_fold_threshold(usize::MAX),
+            early: case.plan().with_fold_threshold(1),
+        }
     }
 }
 
-fn one_history(seed: u64, round: u64) {
-    let mut random = Prng::stream(seed, &format!("layout {round}"));
-    let case = Case::random(&mut random);
-    let plan = case.plan();
-    let never = case.plan().with_fold_threshold(usize::MAX);
-    let context = format!("LARDER_SEED={seed} round {round}\n{}", case.text);
-    let fresh = EntityWindows::default;
-    let mut copies = Copies {
-        raw: fresh(),
-        folded: fresh(),
-        usual: fresh(),
-        restored: fresh(),
-        halves: [fresh(), fresh()],
-    };
+impl Copies {
+    fn update(&mut self, plans: &Plans, (case, event): (&Case, &Event), half: usize, now: i64) {
+        let event = event.prepare(case, &plans.usual);
+        self.raw.update(&plans.never, &event, now);
+        // Before all events, so that none is older than its horizon.
+        self.young.update(&plans.usual, &event, i64::MIN / 2);
+        self.folded.update(&plans.early, &event, now);
+        self.usual.update(&plans.usual, &event, now);
+        self.restored.update(&plans.usual, &event, now);
+        self.halves[half].update(&plans.usual, &event, now);
+    }
+
+    /// Reads all at `x`; what is different is told.
+    fn check(
+        &self,
+        plan: &WindowPlan,
+        (x, now): (i64, i64),
+        scratch: &mut ReadScratch,
+    ) -> Result<(), String> {
+        let mut merged = self.halves[0].clone();
+        merged.merge(plan, &self.halves[1], now);
+        let all = [
+            ("young", &self.young),
+            ("folded", &self.folded),
+            ("usual", &self.usual),
+            ("restored", &self.restored),
+            ("merged", &merged),
+        ];
+        let expected = read(&self.raw, plan, ReadAt::Exact { x }, scratch);
+        for (name, entity) in all {
+            let answers = read(entity, plan, ReadAt::Exact { x }, scratch);
+            for (column, (answer, expected)) in answers.iter().zip(&expected).enumerate() {
+                // Floats are written so that different bits are different texts.
+                let (answer, expected) = (format!("{answer:?}"), format!("{expected:?}"));
+                if answer != expected {
+                    return Err(format!("{name}, column {column}: {answer}, raw {expected}"));
+                }
+            }
+            if entity.digest(plan, x) != self.raw.digest(plan, x) {
+                return Err(format!("{name}: the digest is another"));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_same_events_in_any_layout_have_the_same_values() {
+    let seed = seed(99);
+    for round in 0..60 {
+        let mut random = Prng::stream(seed, &format!("layout {round}"));
+        let case = Case::random(&mut random);
+        one_history(
+            &mut random,
+            &case,
+            &format!("LARDER_SEED={seed} round {round}\n{}", case.text),
+        );
+    }
+}
+
+#[test]
+fn no_aggregate_shows_its_layout_in_any_kind_of_window() {
+    let seed = seed(17);
+    for (kind, spans) in WINDOWS.into_iter().enumerate() {
+        let mut random = Prng::stream(seed, &format!("every aggregate {kind}"));
+        let features = EVERY.iter().filter(|text| is_allowed(text, spans));
+        let features: Vec<_> = features.map(|text| (*text).to_owned()).collect();
+        let case = Case::of(spans, Some("id"), &features);
+        one_history(
+            &mut random,
+            &case,
+            &format!("LARDER_SEED={seed} windows {kind}\n{}", case.text),
+        );
+    }
+}
+
+fn one_history(random: &mut Prng, case: &Case, context: &str) {
+    let plans = Plans::new(case);
+    let mut copies = Copies::default();
     let mut scratch = ReadScratch::default();
-    let step = case.reach_ms() / *choose(&mut random, &[20, 400]);
-    let mut now = 1_000_000;
-    for _ in 0..600 {
-        now += random.between(0, 2 * step);
-        let time = now - (case.reach_ms() >> random.between(0, 16));
-        if time < plan.late_before(now) {
+    let mut timeline = Timeline::new(random, case);
+    for event in 0..700 {
+        if event == 400 {
+            // More within the horizon than stay raw alone.
+            timeline.burst(250, Spread { values: 600, first: 0.1 });
+        }
+        let time = timeline.next_time(random);
+        let now = timeline.now;
+        if time < plans.usual.late_before(now) {
             continue;
         }
-        let event = Event::random(&mut random, &case, time).prepare(&case, &plan);
-        copies.raw.update(&never, &event, i64::MIN / 2);
-        copies.folded.update(&plan, &event, now);
-        copies.folded.compact(&plan, now);
-        copies.usual.update(&plan, &event, now);
-        copies.restored.update(&plan, &event, now);
-        copies.halves[usize::from(random.chance(0.5))].update(&plan, &event, now);
-        if random.chance(0.05) {
-            copies.restored.compact(&plan, now);
-            copies.restored = through_bytes(&copies.restored, &plan);
-            copies.halves[0].compact(&plan, now);
-            copies.halves[1].compact(&plan, now);
-            let x = now - random.between(-1, case.stream.horizon_ms);
-            check(&copies, &plan, (x, now), &mut scratch, &context);
+        let event = Event::spread(random, case, time, timeline.spread);
+        copies.update(&plans, (case, &event), index(random, 2), now);
+        copies.folded.compact(&plans.early, now);
+        if random.chance(0.04) {
+            copies.restored.compact(&plans.usual, now);
+            copies.restored = through_bytes(&copies.restored, &plans.usual);
+            copies.halves[index(random, 2)].compact(&plans.usual, now);
+            let x = timeline.read_x(random);
+            copies
+                .check(&plans.usual, (x, now), &mut scratch)
+                .unwrap_or_else(|why| panic!("{why}\nat x = {x}, now {now}, {context}"));
         }
     }
 }
@@ -74,62 +152,34 @@ fn through_bytes(entity: &EntityWindows, plan: &WindowPlan) -> EntityWindows {
     decoded
 }
 
-fn check(
-    copies: &Copies,
-    plan: &WindowPlan,
-    (x, now): (i64, i64),
-    scratch: &mut ReadScratch,
-    context: &str,
-) {
-    let mut merged = copies.halves[0].clone();
-    merged.merge(plan, &copies.halves[1], now);
-    let all = [&copies.raw, &copies.folded, &copies.usual, &copies.restored, &merged];
-    let shown = all.map(|entity| format!("{:?}", read(entity, plan, ReadAt::Exact { x }, scratch)));
-    let digests = all.map(|entity| entity.digest(plan, x));
-    for (name, (shown_one, digest)) in
-        ["folded", "usual", "restored", "merged"].iter().zip(shown.iter().zip(digests).skip(1))
-    {
-        assert_eq!(*shown_one, shown[0], "{name} at {x}, now {now}\n{context}");
-        assert_eq!(digest, digests[0], "{name}");
-    }
-}
-
-/// Distinct counts around and far above where they stop being exact, in tiles and raw.
+/// Distinct counts and frequencies around and far above where they stop being exact, in tiles and raw.
 #[test]
-fn distinct_counts_do_not_show_the_layout_either() {
+fn sketches_do_not_show_the_layout_either() {
     let seed = seed(5);
-    let mut random = Prng::stream(seed, "distinct layout");
-    let features = ["approx_distinct(i)".to_owned(), "count(*)".to_owned()];
+    let mut random = Prng::stream(seed, "sketches layout");
+    let features = ["approx_distinct(i)", "approx_distinct(i, 14)", "top_k(i, 9)", "count(*) by i"];
+    let features = features.map(str::to_owned);
     let case = Case::new("\"1m\", \"10m\", \"24h\"", "", "30s", None, &features);
-    let plan = case.plan();
-    let never = case.plan().with_fold_threshold(usize::MAX);
-    let fresh = EntityWindows::default;
-    let mut copies = Copies {
-        raw: fresh(),
-        folded: fresh(),
-        usual: fresh(),
-        restored: fresh(),
-        halves: [fresh(), fresh()],
-    };
+    let plans = Plans::new(&case);
+    let mut copies = Copies::default();
     let mut scratch = ReadScratch::default();
     let mut now = 0;
     for round in 0..12_000 {
-        // The rate changes, so that windows pass 512 distinct values in both directions.
+        // The rate changes, so that windows pass 64 and 512 distinct values in both directions.
         now += random.between(0, if round / 2000 % 2 == 0 { 100 } else { 3000 });
         let time = now - (600_000 >> random.between(0, 16));
-        let event = Event::random(&mut random, &case, time).prepare(&case, &plan);
-        copies.raw.update(&never, &event, i64::MIN / 2);
-        copies.folded.update(&plan, &event, now);
-        copies.usual.update(&plan, &event, now);
-        copies.restored.update(&plan, &event, now);
-        copies.halves[usize::from(random.chance(0.5))].update(&plan, &event, now);
+        let spread = Spread { values: if round / 3000 % 2 == 0 { 10_000 } else { 70 }, first: 0.2 };
+        let event = Event::spread(&mut random, &case, time, spread);
+        copies.update(&plans, (&case, &event), index(&mut random, 2), now);
         if round % 100 == 0 {
-            copies.folded.compact(&plan, now);
-            copies.restored = through_bytes(&copies.restored, &plan);
+            copies.folded.compact(&plans.early, now);
+            copies.restored = through_bytes(&copies.restored, &plans.usual);
         }
         if round % 300 == 0 {
             let x = now - random.between(-1, case.stream.horizon_ms);
-            check(&copies, &plan, (x, now), &mut scratch, &format!("LARDER_SEED={seed}"));
+            copies
+                .check(&plans.usual, (x, now), &mut scratch)
+                .unwrap_or_else(|why| panic!("{why}\nat x = {x}, now {now}, LARDER_SEED={seed}"));
         }
     }
 }
@@ -138,13 +188,8 @@ fn distinct_counts_do_not_show_the_layout_either() {
 /// log that is left can be longer than the one before; it replaces it all the same, or events would count twice.
 #[test]
 fn a_log_that_gets_longer_by_folding_counts_no_event_twice() {
-    let case = Case::new(
-        "\"1h\", \"20d\"",
-        "",
-        "10d",
-        None,
-        &["count(*)".to_owned(), "sum(i)".to_owned()],
-    );
+    let features = ["count(*)".to_owned(), "sum(i)".to_owned()];
+    let case = Case::new("\"1h\", \"20d\"", "", "10d", None, &features);
     let plan = case.plan();
     let mut random = Prng::new(1);
     let mut entity = EntityWindows::default();

@@ -1,0 +1,95 @@
+//! Random definitions and events, from a seed.
+
+mod definition;
+mod event;
+mod every;
+mod timeline;
+
+use aggregate::{EntityWindows, ReadAt, ReadScratch, WindowPlan};
+use model::value::ValueRef;
+use stdx::prng::Prng;
+
+use crate::oracle::{Answer, Expected, Oracle};
+
+pub(crate) use definition::{Case, WINDOWS, feature, is_allowed};
+pub(crate) use event::{Event, Spread, value_of};
+pub(crate) use every::EVERY;
+pub(crate) use timeline::Timeline;
+
+/// The seed of a test: `default`, or what LARDER_SEED says. Failures name it.
+pub(crate) fn seed(default: u64) -> u64 {
+    std::env::var("LARDER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(default)
+}
+
+pub(crate) fn index(random: &mut Prng, count: usize) -> usize {
+    usize::try_from(random.below(count as u64)).expect("below a usize")
+}
+
+pub(crate) fn choose<'a, T>(random: &mut Prng, items: &'a [T]) -> &'a T {
+    &items[index(random, items.len())]
+}
+
+/// All columns of an entity.
+pub(crate) fn read(
+    entity: &EntityWindows,
+    plan: &WindowPlan,
+    at: ReadAt,
+    scratch: &mut ReadScratch,
+) -> Vec<Answer> {
+    let columns: Vec<_> = (0..plan.column_count()).collect();
+    read_columns(entity, plan, &columns, at, scratch)
+}
+
+/// Some columns of an entity, in this order.
+pub(crate) fn read_columns(
+    entity: &EntityWindows,
+    plan: &WindowPlan,
+    columns: &[usize],
+    at: ReadAt,
+    scratch: &mut ReadScratch,
+) -> Vec<Answer> {
+    let selection = plan.select(columns);
+    let mut answers = vec![Ok(None); columns.len()];
+    entity.read(plan, &selection, at, scratch, &mut |position, value| {
+        answers[position] = value.map(|value| value.map(ValueRef::to_owned));
+    });
+    answers
+}
+
+/// Right, to the bit where the value is exact.
+pub(crate) fn is_same(answer: &Answer, expected: &Expected) -> bool {
+    expected.check(answer).is_ok()
+}
+
+/// Compares all columns, or some in any order, with what they must be; returns how many. A snapped read is compared at the
+/// times that the plan says.
+pub(crate) fn compare(
+    (case, plan): (&Case, &WindowPlan),
+    entity: &EntityWindows,
+    oracle: &Oracle,
+    (at, scratch): (ReadAt, &mut ReadScratch),
+    random: &mut Prng,
+) -> Result<usize, String> {
+    let mut columns: Vec<_> = (0..plan.column_count()).collect();
+    if random.chance(0.3) {
+        random.shuffle(&mut columns);
+        columns.truncate(1 + index(random, columns.len()));
+    }
+    let answers = read_columns(entity, plan, &columns, at, scratch);
+    for (column, answer) in columns.iter().zip(&answers) {
+        let x = match at {
+            ReadAt::Exact { x } => x,
+            ReadAt::Snapped { x, now } => plan.snap_x(*column, x, now),
+        };
+        let failed = |why| {
+            let described = case.describe(*column);
+            format!("{described}\nat x = {x} ({at:?}): {why}\n{}", case.text)
+        };
+        oracle.value(*column, x).check(answer).map_err(failed)?;
+        let start = plan.window_start(*column, x);
+        if start != oracle.start(*column, x) {
+            return Err(failed(format!("it starts at {start}, not {}", oracle.start(*column, x))));
+        }
+    }
+    Ok(answers.len())
+}
