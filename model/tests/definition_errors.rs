@@ -161,6 +161,14 @@ fn streams() {
             "[stream.s]\nevent_time = \"t\"\ndedup = \"1h\"\nfields = { t = \"timestamp\" }\n",
             "f.toml:27: stream.s.dedup: needs event_id, the field by which duplicates are known",
         ),
+        (
+            "[stream.s]\nevent_time = \"t\"\nretract = true\nfields = { t = \"timestamp\" }\n",
+            "f.toml:27: stream.s.retract: needs event_id, the field by which an event to retract is known",
+        ),
+        (
+            "[stream.s]\nevent_time = \"t\"\nretract = \"1h\"\nfields = { t = \"timestamp\" }\n",
+            "f.toml:27: stream.s.retract: expected true or false, got the string \"1h\"",
+        ),
     ]);
 }
 

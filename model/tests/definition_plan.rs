@@ -123,6 +123,10 @@ fn rows_and_streams_that_cannot_change() {
             "refuse stream  refunds: clock of a stream cannot change: windows were filled by it; define a new stream",
         ),
         (
+            "[stream.payments]\nevent_time = \"ts\"\nevent_id = \"id\"\ndedup = \"1h\"\nretract = true\nfields = { id = \"string\", card = \"string\", amount = \"decimal(2)\", ts = \"timestamp\", ts2 = \"timestamp\" }",
+            "refuse stream  payments: retract of a stream cannot change: windows were filled by it; define a new stream",
+        ),
+        (
             "[stream.refunds]\nevent_time = \"ts\"\nhorizon = \"1h\"\nevent_id = \"card\"\nfields = { card = \"string\", amount = \"decimal(2)\", ts = \"timestamp\" }",
             "refuse stream  refunds: event_id of a stream cannot change: windows were filled by it; define a new stream; \
              horizon of a stream cannot change: windows were filled by it; define a new stream",

@@ -15,6 +15,7 @@
 //! | `fold` | when the log is full: what becomes of its events |
 //! | `level`, `young` | tiles of folded events; of events that must stay raw, but are many |
 //! | `read`, `cusum` | values |
+//! | `retract` | events that are taken back |
 //! | `codec` | bytes |
 
 mod codec;
@@ -22,6 +23,7 @@ mod cusum;
 mod fold;
 mod level;
 mod read;
+mod retract;
 mod young;
 
 pub use read::{ReadAt, ReadScratch};

@@ -51,8 +51,10 @@ pub struct WindowPlan {
     all_summaries: Vec<SummaryUse>,
     /// Cells that keep first or last values: their partials have edges.
     edge_cells: usize,
-    /// True when the raw log has event ids: something breaks ties by them.
+    /// True when the raw log has event ids: something breaks ties by them, or events are retracted by them.
     has_ids: bool,
+    /// True when every event is kept, also one that no aggregate counts: each can be retracted.
+    keeps_all: bool,
     /// Presence bits of an event, all set.
     presence_bits: usize,
     /// Cells that keep distinct tokens.
@@ -124,7 +126,8 @@ impl WindowPlan {
             all: compiled.all,
             all_summaries: compiled.all_summaries,
             edge_cells: compiled.edge_cells,
-            has_ids: compiled.has_ids,
+            has_ids: compiled.has_ids || stream.retract,
+            keeps_all: stream.retract,
             presence_bits: compiled.presence_bits,
             distinct_cells: compiled.distinct_cells,
             outputs,

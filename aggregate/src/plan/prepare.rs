@@ -13,7 +13,7 @@ pub struct PreparedEvent {
     pub(crate) is_full: bool,
     /// The record of the raw event log without its time.
     pub(crate) body: Vec<u8>,
-    /// True when some cell counts it; otherwise nothing is stored.
+    /// True when some cell counts it, or it may be retracted; otherwise nothing is stored.
     pub(crate) is_counted: bool,
     passes: Vec<bool>,
     presence: Vec<u8>,
@@ -37,7 +37,7 @@ impl WindowPlan {
         event: &mut PreparedEvent,
     ) -> Result<(), Error> {
         event.time = event_time;
-        event.is_counted = self.cells.iter().any(|cell| cell.bit.is_none());
+        event.is_counted = self.keeps_all || self.cells.iter().any(|cell| cell.bit.is_none());
         event.passes.clear();
         for filter in &self.filters {
             let value = filter.evaluate(fields)?;

@@ -146,6 +146,22 @@ impl TileTable {
         self.collect_garbage(plan);
     }
 
+    /// Forgets the tile of `number`.
+    pub(crate) fn remove(&mut self, plan: &WindowPlan, number: i64) {
+        let (stride, len) = (self.stride(), self.len());
+        let index = self.position(number, stride, len);
+        if self.tile(index, stride).is_none_or(|tile| tile.number != number) {
+            return;
+        }
+        if len == 1 {
+            *self = Self::default();
+            return;
+        }
+        self.records.drain(index * stride..(index + 1) * stride);
+        self.garbage += self.heap.len() / len;
+        self.collect_garbage(plan);
+    }
+
     /// Gives back memory that was kept for growth.
     pub(crate) fn shrink(&mut self) {
         self.records.shrink_to_fit();

@@ -14,6 +14,7 @@ mod layout_is_unobservable;
 mod nothing_is_left;
 mod oracle;
 mod order_is_unobservable;
+mod retractions;
 mod shrinks_to_a_few_events;
 mod size;
 mod workload;

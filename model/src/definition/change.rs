@@ -188,6 +188,7 @@ fn stream(old: &Stream, new: &Stream) -> Difference {
     for (what, is_different) in [
         ("event_time", name(old, old.event_time) != name(new, new.event_time)),
         ("event_id", id(old) != id(new)),
+        ("retract", old.retract != new.retract),
         ("clock", old.clock != new.clock),
         ("horizon", old.horizon_ms != new.horizon_ms),
     ] {

@@ -76,6 +76,10 @@ fn stream(stream: &Stream) -> Section {
     let mut properties = vec![property("event_time", name(stream.event_time))];
     properties.extend(stream.event_id.map(|field| property("event_id", name(field))));
     properties.extend(stream.dedup_ms.map(|span| property("dedup", format_span(span))));
+    if stream.retract {
+        let limit = format!("within {} of now", format_span(stream.horizon_ms));
+        properties.push(property("retract", limit));
+    }
     match stream.clock {
         StreamClock::Wall => {
             properties.push(property("clock", "wall"));

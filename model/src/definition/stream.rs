@@ -25,6 +25,8 @@ pub struct Stream {
     pub event_id: Option<usize>,
     /// How long after its arrival a second event of the same id is dropped, in ms; `None` never.
     pub dedup_ms: Option<i64>,
+    /// True when single events can be retracted while they are within the horizon: window groups then keep their ids.
+    pub retract: bool,
     /// Where its "now" comes from.
     pub clock: StreamClock,
     /// How far ahead of now an event time may be, in ms; only with the wall clock.

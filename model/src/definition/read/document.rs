@@ -88,6 +88,15 @@ impl<'a> Item<'a> {
         text
     }
 
+    /// The value as true or false.
+    pub(super) fn boolean(&self, problems: &mut Problems<'_>) -> Option<bool> {
+        let DeValue::Boolean(value) = self.value else {
+            self.wanted(problems, "true or false");
+            return None;
+        };
+        Some(*value)
+    }
+
     /// The value as a list of texts; with `or_one`, one text is a list too.
     pub(super) fn texts(
         &self,

@@ -12,8 +12,8 @@ use crate::{
     value::DataType,
 };
 
-const KEYS: [&str; 7] =
-    ["event_time", "event_id", "dedup", "clock", "max_skew", "horizon", "fields"];
+const KEYS: [&str; 8] =
+    ["event_time", "event_id", "dedup", "retract", "clock", "max_skew", "horizon", "fields"];
 
 impl Reader<'_> {
     pub(super) fn stream(&mut self, name: Name, section: &Section<'_>) {
@@ -28,6 +28,7 @@ impl Reader<'_> {
             let message = "needs event_id, the field by which duplicates are known";
             dedup.refuse(&mut self.problems, message);
         }
+        let retract = self.retract(section);
         let max_skew = section.span_ms(&mut self.problems, "max_skew").flatten();
         let event_clock_skew = section.get("max_skew").filter(|_| clock == StreamClock::Event);
         if let Some(item) = event_clock_skew {
@@ -44,6 +45,7 @@ impl Reader<'_> {
             event_time,
             event_id,
             dedup_ms,
+            retract,
             clock,
             max_skew_ms: max_skew.unwrap_or(Stream::MAX_SKEW_MS_DEFAULT),
             horizon_ms: horizon.unwrap_or(Stream::HORIZON_MS_DEFAULT),
@@ -68,6 +70,18 @@ impl Reader<'_> {
             }
             _ => Ok(()),
         })
+    }
+
+    fn retract(&mut self, section: &Section<'_>) -> bool {
+        let Some(item) = section.get("retract") else { return false };
+        let retract = item.boolean(&mut self.problems).unwrap_or_default();
+        if retract && section.get("event_id").is_none() {
+            item.refuse(
+                &mut self.problems,
+                "needs event_id, the field by which an event to retract is known",
+            );
+        }
+        retract
     }
 
     fn clock(&mut self, section: &Section<'_>) -> StreamClock {
