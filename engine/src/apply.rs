@@ -6,6 +6,7 @@ use stdx::hash::KeyHasher;
 
 use crate::{
     catalog::Catalog,
+    retraction::Retraction,
     route::{RoutedEvent, RoutedRow},
     shard::WriteGuards,
 };
@@ -60,6 +61,22 @@ pub(crate) fn apply_push(
             let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
             table.update(hasher, part.key.as_bytes(), &windows.plan, &part.prepared, now);
             windows.observe(stream.clock, event.event_time);
+        }
+    }
+}
+
+/// Takes retracted events out of the windows of their entities.
+pub(crate) fn apply_retract(
+    catalog: &Catalog,
+    guards: &mut WriteGuards<'_>,
+    hasher: &KeyHasher,
+    retracted: &[Retraction<'_>],
+) {
+    for event in retracted {
+        for part in &event.parts {
+            let Ok(windows) = catalog.windows(part.group) else { continue };
+            let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
+            table.retract(hasher, part.key.as_bytes(), &windows.plan, event.event_time, &event.id);
         }
     }
 }

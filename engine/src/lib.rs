@@ -23,6 +23,7 @@ mod mutation;
 mod producer;
 mod read;
 mod restore;
+mod retraction;
 mod route;
 mod rows;
 mod shard;
@@ -41,5 +42,6 @@ pub use storage::{
     CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,
 };
 pub use write::{
-    Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, WriteOptions, Written,
+    Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, RetractRequest,
+    WriteOptions, Written,
 };

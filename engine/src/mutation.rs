@@ -6,6 +6,7 @@
 //! put          kind 2   header | group u32 | features u32 | n u32 | n × (key block, event_time i64, row block)
 //! push         kind 3   header | stream u32 | fields u32 | now i64 | n u32 | n × (id index u32, event block)
 //! delete       kind 4   header | group u32 | n u32 | n × key block
+//! retract      kind 5   header | stream u32 | fields u32 | n u32 | n × event block
 //! header                producer u128 | sequence u64 | applied u32 | duplicate u32 | late u32 | rejected u32
 //! ```
 //!
@@ -23,6 +24,7 @@ pub(crate) mod kind {
     pub(crate) const PUT: u8 = 2;
     pub(crate) const PUSH: u8 = 3;
     pub(crate) const DELETE: u8 = 4;
+    pub(crate) const RETRACT: u8 = 5;
 }
 
 /// Who wrote, and what came of it.
@@ -99,6 +101,16 @@ pub(crate) struct Delete<'a> {
     pub(crate) keys: Vec<&'a [u8]>,
 }
 
+/// Events retracted from one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Retract<'a> {
+    pub(crate) header: Header,
+    pub(crate) stream: u32,
+    pub(crate) fields: u32,
+    /// Packed rows of the stream's fields, as received: they name id, time and keys.
+    pub(crate) events: Vec<&'a [u8]>,
+}
+
 impl<'a> Put<'a> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
@@ -161,6 +173,25 @@ impl<'a> Delete<'a> {
     }
 }
 
+impl<'a> Retract<'a> {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        let mut out = Writer::new(out);
+        self.header.write(&mut out);
+        out.u32(self.stream).u32(self.fields).u32(count(&self.events));
+        for event in &self.events {
+            out.block(event);
+        }
+    }
+
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, OutOfBytes> {
+        let mut input = Reader::new(bytes);
+        let header = Header::read(&mut input)?;
+        let (stream, fields, count) = (input.u32()?, input.u32()?, input.u32()?);
+        let events = (0..count).map(|_| input.block()).collect::<Result<_, OutOfBytes>>()?;
+        Ok(Self { header, stream, fields, events })
+    }
+}
+
 /// Batches are bounded by `limits::BATCH_MAX`, far below 2^32.
 fn count<T>(items: &[T]) -> u32 {
     u32::try_from(items.len()).unwrap_or(u32::MAX)
@@ -205,10 +236,27 @@ mod tests {
         let mut bytes = Vec::new();
         let row = PutRow { key: b"k", event_time: 258, row: &[2, 5] };
         Put { header: HEADER, group: 1, features: 2, rows: vec![row] }.encode(&mut bytes);
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let header =
-            "07000000000000000000000000000000090000000000000001000000020000000300000004000000";
         let body = "010000000200000001000000010000006b0201000000000000020000000205";
-        assert_eq!(hex, format!("{header}{body}"));
+        assert_eq!(hex(&bytes), format!("{HEADER_HEX}{body}"));
+    }
+
+    #[test]
+    fn the_bytes_of_a_retraction_are_pinned_and_its_truncations_are_errors() {
+        let mut bytes = Vec::new();
+        let retract = Retract { header: HEADER, stream: 1, fields: 3, events: vec![&[2, 5], &[0]] };
+        retract.encode(&mut bytes);
+        let body = "0100000003000000020000000200000002050100000000";
+        assert_eq!(hex(&bytes), format!("{HEADER_HEX}{body}"));
+        assert_eq!(Retract::decode(&bytes), Ok(retract));
+        for end in 0..bytes.len() {
+            assert!(Retract::decode(&bytes[..end]).is_err(), "{end}");
+        }
+    }
+
+    const HEADER_HEX: &str =
+        "07000000000000000000000000000000090000000000000001000000020000000300000004000000";
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -20,11 +20,11 @@ pub struct ProducerId(pub u128);
 /// What one write did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// Rows put, events accepted, entities deleted.
+    /// Rows put, events accepted, entities deleted, events retracted.
     pub applied: u32,
     /// Events that arrived before; rows with nothing newer than what is stored.
     pub duplicate: u32,
-    /// Events too old for every window.
+    /// Events too old for every window; retractions of events before the floor.
     pub late: u32,
     /// Rows or events refused.
     pub rejected: u32,

@@ -10,10 +10,11 @@ use storage::{Lsn, Vfs, Wal};
 
 use crate::{
     Config, Database, Error,
-    apply::{apply_delete, apply_push, apply_put},
+    apply::{apply_delete, apply_push, apply_put, apply_retract},
     catalog::{Catalog, CatalogRecord},
-    mutation::{Delete, Push, Put, kind},
+    mutation::{Delete, Push, Put, Retract, kind},
     producer::{Outcome, ProducerId, Producers},
+    retraction::{self, route_retraction},
     route::{RoutedEvent, RoutedRow, route_event, shards_of},
     shard::{ShardMask, ShardSet},
     stream::fingerprint,
@@ -61,6 +62,7 @@ impl Memory {
             kind::PUT => self.put(lsn, &Put::decode(payload).map_err(malformed)?),
             kind::PUSH => self.push(lsn, &Push::decode(payload).map_err(malformed)?),
             kind::DELETE => self.delete(lsn, &Delete::decode(payload).map_err(malformed)?),
+            kind::RETRACT => self.retract(lsn, &Retract::decode(payload).map_err(malformed)?),
             other => Err(Error::Format(format!("record {lsn} is of unknown kind {other}"))),
         }
     }
@@ -115,6 +117,7 @@ impl Memory {
             runtime.state.advance(event.event_time);
         }
         drop(ids);
+        runtime.state.applies(push.now);
         let mut guards = self.shards.write(shards_of(&events));
         apply_push(&self.catalog, &mut guards, hasher, stream, &events, push.now);
         drop(guards);
@@ -135,6 +138,28 @@ impl Memory {
         drop(guards);
         let outcome = Outcome { applied, ..delete.header.outcome };
         self.remember(lsn, delete.header.producer, delete.header.sequence, outcome);
+        Ok(())
+    }
+
+    fn retract(&mut self, lsn: Lsn, retract: &Retract<'_>) -> Result<(), Error> {
+        let of @ (_, runtime) = self.catalog.stream(retract.stream as usize)?;
+        let (hasher, fields) = (self.shards.hasher(), retract.fields as usize);
+        let route = |row| route_retraction(&self.catalog, hasher, of, fields, row);
+        let rows = (0..).zip(retract.events.iter().copied());
+        let retracted = rows.map(route).collect::<Result<Vec<_>, _>>()?;
+        let mut guards = self.shards.write(retraction::shards_of(&retracted));
+        apply_retract(&self.catalog, &mut guards, hasher, &retracted);
+        drop(guards);
+        let ids = || retracted.iter().map(|one| fingerprint(&one.id));
+        let mut known = runtime.state.dedup.lock(ids());
+        ids().for_each(|id| known.forget(id));
+        drop(known);
+        self.remember(
+            lsn,
+            retract.header.producer,
+            retract.header.sequence,
+            retract.header.outcome,
+        );
         Ok(())
     }
 

@@ -92,11 +92,7 @@ pub(crate) fn route_event<'a>(
         parts.push(EventPart { group, shard, key, prepared });
     }
     if parts.is_empty() && !runtime.groups.is_empty() {
-        return Err(model::Error::mismatch(
-            stream.name.as_str(),
-            "the key field of at least one window group",
-            "null in all of them",
-        ));
+        return Err(no_key(stream));
     }
     Ok(RoutedEvent { source, event_time, declared_id, parts })
 }
@@ -110,7 +106,23 @@ pub(crate) fn shards_of(events: &[RoutedEvent<'_>]) -> ShardMask {
     mask
 }
 
-fn event_time_of(stream: &Stream, values: &[Option<ValueRef<'_>>]) -> Result<i64, model::Error> {
+/// What is wrong with a row that describes no entity of any window group.
+pub(crate) fn no_key(stream: &Stream) -> model::Error {
+    model::Error::mismatch(
+        stream.name.as_str(),
+        "the key field of at least one window group",
+        "null in all of them",
+    )
+}
+
+/// When an event happened, in ms.
+///
+/// # Errors
+/// When it does not say, or a time beyond all limits.
+pub(crate) fn event_time_of(
+    stream: &Stream,
+    values: &[Option<ValueRef<'_>>],
+) -> Result<i64, model::Error> {
     const MAX: i64 = model::limits::EVENT_TIME_ABS_MAX;
     let name = field_name(stream, stream.event_time);
     match values.get(stream.event_time) {
@@ -122,7 +134,11 @@ fn event_time_of(stream: &Stream, values: &[Option<ValueRef<'_>>]) -> Result<i64
     }
 }
 
-fn declared_id_of(
+/// Canonical bytes of the event id, of numbers in their order; `None` when the stream declares none.
+///
+/// # Errors
+/// When it is null.
+pub(crate) fn declared_id_of(
     stream: &Stream,
     values: &[Option<ValueRef<'_>>],
 ) -> Result<Option<Box<[u8]>>, model::Error> {
@@ -159,7 +175,7 @@ fn derive_id(producer: ProducerId, sequence: u64, index: u32) -> [u8; 16] {
 }
 
 /// The key of an event in one group, or `None` when a part is null.
-fn key_parts(values: &[Option<ValueRef<'_>>], fields: &[usize]) -> Option<Vec<KeyPart>> {
+pub(crate) fn key_parts(values: &[Option<ValueRef<'_>>], fields: &[usize]) -> Option<Vec<KeyPart>> {
     let part = |field: &usize| match (*values.get(*field)?)? {
         ValueRef::String(text) => Some(KeyPart::String(text.into())),
         ValueRef::I64(number) => Some(KeyPart::I64(number)),

@@ -34,6 +34,8 @@ counters! {
     events_duplicate_count: "Events whose id had arrived lately.",
     events_late_count: "Events too old for every window.",
     events_rejected_count: "Events refused.",
+    events_retracted_count: "Events retracted.",
+    retractions_refused_count: "Retractions refused: no such event, or one before the floor.",
     vectors_read_count: "Vectors read.",
 }
 
@@ -49,6 +51,12 @@ impl Counters {
         self.events_duplicate_count.fetch_add(outcome.duplicate.into(), Ordering::Relaxed);
         self.events_late_count.fetch_add(outcome.late.into(), Ordering::Relaxed);
         self.events_rejected_count.fetch_add(outcome.rejected.into(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn retractions(&self, outcome: &Outcome) {
+        self.events_retracted_count.fetch_add(outcome.applied.into(), Ordering::Relaxed);
+        let refused = u64::from(outcome.late) + u64::from(outcome.rejected);
+        self.retractions_refused_count.fetch_add(refused, Ordering::Relaxed);
     }
 
     pub(crate) fn reads(&self, vectors: usize) {

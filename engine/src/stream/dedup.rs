@@ -98,6 +98,14 @@ impl DedupGuards<'_> {
         stripe.order.push_back((now, fingerprint));
         true
     }
+
+    /// Forgets `fingerprint`: the next event of this id is no duplicate.
+    pub(crate) fn forget(&mut self, fingerprint: u128) {
+        let stripe = self.guards.get_mut(stripe_of(fingerprint)).and_then(Option::as_mut);
+        if let Some(stripe) = stripe {
+            stripe.arrived.remove(&fingerprint);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -114,5 +122,16 @@ mod tests {
         assert!(insert(100), "the span is over: half open");
         assert!(!insert(150), "the second arrival counts from its own time");
         assert_eq!(dedup.counts(), (1, 0));
+    }
+
+    #[test]
+    fn an_id_that_is_forgotten_is_new_again() {
+        let dedup = Dedup::default();
+        let id = fingerprint(b"p-1");
+        let mut ids = dedup.lock([id].into_iter());
+        assert!(ids.insert(id, 0, 100));
+        ids.forget(id);
+        assert!(ids.insert(id, 60, 100));
+        assert!(!ids.insert(id, 101, 100), "the first arrival expires alone");
     }
 }

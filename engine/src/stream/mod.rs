@@ -13,13 +13,16 @@ pub(crate) use dedup::{Dedup, DedupGuards, fingerprint};
 pub(crate) struct StreamState {
     /// Largest event time accepted; `i64::MIN` before the first event.
     newest: AtomicI64,
+    /// Latest "now" that events were applied under; `i64::MIN` before the first.
+    applied: AtomicI64,
     /// Ids seen lately.
     pub(crate) dedup: Dedup,
 }
 
 impl Default for StreamState {
     fn default() -> Self {
-        Self { newest: AtomicI64::new(i64::MIN), dedup: Dedup::default() }
+        let never = || AtomicI64::new(i64::MIN);
+        Self { newest: never(), applied: never(), dedup: Dedup::default() }
     }
 }
 
@@ -41,6 +44,17 @@ impl StreamState {
             StreamClock::Wall => wall_ms,
             StreamClock::Event => self.newest.load(Ordering::Acquire).max(event_time),
         }
+    }
+
+    /// Events are about to be applied under this "now".
+    pub(crate) fn applies(&self, now: i64) {
+        self.applied.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// The earliest "now" under which nothing can have been folded yet that lies within the horizon: as [`StreamState::now`],
+    /// but never before one that events were applied under, even when the machine's clock was set back.
+    pub(crate) fn settled(&self, stream: &Stream, wall_ms: i64) -> Option<i64> {
+        self.now(stream, wall_ms).map(|now| now.max(self.applied.load(Ordering::Acquire)))
     }
 
     /// An event of this time was accepted.

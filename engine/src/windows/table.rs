@@ -64,6 +64,23 @@ impl WindowTable {
         }
     }
 
+    /// Changes the state of `key`; `None` when there is none.
+    pub(super) fn change<T>(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &[u8],
+        change: impl FnOnce(&mut EntityWindows) -> T,
+    ) -> Option<T> {
+        let chunks = &self.chunks;
+        let slot = self.index.find(hasher.hash(key), |slot| *entry(chunks, *slot).key == *key)?;
+        let (chunk, at) = split(*slot);
+        let entry = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at))?;
+        let before = entry.windows.bytes();
+        let changed = change(&mut entry.windows);
+        self.heap_bytes = self.heap_bytes + entry.windows.bytes() - before;
+        Some(changed)
+    }
+
     /// Removes the state of `key`; false when there is none.
     pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
         let chunks = &self.chunks;

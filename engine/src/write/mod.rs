@@ -7,12 +7,14 @@ mod define;
 mod delete;
 mod push;
 mod put;
+mod retract;
 
 use storage::{CommitTicket, Lsn, SyncLevel, SyncPolicy, Vfs};
 
 pub use define::Applied;
 pub use push::PushRequest;
 pub use put::{PutRequest, PutRowRequest};
+pub use retract::RetractRequest;
 
 use crate::{
     Database, Error,
@@ -35,7 +37,7 @@ pub struct WriteOptions {
 pub enum RejectKind {
     /// It arrived before.
     Duplicate,
-    /// Too old for every window.
+    /// Too old for every window; of a retraction, before the floor.
     Late,
     /// Not valid.
     Rejected,

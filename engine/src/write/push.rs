@@ -56,11 +56,7 @@ impl<V: Vfs> Database<V> {
             self.wal.reserve(bytes)?;
             let catalog = self.catalog.read();
             let (stream, runtime) = catalog.stream(request.stream)?;
-            if request.fields > stream.fields.len() {
-                let allowed = format!("at most {}: prepare the stream again", stream.fields.len());
-                let given = request.fields.to_string();
-                return Err(Error::Invalid(model::Error::invalid("field count", given, allowed)));
-            }
+            check_fields(stream, request.fields)?;
             let sequence = self.sequence_of(options);
             let mut rejects = Vec::new();
             let routed = self.route_events(
@@ -88,6 +84,7 @@ impl<V: Vfs> Database<V> {
             };
             let mut record = Vec::with_capacity(bytes);
             push.encode(&mut record);
+            runtime.state.applies(now);
             let mut guards = self.shards.write(shards_of(&accepted));
             let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
             apply_push(&catalog, &mut guards, self.shards.hasher(), stream, &accepted, now);
@@ -203,6 +200,15 @@ impl<'a> Admission<'a> {
             (RejectKind::Late, reason)
         })
     }
+}
+
+/// Refuses rows of more fields than the stream has.
+pub(super) fn check_fields(stream: &Stream, fields: usize) -> Result<(), Error> {
+    if fields <= stream.fields.len() {
+        return Ok(());
+    }
+    let allowed = format!("at most {}: prepare the stream again", stream.fields.len());
+    Err(model::Error::invalid("field count", fields.to_string(), allowed).into())
 }
 
 fn tally(accepted: usize, rejects: &[Reject]) -> Outcome {

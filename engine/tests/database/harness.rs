@@ -94,7 +94,7 @@ pub(crate) fn by(sequence: u64) -> WriteOptions {
 }
 
 /// Packs `cells`, written as text; `-` is absent, `null` is null.
-fn pack(fields: &[model::definition::Field], cells: &[&str]) -> Vec<u8> {
+pub(crate) fn pack(fields: &[model::definition::Field], cells: &[&str]) -> Vec<u8> {
     let parsed: Vec<Option<Option<Value>>> = fields
         .iter()
         .zip(cells)

@@ -3,4 +3,5 @@
 mod events;
 mod harness;
 mod replay_equals_live;
+mod retractions;
 mod rows;
