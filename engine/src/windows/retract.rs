@@ -1,0 +1,38 @@
+//! Events taken back out of a table.
+
+use aggregate::{EntityWindows, WindowPlan};
+use stdx::hash::KeyHasher;
+
+use super::WindowTable;
+
+impl WindowTable {
+    /// True when the raw events of `key` have one of this time, in ms, and id.
+    pub(crate) fn holds(
+        &self,
+        hasher: &KeyHasher,
+        key: &[u8],
+        plan: &WindowPlan,
+        event_time: i64,
+        id: &[u8],
+    ) -> bool {
+        let found = self.get(hasher.hash(key), key);
+        found.is_some_and(|windows| windows.view().holds(plan, event_time, id))
+    }
+
+    /// Takes back every raw event of `key` that has this time, in ms, and id. An entity that has no events left is forgotten.
+    pub(crate) fn retract(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &[u8],
+        plan: &WindowPlan,
+        event_time: i64,
+        id: &[u8],
+    ) {
+        let retract = |windows: &mut EntityWindows| {
+            windows.retract(plan, event_time, id) > 0 && windows.is_empty()
+        };
+        if self.change(hasher, key, retract) == Some(true) {
+            self.delete(hasher, key);
+        }
+    }
+}
