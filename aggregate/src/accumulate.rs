@@ -7,7 +7,7 @@ use crate::{
     plan::{CellUse, SummaryUse, WindowPlan},
     raw::{ColumnValue, Record},
     summary::SummaryState,
-    tile::{CellFields, FieldAt, Tile},
+    tile::{CellFields, FieldAt, Tile, Tiles},
 };
 
 /// Partials of slots × cells in use, and of slots × summaries in use.
@@ -34,12 +34,12 @@ impl<'a> Partials<'a> {
     /// Empty summaries of `slots` slots.
     pub(crate) fn reset_summaries(&mut self, slots: usize, uses: &[SummaryUse]) {
         self.summary_count = uses.len();
-        if self.summaries.len() == slots * uses.len() {
+        let wanted = (0..slots).flat_map(|_| uses.iter().map(|used| used.kind));
+        if self.summaries.iter().map(SummaryState::kind).eq(wanted.clone()) {
             self.summaries.iter_mut().for_each(SummaryState::clear);
-            return;
+        } else {
+            self.summaries = wanted.map(SummaryState::new).collect();
         }
-        let of_slot = |_| uses.iter().map(|used| SummaryState::new(used.kind));
-        self.summaries = (0..slots).flat_map(of_slot).collect();
     }
 
     pub(crate) fn summary(&self, slot: usize, place: usize) -> Option<&SummaryState<'a>> {
@@ -89,11 +89,18 @@ impl<'a> Partials<'a> {
         self.edges.clear();
         // Collecting a vector's own iterator into the same layout keeps its allocation.
         let edges = self.edges.into_iter().map(|_| Edges::default()).collect();
-        Partials { numbers: self.numbers, edges, ..Partials::default() }
+        let summaries = self.summaries.into_iter().map(SummaryState::recycle).collect();
+        Partials { numbers: self.numbers, edges, summaries, ..Partials::default() }
     }
 
     pub(crate) fn numbers(&self, slot: usize) -> &[Numbers] {
         self.numbers.get(slot * self.cells..(slot + 1) * self.cells).unwrap_or(&[])
+    }
+
+    /// Partials from `place` on.
+    #[inline]
+    pub(crate) fn numbers_mut(&mut self, place: usize) -> &mut [Numbers] {
+        self.numbers.get_mut(place..).unwrap_or(&mut [])
     }
 
     pub(crate) fn edges(&self, slot: usize) -> &[Edges<'a>] {
@@ -119,11 +126,7 @@ impl<'a> Partials<'a> {
                 continue;
             }
             if let Some(numbers) = self.numbers.get_mut(slot * self.cells + place) {
-                numbers.count = numbers.count.wrapping_add(1);
-                if used.needs.times {
-                    numbers.oldest = numbers.oldest.min(record.time);
-                    numbers.newest = numbers.newest.max(record.time);
-                }
+                numbers.count_one(record.time, used.needs.times);
                 let value = used.number.and_then(|column| values.get(column));
                 if let Some(ColumnValue::Number(number)) = value {
                     numbers.update(*number, used.needs.squares);
@@ -146,10 +149,38 @@ impl<'a> Partials<'a> {
         slot: usize,
         tile: &Tile<'a>,
     ) {
-        for (place, (used, fields)) in uses.iter().zip(fields).enumerate() {
-            if let Some(numbers) = self.numbers.get_mut(slot * self.cells + place) {
-                tile.merge_numbers(fields, used, numbers);
-            }
+        for ((used, fields), into) in
+            uses.iter().zip(fields).zip(self.numbers.iter_mut().skip(slot * self.cells))
+        {
+            tile.merge_numbers(fields, used, into);
+        }
+        self.merge_tile_edges(uses, fields, slot, tile);
+    }
+
+    /// Merges the numbers of a row of tiles into `slot`.
+    pub(crate) fn merge_numbers(
+        &mut self,
+        (uses, fields): (&[CellUse], &[CellFields]),
+        slot: usize,
+        tiles: Tiles<'_>,
+        (first, end): (i64, i64),
+    ) {
+        let into = self.numbers.iter_mut().skip(slot * self.cells);
+        tiles.merge_numbers((first, end), uses, fields, into);
+    }
+
+    /// Merges the edges of a tile into `slot`.
+    pub(crate) fn merge_tile_edges(
+        &mut self,
+        uses: &[CellUse],
+        fields: &[CellFields],
+        slot: usize,
+        tile: &Tile<'a>,
+    ) {
+        if self.edge_cells == 0 {
+            return;
+        }
+        for (used, fields) in uses.iter().zip(fields) {
             if let Some(edges) = self.edge_mut(slot, used) {
                 tile.merge_edges(fields, used, edges);
             }

@@ -16,6 +16,9 @@ pub enum Error {
     /// The operator must look at the files: stored state does not mean anything.
     #[error("malformed window state: {0}")]
     Malformed(&'static str),
+    /// The sender of a sketch must change it, or what it is added to.
+    #[error("a distinct sketch is refused: {0}")]
+    Sketch(String),
 }
 
 /// A sum that does not fit into 64 bits: the value is an error then, never a guess.

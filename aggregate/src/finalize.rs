@@ -10,7 +10,7 @@ use crate::{
     partial::{Edge, EdgeValue, Edges, Numbers},
     plan::{Output, ordered},
     summary::SummaryState,
-    wide::{Wide, ratio, root_of_ratio},
+    wide::{Wide, ratio, ratio_u128, root_of_ratio, root_of_ratio_u128},
 };
 
 /// What a window saw of one cell.
@@ -74,13 +74,13 @@ pub(crate) fn of_numbers(
         F::Min if count > 0 => exact(numbers.min.into()),
         F::Max if count > 0 => exact(numbers.max.into()),
         F::Avg => some(count > 0, average),
-        F::Variance => some(count > 1, |output, numbers| deviation(output, numbers, 1, ratio)),
-        F::VariancePop => some(count > 0, |output, numbers| deviation(output, numbers, 0, ratio)),
+        F::Variance => some(count > 1, |output, numbers| deviation(output, numbers, 1, false)),
+        F::VariancePop => some(count > 0, |output, numbers| deviation(output, numbers, 0, false)),
         F::Stddev => {
-            some(count > 1, |output, numbers| deviation(output, numbers, 1, root_of_ratio))
+            some(count > 1, |output, numbers| deviation(output, numbers, 1, true))
         }
         F::StddevPop => {
-            some(count > 0, |output, numbers| deviation(output, numbers, 0, root_of_ratio))
+            some(count > 0, |output, numbers| deviation(output, numbers, 0, true))
         }
         _ => Ok(None),
     }
@@ -90,7 +90,7 @@ pub(crate) fn of_numbers(
 fn rate(count: u64, found: &Found<'_, '_>) -> f64 {
     let span = found.head.saturating_sub(found.start).max(1);
     let events = u128::from(count) * 1000;
-    ratio(&Wide::from(events), &Wide::from(u128::from(span.unsigned_abs())))
+    ratio_u128(events, span.unsigned_abs().into())
 }
 
 /// 10^scale of the input.
@@ -111,7 +111,7 @@ pub(crate) fn exact(
     number: i128,
 ) -> Result<ValueRef<'static>, Overflow> {
     if wanted == DataType::F64 {
-        return Ok(ValueRef::F64(signed_ratio(number, &Wide::from(unit(input)))));
+        return Ok(ValueRef::F64(signed_ratio(number, unit(input))));
     }
     let number = i64::try_from(number).map_err(|_| Overflow)?;
     Ok(match wanted {
@@ -121,29 +121,38 @@ pub(crate) fn exact(
     })
 }
 
-fn signed_ratio(numerator: i128, denominator: &Wide) -> f64 {
-    let magnitude = ratio(&Wide::from(numerator.unsigned_abs()), denominator);
+fn signed_ratio(numerator: i128, denominator: u128) -> f64 {
+    let magnitude = ratio_u128(numerator.unsigned_abs(), denominator);
     if numerator < 0 { -magnitude } else { magnitude }
 }
 
+/// Below 2^64 · 10^18: it fits.
 fn average(output: &Output, numbers: &Numbers) -> f64 {
-    let denominator = Wide::from(u128::from(numbers.count)).times(&Wide::from(unit(output.input)));
-    signed_ratio(numbers.sum, &denominator)
+    signed_ratio(numbers.sum, u128::from(numbers.count) * unit(output.input))
 }
 
-/// `(n·Σv² − (Σv)²) / (n·(n − less)·10^2s)`, rounded by `round`.
-fn deviation(
-    output: &Output,
-    numbers: &Numbers,
-    less: u128,
-    round: fn(&Wide, &Wide) -> f64,
-) -> f64 {
+/// `(n·Σv² − (Σv)²) / (n·(n − less)·10^2s)`, correctly rounded: the quotient, or its root.
+fn deviation(output: &Output, numbers: &Numbers, less: u128, is_root: bool) -> f64 {
     let n = u128::from(numbers.count);
+    let unit = unit(output.input);
+    if let Some((numerator, denominator)) = deviation_u128(numbers, n, (n - less, unit)) {
+        let round = if is_root { root_of_ratio_u128 } else { ratio_u128 };
+        return round(numerator, denominator);
+    }
     let sum = Wide::from(numbers.sum.unsigned_abs());
     let numerator = Wide::from(n).times(&numbers.squares.wide()).minus(&sum.times(&sum));
-    let unit = unit(output.input);
     let denominator = Wide::from(n * (n - less)).times(&Wide::from(unit * unit));
+    let round = if is_root { root_of_ratio } else { ratio };
     round(&numerator, &denominator)
+}
+
+/// Numerator and denominator, when all of it fits into 128 bits, as it mostly does.
+fn deviation_u128(numbers: &Numbers, n: u128, (rest, unit): (u128, u128)) -> Option<(u128, u128)> {
+    let sum = numbers.sum.unsigned_abs();
+    let squares = Some(numbers.squares.low).filter(|_| numbers.squares.high == 0)?;
+    let numerator = n.checked_mul(squares)?.checked_sub(sum.checked_mul(sum)?)?;
+    let denominator = (n * rest).checked_mul(unit.checked_mul(unit)?)?;
+    Some((numerator, denominator))
 }
 
 /// The value of an edge, one of an output's elements.

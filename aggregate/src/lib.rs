@@ -33,7 +33,6 @@ pub mod ingest;
 mod partial;
 mod plan;
 mod raw;
-#[cfg_attr(not(test), expect(dead_code, reason = "tiles and reads get their summaries from it"))]
 mod sketch;
 mod summary;
 mod tile;
@@ -42,4 +41,4 @@ mod wide;
 
 pub use entity::{EntityView, EntityWindows, Grown, ReadAt, ReadScratch};
 pub use error::{Error, Overflow};
-pub use plan::{ColumnSelection, PreparedEvent, WindowPlan};
+pub use plan::{ColumnSelection, PreparedEvent, WindowPlan, explain};

@@ -53,6 +53,16 @@ impl Default for Numbers {
 }
 
 impl Numbers {
+    /// Counts one event.
+    #[inline]
+    pub(crate) fn count_one(&mut self, time: i64, times: bool) {
+        self.count = self.count.wrapping_add(1);
+        if times {
+            self.oldest = self.oldest.min(time);
+            self.newest = self.newest.max(time);
+        }
+    }
+
     /// Adds one number; squares only where something asks for them.
     #[inline]
     pub(crate) fn update(&mut self, number: i64, squares: bool) {

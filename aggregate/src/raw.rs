@@ -177,6 +177,37 @@ impl<'p, 'a> Records<'p, 'a> {
         Some(Record { time, bits, word, id, is_full, body })
     }
 
+    /// True when records are at most one number and few presence bits: [`Records::next_number`] reads them.
+    pub(crate) fn are_numbers(&self) -> bool {
+        let is_number = |column: &Column| column.kind == ColumnKind::Number;
+        !self.has_ids
+            && self.presence_bytes <= 8
+            && self.columns.len() <= 1
+            && self.columns.iter().all(is_number)
+    }
+
+    /// The time, number (0 where there is none) and presence bits of the next record, where that is all there is.
+    #[inline]
+    pub(crate) fn next_number(&mut self) -> Option<(i64, i64, u64)> {
+        let mut rest = self.rest;
+        let head = varint::take(&mut rest)?;
+        let time = varint::unzigzag(head >> 1);
+        let time = if self.is_first { time } else { time.wrapping_add(self.base) };
+        let word = if head & 1 == 1 {
+            self.full_word
+        } else {
+            let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
+            rest = after;
+            word_of(bits)
+        };
+        let mask = self.columns.first().map_or(0, |column| column.mask);
+        let number =
+            if word & mask == 0 { 0 } else { varint::unzigzag(varint::take(&mut rest)?) };
+        self.is_first = false;
+        self.rest = rest;
+        Some((time, number, word))
+    }
+
     /// True when every byte was part of a record.
     pub(crate) fn is_at_end(&self) -> bool {
         self.rest.is_empty()

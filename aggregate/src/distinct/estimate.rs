@@ -106,7 +106,8 @@ fn to_i64(estimate: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::distinct::token::REGISTERS;
+
+    const REGISTERS: usize = 4096;
 
     #[test]
     fn no_register_set_is_zero_and_one_is_one() {

@@ -7,7 +7,7 @@
 //!   young   u32 count, then of each tile: i64 number | u32 length, its raw log
 //!   levels  u8: the number of levels, then for each
 //!     tiles     i64 base | u32 length, width of each field | u32 length, records | u32 length, blobs
-//!     distinct  for each cell that counts distinct values: u32 length, newest | u32 length, sliding
+//!     distinct  for each cell that counts distinct values: u32 length, its state
 //! ```
 //!
 //! Little-endian. Sums of young tiles and blocks of tiles are not written: they are made of the rest. The state is that of one
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Error,
-    distinct::Distinct,
+    distinct::state::DistinctState,
     plan::{ColumnSelection, WindowPlan},
     raw::Records,
     tile::TileTable,
@@ -56,7 +56,9 @@ impl EntityView<'_> {
             let (base, widths, records, heap) = level.tiles.parts();
             out.i64(base).block(widths).block(records).block(heap);
             for state in &level.distinct {
-                out.block(&state.newest).block(&state.sliding);
+                let mut bytes = Vec::new();
+                state.write(&mut bytes);
+                out.block(&bytes);
             }
         }
     }
@@ -157,8 +159,8 @@ fn decode_level(plan: &WindowPlan, input: &mut Reader<'_>) -> Result<LevelState,
     let tiles =
         TileTable::from_parts(plan, (base, input.block()?, input.block()?, input.block()?))?;
     let mut distinct = Vec::with_capacity(plan.distinct_cells());
-    for _ in 0..plan.distinct_cells() {
-        let state = Distinct::from_packed(input.block()?, input.block()?);
+    for cell in plan.cells().iter().filter(|cell| cell.distinct.is_some()) {
+        let state = DistinctState::read(cell.precision, input.block()?);
         distinct.push(state.ok_or(Error::Malformed("distinct tokens"))?);
     }
     Ok(LevelState { tiles, blocks: TileTable::default(), distinct })

@@ -17,6 +17,7 @@ use crate::{
     partial::Numbers,
     plan::{CellUse, Output, WindowPlan},
     raw::{ColumnValue, Records},
+    sketch::cusum::Cusum,
     tile::CellFields,
 };
 
@@ -121,15 +122,5 @@ fn of_table(
         if numbers.count > 0 {
             add(tile.number, numbers.count, numbers.sum);
         }
-    }
-}
-
-#[derive(Default)]
-struct Cusum { high: i128, low: i128 }
-impl Cusum {
-    fn step(&mut self, count: u64, sum: i128, target: i64, slack: i64) {
-        let n = i128::from(count);
-        self.high = (self.high + sum - n * (i128::from(target) + i128::from(slack))).max(0);
-        self.low = (self.low + n * (i128::from(target) - i128::from(slack)) - sum).max(0);
     }
 }

@@ -17,7 +17,7 @@ const TILE_NUMBER_BYTES: usize = 3;
 /// Expected bytes of a field of a tile.
 const TILE_FIELD_BYTES: usize = 4;
 /// Expected bytes of the time in a raw event.
-const TIME_BYTES: usize = 5;
+pub(crate) const TIME_BYTES: usize = 5;
 /// Expected bytes of one distinct token on one level.
 const TOKEN_BYTES: usize = 8;
 /// What the boxes and vectors of folded state take whatever is in them.
@@ -25,9 +25,9 @@ const GROWN_BYTES: usize = 512;
 /// Logs shorter than this are not looked at when they are full, unless their first event is dead.
 const SMALL_LOG_BYTES: usize = 192;
 /// Bytes that the first event's log is given at least.
-const LOG_BYTES_MIN: usize = 16;
+pub(crate) const LOG_BYTES_MIN: usize = 16;
 /// Bytes of new events that a log has room for once an entity has tiles: what a read passes over, and what pays for a fold.
-const INBOX_BYTES: usize = 512;
+pub(crate) const INBOX_BYTES: usize = 512;
 
 /// How a state is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,9 +85,7 @@ impl EntityWindows {
             }
             tokens += values.iter().filter(|value| matches!(value, ColumnValue::Token(_))).count();
         }
-        let tile_bytes = TILE_NUMBER_BYTES + plan.tile_fields().len() * TILE_FIELD_BYTES;
-        let token_bytes = tokens * TOKEN_BYTES * plan.levels().len();
-        let is_smaller = tiles * tile_bytes + token_bytes + GROWN_BYTES < bytes;
+        let is_smaller = folded_bytes(plan, tiles, tokens) < bytes;
         let is_long = old >= plan.fold_threshold() || young > YOUNG_EVENTS_MAX;
         if old > 0 && is_smaller || is_long {
             return Some(Fold::Everything);
@@ -156,6 +154,13 @@ impl EntityWindows {
             self.settle(plan, now, fold);
         }
     }
+}
+
+/// Expected bytes of `tiles` tiles and `tokens` distinct tokens: what a log is compared with.
+pub(crate) fn folded_bytes(plan: &WindowPlan, tiles: usize, tokens: usize) -> usize {
+    let tile_bytes = TILE_NUMBER_BYTES + plan.tile_fields().len() * TILE_FIELD_BYTES;
+    let token_bytes = tokens * TOKEN_BYTES * plan.levels().len();
+    tiles * tile_bytes + token_bytes + GROWN_BYTES
 }
 
 /// The log of records that stay; the old one when all do.

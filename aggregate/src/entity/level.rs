@@ -5,7 +5,7 @@
 
 use crate::{
     accumulate::Partials,
-    distinct::Distinct,
+    distinct::state::DistinctState,
     plan::{Level, WindowPlan},
     raw::{ColumnValue, Record},
     tile::{CellFields, FieldAt, TileRecord, TileTable},
@@ -14,7 +14,7 @@ use crate::{
 /// Tiles of a block.
 pub(crate) const BLOCK_TILES: i64 = 16;
 /// Tables with fewer tiles have no blocks.
-const BLOCKS_FROM: usize = 48;
+pub(crate) const BLOCKS_FROM: usize = 48;
 
 /// What one level holds of the folded events that its windows can see.
 #[derive(Debug, Clone, Default)]
@@ -22,7 +22,7 @@ pub(super) struct LevelState {
     pub(super) tiles: TileTable,
     pub(super) blocks: TileTable,
     /// One for each cell with distinct tokens.
-    pub(super) distinct: Vec<Distinct>,
+    pub(super) distinct: Vec<DistinctState>,
 }
 
 /// Events with their column values, by time.
@@ -118,16 +118,25 @@ impl LevelState {
         events: &Events<'_>,
         first_live: i64,
     ) {
-        self.distinct.resize_with(plan.distinct_cells(), Distinct::default);
+        self.make_distinct(plan);
         let cells = plan.cells().iter().filter(|cell| cell.distinct.is_some());
         for (state, cell) in self.distinct.iter_mut().zip(cells) {
-            let mut added = Vec::new();
+            state.forget_before(first_live);
             for (record, values) in events.iter().filter(|(record, _)| record.counts_in(cell.bit)) {
-                if let Some(ColumnValue::Token(token)) = cell.token.and_then(|at| values.get(at)) {
-                    added.push((level.tile(record.time), *token));
+                let tile = level.tile(record.time);
+                let token = cell.token.and_then(|at| values.get(at));
+                if let (true, Some(ColumnValue::Token(token))) = (tile >= first_live, token) {
+                    state.insert(tile, *token);
                 }
             }
-            state.merge(&added, None, first_live);
+        }
+    }
+
+    /// Makes the states of distinct tokens, empty, where there are none yet.
+    pub(super) fn make_distinct(&mut self, plan: &WindowPlan) {
+        if self.distinct.is_empty() {
+            let cells = plan.cells().iter().filter(|cell| cell.distinct.is_some());
+            self.distinct = cells.map(|cell| DistinctState::new(cell.precision)).collect();
         }
     }
 
@@ -152,9 +161,10 @@ impl LevelState {
         }
         // Made again rather than merged: one state may have had none.
         self.remake_blocks(plan, scratch);
-        self.distinct.resize_with(plan.distinct_cells(), Distinct::default);
-        for (index, state) in self.distinct.iter_mut().enumerate() {
-            state.merge(&[], other.distinct.get(index), first_live);
+        self.make_distinct(plan);
+        for (state, other) in self.distinct.iter_mut().zip(&other.distinct) {
+            state.forget_before(first_live);
+            state.merge(other);
         }
     }
 
@@ -191,12 +201,12 @@ impl LevelState {
     pub(super) fn bytes(&self) -> usize {
         self.tiles.bytes()
             + self.blocks.bytes()
-            + self.distinct.capacity() * size_of::<Distinct>()
-            + self.distinct.iter().map(Distinct::bytes).sum::<usize>()
+            + self.distinct.capacity() * size_of::<DistinctState>()
+            + self.distinct.iter().map(DistinctState::bytes).sum::<usize>()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.tiles.is_empty() && self.distinct.iter().all(Distinct::is_empty)
+        self.tiles.is_empty() && self.distinct.iter().all(DistinctState::is_empty)
     }
 }
 

@@ -14,18 +14,23 @@
 //! | [`EntityWindows`], [`EntityView`] | the state, owned or in somebody's memory |
 //! | `fold` | when the log is full: what becomes of its events |
 //! | `level`, `young` | tiles of folded events; of events that must stay raw, but are many |
-//! | `read`, `cusum` | values |
+//! | `read`, `tokens`, `cusum` | values; of distinct counts; of cumulative sums |
 //! | `retract` | events that are taken back |
 //! | `codec` | bytes |
 
+mod account;
 mod codec;
 mod cusum;
 mod fold;
 mod level;
 mod read;
 mod retract;
+mod sketches;
+mod tokens;
 mod young;
 
+pub(crate) use fold::{INBOX_BYTES, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
+pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};
 pub use read::{ReadAt, ReadScratch};
 
 use crate::{
@@ -129,6 +134,11 @@ impl Grown {
         let levels = self.levels.capacity() * size_of::<LevelState>();
         let levels = levels + self.levels.iter().map(LevelState::bytes).sum::<usize>();
         size_of::<Self>() + levels + self.young.bytes()
+    }
+
+    /// Bytes of the one with this number of levels and nothing in them; vectors begin with room for four.
+    pub(crate) fn empty_bytes(levels: usize) -> usize {
+        size_of::<Self>() + levels.max(4) * size_of::<LevelState>()
     }
 
     fn is_empty(&self) -> bool {

@@ -14,11 +14,11 @@ use model::value::ValueRef;
 use super::{
     EntityView, EntityWindows, cusum,
     level::{BLOCK_TILES, LevelState},
+    tokens::Tokens,
 };
 use crate::{
     Overflow,
     accumulate::Partials,
-    distinct::count::{self, Seen},
     finalize::{Found, finalize},
     plan::{ColumnSelection, WindowPlan},
     raw::{ColumnValue, Records},
@@ -56,7 +56,7 @@ pub struct ReadScratch {
     values: Vec<ColumnValue<'static>>,
     places: Vec<FieldAt>,
     fields: Vec<CellFields>,
-    seen: Seen,
+    tokens: Tokens,
     text: String,
 }
 
@@ -130,7 +130,7 @@ impl<'a> EntityView<'a> {
             results: memory.results.recycle(),
             places: memory.places,
             fields: memory.fields,
-            seen: memory.seen,
+            tokens: memory.tokens,
             text: memory.text,
         };
         pass.lay_out();
@@ -147,7 +147,7 @@ impl<'a> EntityView<'a> {
             values: values.into_iter().map(|_| ColumnValue::Absent).collect(),
             places: pass.places,
             fields: pass.fields,
-            seen: pass.seen,
+            tokens: pass.tokens,
             text: pass.text,
         };
     }
@@ -171,7 +171,7 @@ struct Pass<'p, 'a> {
     results: Partials<'a>,
     places: Vec<FieldAt>,
     fields: Vec<CellFields>,
-    seen: Seen,
+    tokens: Tokens,
     text: String,
 }
 
@@ -190,7 +190,7 @@ impl<'a> Pass<'_, 'a> {
         let (cells, edges) = (self.selection.cells.len(), self.selection.edge_cells);
         self.results.reset(self.windows.len(), cells, edges);
         self.results.reset_summaries(self.windows.len(), &self.selection.summaries);
-        self.seen.reset(self.selection.distinct_cells);
+        self.tokens.reset(self.selection.distinct_cells);
     }
 
     /// The slots of all windows, or of those of one level.
@@ -234,15 +234,14 @@ impl<'a> Pass<'_, 'a> {
             }
             if is_listed {
                 for records in grown.young.raw(self.plan, i64::MIN, cut) {
-                    self.tokens(records, values);
+                    self.only_tokens(records, values);
                 }
             }
-            self.places_of(&grown.young.sums.tiles);
-            for slot in 0..slots {
-                let (start, end) = self.ends(slot);
+            self.slots_of(&grown.young.sums, None, |pass, slot| {
+                let (start, end) = pass.ends(slot);
                 let end = if slot == 0 { cut } else { end.div_euclid(hop_ms) };
-                self.slot_tiles(&grown.young.sums, (start.div_euclid(hop_ms), end), slot, None);
-            }
+                (start.div_euclid(hop_ms), end)
+            });
         }
         add_up(&mut self.raw, slots, self.selection.has_offsets);
         for window in 0..self.windows.len() {
@@ -251,6 +250,9 @@ impl<'a> Pass<'_, 'a> {
     }
 
     fn records(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
+        if self.selection.needs_numbers_only() && records.are_numbers() {
+            return self.numbers(records);
+        }
         while let Some(record) = records.next(values) {
             if record.time >= self.x {
                 continue;
@@ -266,15 +268,36 @@ impl<'a> Pass<'_, 'a> {
                 }
             }
             if self.selection.distinct_cells > 0 {
-                self.seen.record(&self.selection.cells, &record, values);
+                self.tokens.record(&self.selection.cells, &record, values);
+            }
+        }
+    }
+
+    /// The same where events are a number each, or nothing but their time, and no more is asked for: most groups are like that,
+    /// and most of the time of a read goes here.
+    fn numbers(&mut self, mut records: Records<'_, 'a>) {
+        let cells = self.selection.cells.len();
+        while let Some((time, number, word)) = records.next_number() {
+            if time >= self.x {
+                continue;
+            }
+            let Some(slot) = self.slot(time) else { continue };
+            let partials = self.raw.numbers_mut(slot * cells);
+            for (used, numbers) in self.selection.cells.iter().zip(partials) {
+                if used.bit.is_none_or(|bit| word >> bit & 1 == 1) {
+                    numbers.count_one(time, used.needs.times);
+                    if used.number.is_some() {
+                        numbers.update(number, used.needs.squares);
+                    }
+                }
             }
         }
     }
 
     /// Only the tokens of events whose numbers are in tiles.
-    fn tokens(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
+    fn only_tokens(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
         while let Some(record) = records.next(values) {
-            self.seen.record(&self.selection.cells, &record, values);
+            self.tokens.record(&self.selection.cells, &record, values);
         }
     }
 
@@ -288,13 +311,12 @@ impl<'a> Pass<'_, 'a> {
             self.cut(Some(index));
             let slots = self.cuts.len().saturating_sub(1);
             self.tiles.reset(slots, self.selection.cells.len(), self.selection.edge_cells);
-            self.places_of(&state.tiles);
-            for slot in 0..slots {
-                let (start, end) = self.ends(slot);
+            self.slots_of(state, Some(index), |pass, slot| {
+                let (start, end) = pass.ends(slot);
                 // Folded events are before x, so the tile that x is in belongs to the window as it is.
                 let end = if slot == 0 { level.tile(end - 1) + 1 } else { level.tile(end) };
-                self.slot_tiles(state, (level.tile(start), end), slot, Some(index));
-            }
+                (level.tile(start), end)
+            });
             add_up(&mut self.tiles, slots, self.selection.has_offsets);
             for window in 0..self.windows.len() {
                 if self.windows.get(window).is_some_and(|at| at.level == index) {
@@ -315,28 +337,38 @@ impl<'a> Pass<'_, 'a> {
         }
     }
 
-    /// Adds the tiles from `first` on and before `end` to a slot, whole blocks at a time where there are any: raw slots of all
-    /// windows, or the slots of one level.
-    fn slot_tiles(
+    /// Adds tiles to every slot, whole blocks at a time where there are any: to raw slots, or to those of one level. `bounds`
+    /// gives the first tile of a slot and the one after its last.
+    fn slots_of(
         &mut self,
         state: &'a LevelState,
-        (first, end): (i64, i64),
-        slot: usize,
         level: Option<usize>,
+        bounds: impl Fn(&Self, usize) -> (i64, i64),
     ) {
         // Blocks may still count tiles that are gone; a block that has such tiles is not whole from the first one that is left.
         let Some((oldest, _)) = state.tiles.ends() else { return };
-        let first = first.max(oldest);
         let ceiling = |tile: i64| -(-tile).div_euclid(BLOCK_TILES);
-        let (first_block, end_block) = (ceiling(first), end.div_euclid(BLOCK_TILES));
-        if state.blocks.is_empty() || first_block >= end_block {
-            return self.table_tiles(&state.tiles, (first, end), slot, level);
-        }
-        self.table_tiles(&state.tiles, (first, first_block * BLOCK_TILES), slot, level);
-        self.table_tiles(&state.tiles, (end_block * BLOCK_TILES, end), slot, level);
-        self.places_of(&state.blocks);
-        self.table_tiles(&state.blocks, (first_block, end_block), slot, level);
+        let has_blocks = !state.blocks.is_empty();
         self.places_of(&state.tiles);
+        for slot in 0..self.cuts.len().saturating_sub(1) {
+            let (first, end) = bounds(self, slot);
+            let first = first.max(oldest);
+            let (first_block, end_block) = (ceiling(first), end.div_euclid(BLOCK_TILES));
+            if has_blocks && first_block < end_block {
+                self.table_tiles(&state.tiles, (first, first_block * BLOCK_TILES), slot, level);
+                self.table_tiles(&state.tiles, (end_block * BLOCK_TILES, end), slot, level);
+            } else {
+                self.table_tiles(&state.tiles, (first, end), slot, level);
+            }
+        }
+        if has_blocks {
+            self.places_of(&state.blocks);
+            for slot in 0..self.cuts.len().saturating_sub(1) {
+                let (first, end) = bounds(self, slot);
+                let blocks = (ceiling(first.max(oldest)), end.div_euclid(BLOCK_TILES));
+                self.table_tiles(&state.blocks, blocks, slot, level);
+            }
+        }
     }
 
     fn table_tiles(
@@ -347,9 +379,16 @@ impl<'a> Pass<'_, 'a> {
         level: Option<usize>,
     ) {
         let (slot_start, _) = self.ends(slot);
-        for tile in table.range(first, end) {
+        let tiles = table.tiles();
+        let partials = if level.is_some() { &mut self.tiles } else { &mut self.raw };
+        let cells = (self.selection.cells.as_slice(), self.fields.as_slice());
+        partials.merge_numbers(cells, slot, tiles, (first, end));
+        if self.selection.edge_cells == 0 && self.selection.summaries.is_empty() {
+            return;
+        }
+        for tile in tiles.range(first, end) {
             let partials = if level.is_some() { &mut self.tiles } else { &mut self.raw };
-            partials.merge_tile(&self.selection.cells, &self.fields, slot, &tile);
+            partials.merge_tile_edges(&self.selection.cells, &self.fields, slot, &tile);
             if self.selection.summaries.is_empty() {
                 continue;
             }
@@ -384,12 +423,15 @@ impl<'a> Pass<'_, 'a> {
 
     fn finish(&mut self, sink: Sink<'_>) {
         let mut text = std::mem::take(&mut self.text);
+        if self.selection.distinct_cells > 0 {
+            self.tokens.count(self.plan, self.selection, self.entity, &self.windows);
+        }
         for (position, selected) in self.selection.columns.iter().enumerate() {
             let at = self.windows.get(selected.window).copied();
             let used = self.selection.cells.get(selected.cell);
             let (Some(at), Some(used)) = (at, used) else { continue };
             if selected.is_distinct() {
-                let count = self.distinct(used.cell, used.distinct, at);
+                let count = self.tokens.of(used.distinct, selected.window, self.windows.len());
                 sink(position, Ok(Some(ValueRef::I64(count))));
                 continue;
             }
@@ -415,17 +457,6 @@ impl<'a> Pass<'_, 'a> {
             sink(position, finalize(&selected.output, &found, &mut text));
         }
         self.text = text;
-    }
-
-    fn distinct(&mut self, cell: usize, place: Option<usize>, at: WindowAt) -> i64 {
-        let Some(level) = self.plan.levels().get(at.level) else { return 0 };
-        let cell = self.plan.cells().get(cell);
-        let state = self
-            .entity
-            .grown
-            .and_then(|grown| grown.levels.get(at.level)?.distinct.get(cell?.distinct?));
-        let window = count::Window { start: at.start, hop_ms: level.hop_ms };
-        self.seen.count(place, at.level, state, window)
     }
 }
 

@@ -42,6 +42,14 @@ impl Span {
     fn reach_ms(&self) -> i64 {
         self.length_ms + self.offset_ms
     }
+
+    pub(super) fn length_ms(&self) -> i64 {
+        self.length_ms
+    }
+
+    pub(super) fn hop_ms(&self) -> i64 {
+        self.hop_ms
+    }
 }
 
 /// The windows of one hop.
@@ -56,6 +64,21 @@ impl Level {
     /// The first tile that one of its windows can see at `floor` or later.
     pub(crate) fn first_live_tile(&self, floor: i64) -> i64 {
         self.longest.start(floor).div_euclid(self.hop_ms)
+    }
+
+    /// How far back its windows see, in ms.
+    pub(super) fn reach_ms(&self) -> i64 {
+        self.longest.reach_ms()
+    }
+
+    /// Most tiles that an entity has: those of the longest window wherever it starts, two for `all`.
+    pub(super) fn tiles_max(&self) -> u64 {
+        if self.longest.is_lifetime() {
+            return 2;
+        }
+        // A partial tile at either end.
+        let whole = self.reach_ms().div_euclid(self.hop_ms) + 2;
+        whole.unsigned_abs()
     }
 
     /// The tile of an event time.

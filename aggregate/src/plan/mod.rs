@@ -9,6 +9,7 @@
 //! ```
 
 mod cells;
+pub mod explain;
 mod levels;
 mod needs;
 pub(crate) mod ordered;
@@ -188,6 +189,11 @@ impl WindowPlan {
 
     pub(crate) fn distinct_cells(&self) -> usize {
         self.distinct_cells
+    }
+
+    /// How the value of a column is made.
+    pub(crate) fn output(&self, column: usize) -> Option<&Output> {
+        self.outputs.get(column)
     }
 
     /// A window of the group.

@@ -43,6 +43,11 @@ impl ColumnSelection {
         self.columns.len()
     }
 
+    /// True when no column needs more of an event than its time and number.
+    pub(crate) fn needs_numbers_only(&self) -> bool {
+        self.summaries.is_empty() && self.edge_cells == 0 && self.distinct_cells == 0
+    }
+
     /// True without columns.
     #[must_use]
     pub fn is_empty(&self) -> bool {

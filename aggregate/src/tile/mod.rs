@@ -43,6 +43,20 @@ pub(crate) struct TileTable {
 pub(crate) struct FieldAt {
     at: usize,
     width: usize,
+    /// Of its first eight bytes.
+    mask: u64,
+}
+
+impl FieldAt {
+    #[inline]
+    fn new(at: usize, width: usize) -> Self {
+        let mask = match width {
+            0 => 0,
+            1..8 => (1 << (8 * width)) - 1,
+            _ => u64::MAX,
+        };
+        Self { at, width, mask }
+    }
 }
 
 /// Where the fields of one cell are in the records of a table.
@@ -90,51 +104,25 @@ impl TileTable {
         let record = self.records.get(index * stride..(index + 1) * stride + PADDING)?;
         let width = usize::from(*self.widths.first()?);
         let number =
-            self.base.wrapping_add(varint::unzigzag(load(record, FieldAt { at: 0, width })));
+            self.base.wrapping_add(varint::unzigzag(load(record, FieldAt::new(0, width))));
         Some(Tile { number, record, heap: &self.heap })
     }
 
     /// The first and last tile number.
     pub(crate) fn ends(&self) -> Option<(i64, i64)> {
-        let (stride, len) = (self.stride(), self.len());
-        let first = self.tile(0, stride)?;
-        Some((first.number, self.tile(len.checked_sub(1)?, stride)?.number))
+        self.tiles().ends()
     }
 
-    /// The index of the first tile from `number` on.
-    fn position(&self, number: i64, stride: usize, len: usize) -> usize {
-        let Some((_, last)) = self.ends() else { return 0 };
-        if number > last {
-            return len;
-        }
-        // Without gaps it would be here; with gaps it is later.
-        let behind = usize::try_from(last.saturating_sub(number)).unwrap_or(usize::MAX);
-        let mut low = len.saturating_sub(behind.saturating_add(1));
-        let is_before = |index: usize| self.tile(index, stride).is_some_and(|t| t.number < number);
-        let mut step = 1;
-        while low + step < len && is_before(low + step - 1) {
-            low += step;
-            step *= 2;
-        }
-        let mut high = (low + step).min(len);
-        while low < high {
-            let middle = low.midpoint(high);
-            if is_before(middle) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        low
+    /// The tiles, to be searched and passed over.
+    #[inline]
+    pub(crate) fn tiles(&self) -> Tiles<'_> {
+        let (stride, len) = (self.stride(), self.len());
+        Tiles { table: self, stride, len }
     }
 
     /// Tiles from number `first` on and before number `end`, ascending.
     pub(crate) fn range(&self, first: i64, end: i64) -> impl Iterator<Item = Tile<'_>> {
-        let (stride, len) = (self.stride(), self.len());
-        let from = self.position(first, stride, len);
-        (from..len)
-            .map_while(move |index| self.tile(index, stride))
-            .take_while(move |tile| tile.number < end)
+        self.tiles().range(first, end)
     }
 
     /// All tiles, ascending.
@@ -147,14 +135,94 @@ impl TileTable {
         self.range(number, number.saturating_add(1)).next()
     }
 
+    /// The index of the first tile from `number` on.
+    fn position(&self, number: i64) -> usize {
+        self.tiles().position(number)
+    }
+
     /// Where every field is in a record, the tile number first.
     pub(crate) fn places(&self, out: &mut Vec<FieldAt>) {
         out.clear();
         let mut at = 0;
         for width in &self.widths {
             let width = usize::from(*width);
-            out.push(FieldAt { at, width });
+            out.push(FieldAt::new(at, width));
             at += width;
+        }
+    }
+}
+
+/// A table with what its tiles have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tiles<'a> {
+    table: &'a TileTable,
+    stride: usize,
+    len: usize,
+}
+
+impl<'a> Tiles<'a> {
+    #[inline]
+    fn tile(&self, index: usize) -> Option<Tile<'a>> {
+        self.table.tile(index, self.stride)
+    }
+
+    fn ends(&self) -> Option<(i64, i64)> {
+        Some((self.tile(0)?.number, self.tile(self.len.checked_sub(1)?)?.number))
+    }
+
+    /// The index of the first tile from `number` on.
+    fn position(&self, number: i64) -> usize {
+        let Some(last) = self.len.checked_sub(1).and_then(|last| self.tile(last)) else { return 0 };
+        if number > last.number {
+            return self.len;
+        }
+        // Without gaps it would be here; with gaps it is later.
+        let behind = usize::try_from(last.number.saturating_sub(number)).unwrap_or(usize::MAX);
+        let mut low = self.len.saturating_sub(behind.saturating_add(1));
+        let is_before = |index: usize| self.tile(index).is_some_and(|tile| tile.number < number);
+        let mut step = 1;
+        while low + step < self.len && is_before(low + step - 1) {
+            low += step;
+            step *= 2;
+        }
+        let mut high = (low + step).min(self.len);
+        while low < high {
+            let middle = low.midpoint(high);
+            if is_before(middle) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+
+    /// Tiles from number `first` on and before number `end`, ascending.
+    #[inline]
+    pub(crate) fn range(self, first: i64, end: i64) -> impl Iterator<Item = Tile<'a>> {
+        let (from, to) = self.span(first, end);
+        (from..to).filter_map(move |index| self.tile(index))
+    }
+
+    /// The indexes of those tiles.
+    fn span(self, first: i64, end: i64) -> (usize, usize) {
+        if first < end { (self.position(first), self.position(end)) } else { (0, 0) }
+    }
+
+    /// Adds the numbers of the tiles from number `first` on and before number `end` to partials, one for each of `uses`.
+    pub(crate) fn merge_numbers<'n>(
+        self,
+        (first, end): (i64, i64),
+        uses: &[CellUse],
+        fields: &[CellFields],
+        into: impl Iterator<Item = &'n mut Numbers>,
+    ) {
+        let (from, to) = self.span(first, end);
+        let Some(records) = self.table.records.get(from * self.stride..) else { return };
+        if from < to {
+            for ((used, fields), into) in uses.iter().zip(fields).zip(into) {
+                merge_numbers(records, (to - from, self.stride), fields, used, into);
+            }
         }
     }
 }
@@ -187,29 +255,7 @@ impl<'a> Tile<'a> {
     /// Adds the cell at `fields` to a partial.
     #[inline]
     pub(crate) fn merge_numbers(&self, fields: &CellFields, used: &CellUse, into: &mut Numbers) {
-        let count = load(self.record, fields.count);
-        if count == 0 {
-            return;
-        }
-        into.count = into.count.wrapping_add(count);
-        let needs = used.needs;
-        if needs.sum {
-            into.sum = into.sum.wrapping_add(unzigzag_wide(load_wide(self.record, fields.sum).0));
-        }
-        if needs.squares {
-            let (low, high) = load_wide(self.record, fields.squares);
-            into.squares.add(Squares { low, high });
-        }
-        if needs.min {
-            into.min = into.min.min(varint::unzigzag(load(self.record, fields.min)));
-        }
-        if needs.max {
-            into.max = into.max.max(varint::unzigzag(load(self.record, fields.max)));
-        }
-        if needs.times {
-            into.oldest = into.oldest.min(varint::unzigzag(load(self.record, fields.oldest)));
-            into.newest = into.newest.max(varint::unzigzag(load(self.record, fields.newest)));
-        }
+        merge_numbers(self.record, (1, 0), fields, used, into);
     }
 
     /// Adds the edges of the cell at `fields`.
@@ -239,28 +285,73 @@ impl<'a> Tile<'a> {
     }
 }
 
+/// Adds the cell at `fields` of `len` records to a partial: field by field, so that what a field is like is looked at once.
+fn merge_numbers(
+    records: &[u8],
+    (len, stride): (usize, usize),
+    fields: &CellFields,
+    used: &CellUse,
+    into: &mut Numbers,
+) {
+    let (needs, is_total) = (used.needs, used.bit.is_none());
+    let places = |field: FieldAt| {
+        (0..len).map(move |index| FieldAt { at: index * stride + field.at, ..field })
+    };
+    let each = |field: FieldAt| places(field).map(|place| load(records, place));
+    let signed = |field: FieldAt| each(field).map(varint::unzigzag);
+    let counted = |field: FieldAt| {
+        // Fields of a record that nothing counts in are 0, which is no extreme.
+        let counts = each(fields.count).map(|count| is_total || count > 0);
+        signed(field).zip(counts).filter(|(_, is_counted)| *is_counted).map(|(value, _)| value)
+    };
+    into.count = each(fields.count).fold(into.count, u64::wrapping_add);
+    if needs.sum {
+        into.sum = if fields.sum.width <= 8 {
+            signed(fields.sum).fold(into.sum, |sum, value| sum.wrapping_add(value.into()))
+        } else {
+            places(fields.sum).fold(into.sum, |sum, place| {
+                sum.wrapping_add(unzigzag_wide(load_wide(records, place).0))
+            })
+        };
+    }
+    if needs.squares && fields.squares.width <= 8 {
+        let low = each(fields.squares).map(u128::from).sum();
+        into.squares.add(Squares { low, high: 0 });
+    } else if needs.squares {
+        for place in places(fields.squares) {
+            let (low, high) = load_wide(records, place);
+            into.squares.add(Squares { low, high });
+        }
+    }
+    if needs.min {
+        into.min = counted(fields.min).fold(into.min, i64::min);
+    }
+    if needs.max {
+        into.max = counted(fields.max).fold(into.max, i64::max);
+    }
+    if needs.times {
+        into.oldest = counted(fields.oldest).fold(into.oldest, i64::min);
+        into.newest = counted(fields.newest).fold(into.newest, i64::max);
+    }
+}
+
 /// A field of up to eight bytes.
 #[inline]
 fn load(record: &[u8], field: FieldAt) -> u64 {
     let bytes = record.get(field.at..).and_then(|rest| rest.first_chunk::<8>());
-    let bits = bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    match field.width {
-        0 => 0,
-        width @ 1..8 => bits & ((1 << (8 * width)) - 1),
-        _ => bits,
-    }
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes) & field.mask)
 }
 
 /// A field of up to 24 bytes: its low 128 bits and what is above.
 #[inline]
 fn load_wide(record: &[u8], field: FieldAt) -> (u128, u64) {
+    if field.width <= 8 {
+        return (u128::from(load(record, field)), 0);
+    }
     let part = |skip: usize| {
         let width = field.width.saturating_sub(skip).min(8);
-        load(record, FieldAt { at: field.at + skip, width })
+        load(record, FieldAt::new(field.at + skip, width))
     };
-    if field.width <= 8 {
-        return (u128::from(part(0)), 0);
-    }
     (u128::from(part(0)) | u128::from(part(8)) << 64, part(16))
 }
 

@@ -111,8 +111,8 @@ impl TileTable {
                 self.widen(field, needed);
             }
         }
-        let (stride, len) = (self.stride(), self.len());
-        let index = self.position(number, stride, len);
+        let stride = self.stride();
+        let index = self.position(number);
         if self.tile(index, stride).is_some_and(|tile| tile.number == number) {
             // What is replaced was about as long.
             self.garbage += record.heap.len();
@@ -133,7 +133,7 @@ impl TileTable {
     /// Forgets tiles before number `first`.
     pub(crate) fn forget_before(&mut self, plan: &WindowPlan, first: i64) {
         let (stride, len) = (self.stride(), self.len());
-        let dead = self.position(first, stride, len);
+        let dead = self.position(first);
         if dead == 0 {
             return;
         }
@@ -149,7 +149,7 @@ impl TileTable {
     /// Forgets the tile of `number`.
     pub(crate) fn remove(&mut self, plan: &WindowPlan, number: i64) {
         let (stride, len) = (self.stride(), self.len());
-        let index = self.position(number, stride, len);
+        let index = self.position(number);
         if self.tile(index, stride).is_none_or(|tile| tile.number != number) {
             return;
         }
