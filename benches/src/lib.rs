@@ -3,4 +3,6 @@
 //! `cargo bench` runs `benches/*.rs`, one file for each hot path; `cargo bench -- --test` runs each once, tiny, as CI does.
 //! `memory` is a program of its own: it fills a database and reads the process's resident bytes.
 
+pub mod cards;
+pub mod cpu;
 pub mod workload;

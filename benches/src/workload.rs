@@ -53,6 +53,18 @@ key = "card"
 windows = ["5m", "1h", "24h", "7d"]
 [group.reach.features]
 merchants = "approx_distinct(merchant)"
+[group.month]
+entity = "card"
+stream = "payments"
+key = "card"
+windows = ["5m", "1h", "24h", "7d", "30d"]
+[group.month.features]
+n = "count(*)"
+total = "sum(amount)"
+mean = "avg(amount)"
+low = "min(amount)"
+high = "max(amount)"
+spread = "stddev(amount)"
 "#
     )
 }
@@ -145,6 +157,28 @@ pub fn prepare(
     let mut fields = Vec::new();
     ingest::exact_fields(stream, &cells, &mut fields).expect("the event fits");
     plan.prepare(&fields, at, &number.to_le_bytes(), event).expect("the event fits");
+}
+
+/// A payment of `amount` cents at `at`, prepared for `plan`; the merchant is always the same.
+///
+/// # Panics
+/// When the event does not fit the stream: both are constants.
+pub fn prepare_payment(
+    plan: &WindowPlan,
+    stream: &Stream,
+    amount: i64,
+    at: i64,
+    event: &mut PreparedEvent,
+) {
+    let cells = [
+        Cell::Value(ValueRef::String("card")),
+        Cell::Value(ValueRef::String("merchant")),
+        Cell::Value(ValueRef::Decimal(amount, 2)),
+        Cell::Value(ValueRef::Timestamp(at)),
+    ];
+    let mut fields = Vec::with_capacity(cells.len());
+    ingest::exact_fields(stream, &cells, &mut fields).expect("the event fits");
+    plan.prepare(&fields, at, &[], event).expect("the event fits");
 }
 
 /// A card with `events` payments, one a second, each at a merchant of its own.
