@@ -42,7 +42,7 @@ fn damage(random: &mut Prng, case: &Case, seed: u64) -> usize {
             case.text
         );
     }
-    for _ in 0..120 {
+    for _ in 0..80 {
         let mut damaged = bytes.clone();
         for _ in 0..random.between(1, 3) {
             let at = index(random, damaged.len());

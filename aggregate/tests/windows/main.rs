@@ -4,7 +4,7 @@
 //! oracle          values from the list of all events, with big integers and no cleverness
 //! workload        random definitions and events from a seed; LARDER_SEED replays one
 //! equal_brute_force, shrinks_to_a_few_events, order_is_unobservable, layout_is_unobservable,
-//! nothing_is_left, distinct_error, damage_is_refused, size      one claim each
+//! nothing_is_left, retractions, distinct_error, damage_is_refused, size      one claim each
 //! ```
 
 mod damage_is_refused;

@@ -15,7 +15,7 @@ use stdx::prng::Prng;
 
 use crate::{
     oracle::Oracle,
-    workload::{Case, Event, WINDOWS, compare, feature, seed, value_of},
+    workload::{Case, Event, Tally, WINDOWS, compare, feature, seed, value_of},
 };
 
 const CASES: u32 = 1_500;
@@ -102,7 +102,7 @@ fn every_short_history_equals_brute_force() {
     let histories = (definition(), vec(step(), 1..120));
     let outcome = TestRunner::new(config).run(&histories, |(definition, steps)| {
         let found = run(&definition, &steps).map_err(TestCaseError::fail)?;
-        compared.set(compared.get() + found);
+        compared.set(compared.get() + found.values);
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}\nLARDER_SEED={seed}"));
@@ -111,15 +111,15 @@ fn every_short_history_equals_brute_force() {
     assert!(compared > 50_000, "{compared} values are too few");
 }
 
-/// How many values were compared, or what is wrong: with the definition, and the events in the order of their arrival.
-fn run(definition: &Definition, steps: &[Step]) -> Result<usize, String> {
+/// What was compared, or what is wrong: with the definition, and the events in the order of their arrival.
+fn run(definition: &Definition, steps: &[Step]) -> Result<Tally, String> {
     let case = definition.case();
     let plan = case.plan().with_fold_threshold(definition.fold_threshold);
     let (mut oracle, mut entity) =
         (Oracle::new(&case.stream, &case.group), EntityWindows::default());
     let mut scratch = ReadScratch::default();
     let (reach, horizon) = (case.reach_ms(), case.stream.horizon_ms);
-    let (mut now, mut compared) = (0, 0);
+    let (mut now, mut compared) = (0, Tally::default());
     let mut events = String::new();
     // Reads of all columns: what is drawn here decides nothing that could not be told from the steps.
     let mut random = Prng::new(1);

@@ -8,7 +8,14 @@ use crate::workload::Case;
 /// Bytes after `events` events of one number, one every `gap_ms`.
 fn bytes_after(events: i64, gap_ms: i64) -> usize {
     let features = ["count(*)", "sum(d)", "min(d)", "max(d)"].map(str::to_owned);
-    let case = Case::new("\"5m\", \"1h\", \"24h\", \"7d\"", "", "1m", None, &features);
+    bytes_of(
+        &Case::new("\"5m\", \"1h\", \"24h\", \"7d\"", "", "1m", None, &features),
+        events,
+        gap_ms,
+    )
+}
+
+fn bytes_of(case: &Case, events: i64, gap_ms: i64) -> usize {
     let plan = case.plan();
     let place = case
         .stream
@@ -32,6 +39,17 @@ fn a_cold_entity_costs_about_nine_bytes_an_event() {
     assert!(bytes_after(1, 60_000) <= 24);
     let ten = bytes_after(10, 3_600_000);
     assert!(ten <= 120, "{ten} bytes for 10 events");
+}
+
+/// A cold entity has no tiles, whatever is asked of it: its events and their ids, once for all aggregates.
+#[test]
+fn a_cold_entity_pays_for_its_events_not_for_its_aggregates() {
+    let features = ["last_n(d, 9)", "top_k(d, 3)", "approx_quantile(d, 0.5)", "ema(d, '1h')"];
+    let features = [&features[..], &["sum(d) by d", "stddev(d)", "lag(d, 3)"]].concat();
+    let features: Vec<_> = features.into_iter().map(str::to_owned).collect();
+    let case = Case::new("\"1h\", \"7d\"", "", "1m", None, &features);
+    let ten = bytes_of(&case, 10, 3_600_000);
+    assert!(ten <= 300, "{ten} bytes for 10 events");
 }
 
 #[test]

@@ -109,38 +109,57 @@ pub(crate) fn ema(seen: &[Counted<'_>], half_life_ms: i64, head: i64) -> Expecte
 
 /// The most frequent values: exact while there are few different ones.
 pub(crate) fn top(seen: &[Counted<'_>], k: u16) -> Expected {
-    let mut counts: BTreeMap<&Key, (String, u64)> = BTreeMap::new();
+    let mut values: BTreeMap<&Key, Frequency> = BTreeMap::new();
+    let mut before = None;
     for event in seen {
-        let count =
-            counts.entry(&event.input.key).or_insert_with(|| (event.input.value.to_string(), 0));
-        count.1 += 1;
+        let key = &event.input.key;
+        let frequency = values.entry(key).or_insert_with(|| Frequency {
+            name: event.input.value.to_string(),
+            key: key.clone(),
+            count: 0,
+            distinct: 0,
+        });
+        frequency.count += 1;
+        let this = Some((event.time, event.id, key));
+        frequency.distinct += u64::from(this != before);
+        before = this;
     }
-    let k = usize::from(k);
-    if counts.len() > TOP_EXACT {
-        let truth = counts.into_iter().map(|(key, (name, count))| (name, (key.clone(), count)));
-        return Expected::Top(Top { k, truth: truth.collect() });
+    let (is_exact, k) = (values.len() <= TOP_EXACT, usize::from(k));
+    let mut order: Vec<_> = values.into_values().collect();
+    if !is_exact {
+        return Expected::Top(Top { k, values: order });
     }
-    let mut order: Vec<_> = counts.into_values().collect();
-    order.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    let shown =
-        order.iter().take(k).map(|(name, count)| format!("[{},{count}]", json::quoted(name)));
+    order.sort_by_key(|value| std::cmp::Reverse(value.count));
+    let shown = order.iter().take(k);
+    let shown = shown.map(|value| format!("[{},{}]", json::quoted(&value.name), value.count));
     let shown: Vec<_> = shown.collect();
     let text = format!("{{\"exact\":true,\"top\":[{}]}}", shown.join(","));
     Expected::Exact(Ok(Some(json::text(text))))
+}
+
+/// How often a value occurs.
+#[derive(Debug)]
+struct Frequency {
+    name: String,
+    key: Key,
+    count: u64,
+    /// Events that share time and id with one before are not told apart from it by a sample.
+    distinct: u64,
 }
 
 /// True counts of more values than are counted exactly.
 #[derive(Debug)]
 pub(crate) struct Top {
     k: usize,
-    truth: BTreeMap<String, (Key, u64)>,
+    values: Vec<Frequency>,
 }
 
 impl Top {
     /// What is wrong with an answer: no estimate may be too small, the bound and the order must be right, and a value of
     /// more than a fifth of the events must be there when it cannot be outranked.
     pub(crate) fn check(&self, text: &str) -> Result<(), String> {
-        let total: u64 = self.truth.values().map(|(_, count)| count).sum();
+        let total: u64 = self.values.iter().map(|value| value.count).sum();
+        let distinct: u64 = self.values.iter().map(|value| value.distinct).sum();
         // e · N / 256, rounded up.
         let error = (2_718_282 * total).div_ceil(256 * 1_000_000);
         let parsed: serde_json::Value =
@@ -150,13 +169,14 @@ impl Top {
             let (Some(name), Some(estimate)) = (item[0].as_str(), item[1].as_u64()) else {
                 return Err(format!("{item} is no value with its count"));
             };
-            let Some((key, count)) = self.truth.get(name) else {
+            let Some(value) = self.values.iter().find(|value| value.name == name) else {
                 return Err(format!("{name:?} is not in the window"));
             };
-            if estimate < *count || estimate > total {
+            let count = value.count;
+            if estimate < count || estimate > total {
                 return Err(format!("{name:?} occurs {count} times of {total}, not {estimate}"));
             }
-            order.push((std::cmp::Reverse(estimate), key));
+            order.push((std::cmp::Reverse(estimate), &value.key));
             shown.push(format!("[{},{estimate}]", json::quoted(name)));
         }
         let shown = shown.join(",");
@@ -167,11 +187,13 @@ impl Top {
         if order.is_empty() || order.len() > self.k || !order.is_sorted_by(|a, b| a < b) {
             return Err(format!("{} values, out of order or too many", order.len()));
         }
-        for (name, (key, count)) in &self.truth {
-            let rivals = self.truth.values().filter(|(_, other)| *other + 2 * error >= *count);
-            let is_sure = count * 5 > total && rivals.count() <= self.k;
-            if is_sure && !order.iter().any(|(_, known)| *known == key) {
-                return Err(format!("{name:?}, {count} times of {total}, is missing"));
+        for value in &self.values {
+            let count = value.count;
+            let rivals = self.values.iter().filter(|other| other.count + 2 * error >= count);
+            let is_frequent = count * 5 > total && value.distinct * 5 > distinct;
+            let is_sure = is_frequent && rivals.count() <= self.k;
+            if is_sure && !order.iter().any(|(_, known)| **known == value.key) {
+                return Err(format!("{:?}, {count} times of {total}, is missing", value.name));
             }
         }
         Ok(())

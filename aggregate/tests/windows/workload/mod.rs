@@ -3,17 +3,19 @@
 mod definition;
 mod event;
 mod every;
+mod tally;
 mod timeline;
 
 use aggregate::{EntityWindows, ReadAt, ReadScratch, WindowPlan};
 use model::value::ValueRef;
 use stdx::prng::Prng;
 
-use crate::oracle::{Answer, Expected, Oracle};
+use crate::oracle::{Answer, Oracle};
 
 pub(crate) use definition::{Case, WINDOWS, feature, is_allowed};
 pub(crate) use event::{Event, Spread, value_of};
 pub(crate) use every::EVERY;
+pub(crate) use tally::Tally;
 pub(crate) use timeline::Timeline;
 
 /// The seed of a test: `default`, or what LARDER_SEED says. Failures name it.
@@ -56,12 +58,7 @@ pub(crate) fn read_columns(
     answers
 }
 
-/// Right, to the bit where the value is exact.
-pub(crate) fn is_same(answer: &Answer, expected: &Expected) -> bool {
-    expected.check(answer).is_ok()
-}
-
-/// Compares all columns, or some in any order, with what they must be; returns how many. A snapped read is compared at the
+/// Compares all columns, or some in any order, with what they must be. A snapped read is compared at the
 /// times that the plan says.
 pub(crate) fn compare(
     (case, plan): (&Case, &WindowPlan),
@@ -69,7 +66,8 @@ pub(crate) fn compare(
     oracle: &Oracle,
     (at, scratch): (ReadAt, &mut ReadScratch),
     random: &mut Prng,
-) -> Result<usize, String> {
+) -> Result<Tally, String> {
+    let mut tally = Tally::default();
     let mut columns: Vec<_> = (0..plan.column_count()).collect();
     if random.chance(0.3) {
         random.shuffle(&mut columns);
@@ -85,11 +83,13 @@ pub(crate) fn compare(
             let described = case.describe(*column);
             format!("{described}\nat x = {x} ({at:?}): {why}\n{}", case.text)
         };
-        oracle.value(*column, x).check(answer).map_err(failed)?;
+        let expected = oracle.value(*column, x);
+        expected.check(answer).map_err(failed)?;
+        tally.note(&expected);
         let start = plan.window_start(*column, x);
         if start != oracle.start(*column, x) {
             return Err(failed(format!("it starts at {start}, not {}", oracle.start(*column, x))));
         }
     }
-    Ok(answers.len())
+    Ok(tally)
 }
