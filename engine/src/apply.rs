@@ -9,6 +9,7 @@ use crate::{
     retraction::Retraction,
     route::{RoutedEvent, RoutedRow},
     shard::WriteGuards,
+    windows::{Arrival, Moment},
 };
 
 /// Puts `rows` into row group `group`; returns how many had something newer than what is stored, and how many not.
@@ -47,6 +48,9 @@ pub(crate) fn apply_delete(
 }
 
 /// Adds accepted events to the windows of their entities. `now` is the stream's, in ms.
+///
+/// Table by table and there by key, so that what an event needs is in the cache from the one before: the values are those of the
+/// set of events, whatever their order.
 pub(crate) fn apply_push(
     catalog: &Catalog,
     guards: &mut WriteGuards<'_>,
@@ -55,28 +59,41 @@ pub(crate) fn apply_push(
     events: &[RoutedEvent<'_>],
     now: i64,
 ) {
+    let mut parts = Vec::with_capacity(events.iter().map(|event| event.parts.len()).sum());
     for event in events {
         for part in &event.parts {
             let Ok(windows) = catalog.windows(part.group) else { continue };
-            let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
-            table.update(hasher, part.key.as_bytes(), &windows.plan, &part.prepared, now);
             windows.observe(stream.clock, event.event_time);
+            let arrival =
+                Arrival { hash: part.hash, key: part.key.as_bytes(), event: &part.prepared };
+            parts.push((part.group, part.shard, arrival));
         }
+    }
+    parts.sort_unstable_by_key(|(group, shard, arrival)| (*group, *shard, arrival.hash));
+    let mut arrivals = Vec::with_capacity(parts.len());
+    for table_parts in parts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let Some((group, shard, _)) = table_parts.first() else { continue };
+        let Ok(windows) = catalog.windows(*group) else { continue };
+        let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
+        arrivals.clear();
+        arrivals.extend(table_parts.iter().map(|(_, _, arrival)| *arrival));
+        table.update(Moment::new(hasher, &windows.plan, now), &arrivals);
     }
 }
 
-/// Takes retracted events out of the windows of their entities.
+/// Takes back events that were found.
 pub(crate) fn apply_retract(
     catalog: &Catalog,
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
     retracted: &[Retraction<'_>],
 ) {
-    for event in retracted {
-        for part in &event.parts {
+    for retraction in retracted {
+        let (time, id) = (retraction.event_time, &retraction.id);
+        for part in &retraction.parts {
             let Ok(windows) = catalog.windows(part.group) else { continue };
             let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
-            table.retract(hasher, part.key.as_bytes(), &windows.plan, event.event_time, &event.id);
+            table.retract(hasher, part.key.as_bytes(), &windows.plan, time, id);
         }
     }
 }

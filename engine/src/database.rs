@@ -12,6 +12,7 @@ use storage::{RecoveryReport, Vfs, Wal};
 
 use crate::{
     Config, Error, catalog::Catalog, producer::Producers, shard::ShardSet, stats::Counters,
+    sweep::SweepCursor,
 };
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
@@ -20,6 +21,8 @@ pub struct Database<V: Vfs> {
     pub(crate) shards: ShardSet,
     pub(crate) producers: Producers,
     pub(crate) counters: Counters,
+    /// Where the sweep goes on.
+    pub(crate) sweep: Mutex<SweepCursor>,
     /// Numbers for writes of nobody.
     pub(crate) anonymous: Mutex<Prng>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -49,6 +52,7 @@ impl<V: Vfs> Database<V> {
             shards: parts.shards,
             producers: parts.producers,
             counters: Counters::default(),
+            sweep: Mutex::new(SweepCursor::default()),
             anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
             clock,
             wal,

@@ -6,9 +6,9 @@
 //! open   directory lock ─► log, record by record ─► the same apply
 //! ```
 //!
-//! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards, `apply` is the
-//! only place that changes an entry; `shard`, `rows` and `windows` are memory; `catalog` is the definitions with what was compiled from
-//! them; `stream` and `producer` remember what keeps events exactly once.
+//! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards,
+//! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back; `catalog`
+//! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
 //! wire, definitions' text (model), window arithmetic (aggregate), files (storage).
@@ -29,6 +29,7 @@ mod rows;
 mod shard;
 mod stats;
 mod stream;
+mod sweep;
 mod windows;
 mod write;
 
@@ -41,6 +42,7 @@ pub use stats::{GroupMemory, StatValue};
 pub use storage::{
     CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,
 };
+pub use sweep::Swept;
 pub use write::{
     Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, RetractRequest,
     WriteOptions, Written,

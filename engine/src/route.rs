@@ -31,6 +31,8 @@ pub(crate) struct RoutedRow<'a> {
 pub(crate) struct EventPart {
     pub(crate) group: usize,
     pub(crate) shard: usize,
+    /// Of the key.
+    pub(crate) hash: u64,
     pub(crate) key: EntityKey,
     pub(crate) prepared: PreparedEvent,
 }
@@ -88,8 +90,8 @@ pub(crate) fn route_event<'a>(
                 error.to_string(),
             )
         })?;
-        let shard = shard_of(hasher.hash(key.as_bytes()));
-        parts.push(EventPart { group, shard, key, prepared });
+        let hash = hasher.hash(key.as_bytes());
+        parts.push(EventPart { group, shard: shard_of(hash), hash, key, prepared });
     }
     if parts.is_empty() && !runtime.groups.is_empty() {
         return Err(no_key(stream));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use storage::Vfs;
 
 use crate::{
-    Database,
+    Database, Swept,
     producer::Outcome,
     shard::{GroupTable, SHARD_COUNT},
 };
@@ -37,6 +37,10 @@ counters! {
     events_retracted_count: "Events retracted.",
     retractions_refused_count: "Retractions refused: no such event, or one before the floor.",
     vectors_read_count: "Vectors read.",
+    swept_entities_count: "Entities of window groups that the sweep has looked at.",
+    swept_retired_count: "Entities forgotten because no window can see any of their events.",
+    swept_bytes_freed: "Bytes of window groups that sweeping gave back.",
+    sweep_rounds_count: "Sweeps of all window groups.",
 }
 
 impl Counters {
@@ -57,6 +61,13 @@ impl Counters {
         self.events_retracted_count.fetch_add(outcome.applied.into(), Ordering::Relaxed);
         let refused = u64::from(outcome.late) + u64::from(outcome.rejected);
         self.retractions_refused_count.fetch_add(refused, Ordering::Relaxed);
+    }
+
+    pub(crate) fn swept(&self, swept: &Swept) {
+        self.swept_entities_count.fetch_add(swept.entities, Ordering::Relaxed);
+        self.swept_retired_count.fetch_add(swept.retired, Ordering::Relaxed);
+        self.swept_bytes_freed.fetch_add(swept.bytes_freed, Ordering::Relaxed);
+        self.sweep_rounds_count.fetch_add(swept.is_round_over.into(), Ordering::Relaxed);
     }
 
     pub(crate) fn reads(&self, vectors: usize) {

@@ -1,6 +1,6 @@
 //! Reading one group: rows with their ages, windows at their moment.
 
-use aggregate::{EntityWindows, ReadAt, ReadScratch, WindowPlan};
+use aggregate::{ReadAt, ReadScratch, WindowPlan};
 use model::{
     column::Column,
     definition::{Stream, StreamClock},
@@ -44,7 +44,6 @@ enum Kind<'a> {
         /// Of each selected column, whether its window reaches back before observation began.
         partial: Vec<bool>,
         scratch: ReadScratch,
-        nothing: EntityWindows,
     },
 }
 
@@ -79,7 +78,7 @@ impl<'a> GroupMoment<'a> {
                 // A window over everything has no start before which something could be missing.
                 let is_partial = |start: &i64| *start != i64::MIN && *start < since;
                 let partial = starts.iter().map(is_partial).collect();
-                let (scratch, nothing) = (ReadScratch::default(), EntityWindows::default());
+                let scratch = ReadScratch::default();
                 Kind::Windows {
                     windows,
                     stream: (stream, runtime),
@@ -88,7 +87,6 @@ impl<'a> GroupMoment<'a> {
                     starts,
                     partial,
                     scratch,
-                    nothing,
                 }
             }
             None => return Err(Error::Internal(format!("no group has index {}", read.group))),
@@ -173,9 +171,9 @@ impl<'a> GroupMoment<'a> {
                 let row = shard.rows(self.read.group).and_then(|table| table.get(hash, key));
                 read_row(self.read, rows, (*as_of, *is_past), row.as_ref(), columns)
             }
-            Kind::Windows { windows, at, partial, scratch, nothing, .. } => {
+            Kind::Windows { windows, at, partial, scratch, .. } => {
                 let table = shard.windows(self.read.group);
-                let state = table.and_then(|table| table.get(hash, key)).unwrap_or(nothing);
+                let state = table.and_then(|table| table.get(hash, key)).unwrap_or_default();
                 let Some(selection) = &self.read.selection else { return Ok(None) };
                 let outputs = &self.read.outputs;
                 state.read(&windows.plan, selection, *at, scratch, &mut |position, value| {

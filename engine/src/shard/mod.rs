@@ -115,7 +115,7 @@ impl ShardSet {
         &self.hasher
     }
 
-    /// The shard of `key`: the upper bits of its hash, the tables use the lower ones.
+    /// The shard of `key`.
     pub(crate) fn route(&self, key: &[u8]) -> usize {
         shard_of(self.hasher.hash(key))
     }
@@ -139,6 +139,14 @@ impl ShardSet {
         WriteGuards { guards }
     }
 
+    /// Waits for exclusive access to one shard, for whoever holds no other.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    pub(crate) fn write_one(&self, shard: usize) -> RwLockWriteGuard<'_, Shard> {
+        self.shards.get(shard).expect("shards are numbered from 0").write()
+    }
+
     /// Adopts a new set of groups in every shard, one after the other.
     ///
     /// # Errors
@@ -148,10 +156,11 @@ impl ShardSet {
     }
 }
 
-/// The shard of a key's hash.
+/// The shard of a key's hash. Neither its lowest bits decide, which are the places in a table, nor its highest seven, by which a
+/// table tells keys apart before it looks at them: all keys of a shard would have the same.
 pub(crate) fn shard_of(hash: u64) -> usize {
-    const SHIFT: u32 = u64::BITS - SHARD_COUNT.trailing_zeros();
-    usize::try_from(hash >> SHIFT).unwrap_or(0)
+    const SHIFT: u32 = u64::BITS - 7 - SHARD_COUNT.trailing_zeros();
+    usize::try_from(hash >> SHIFT & (SHARD_COUNT as u64 - 1)).unwrap_or(0)
 }
 
 const _: () = assert!(SHARD_COUNT == 64, "a ShardMask has one bit for each shard");

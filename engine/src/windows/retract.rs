@@ -16,7 +16,7 @@ impl WindowTable {
         id: &[u8],
     ) -> bool {
         let found = self.get(hasher.hash(key), key);
-        found.is_some_and(|windows| windows.view().holds(plan, event_time, id))
+        found.is_some_and(|windows| windows.holds(plan, event_time, id))
     }
 
     /// Takes back every raw event of `key` that has this time, in ms, and id. An entity that has no events left is forgotten.
@@ -29,10 +29,12 @@ impl WindowTable {
         id: &[u8],
     ) {
         let retract = |windows: &mut EntityWindows| {
-            windows.retract(plan, event_time, id) > 0 && windows.is_empty()
+            windows.retract(plan, event_time, id);
+            windows.is_empty()
         };
-        if self.change(hasher, key, retract) == Some(true) {
-            self.delete(hasher, key);
+        let Some(slot) = self.find(hasher.hash(key), key) else { return };
+        if self.change(slot, retract) {
+            self.remove(hasher, slot);
         }
     }
 }

@@ -1,27 +1,60 @@
-//! The window states of one group in one shard: key to slot, slots in chunks that never move.
+//! The window states of one group in one shard: from a key over its slot to the one block that holds nearly everything.
 
-use aggregate::{EntityWindows, PreparedEvent, WindowPlan};
+use aggregate::{EntityView, EntityWindows, PreparedEvent, WindowPlan};
 use hashbrown::HashTable;
 use stdx::hash::KeyHasher;
 
-/// Entries of a chunk.
-const CHUNK_ENTRIES: usize = 64;
+use super::{
+    arena::{Arena, BlockRef, block_bytes},
+    block::{self, Block},
+    grown::GrownSlab,
+    slots::Slots,
+};
 
-#[derive(Debug, Default)]
-struct Entry {
-    /// Canonical entity key; empty for an entry that holds no entity.
-    key: Box<[u8]>,
-    windows: EntityWindows,
-}
+/// Logs shorter than this only grow: tiles would not be smaller.
+const SETTLE_BYTES_MIN: usize = 192;
+/// Bytes of new events that an entity with tiles has room for: every time they are full, its events are folded.
+const INBOX_BYTES: usize = 512;
+/// Arrivals looked up together: their loads from memory overlap.
+const RUN: usize = 16;
 
 /// One group's window states in one shard.
 #[derive(Debug, Default)]
 pub(crate) struct WindowTable {
-    index: HashTable<u32>,
-    chunks: Vec<Vec<Entry>>,
-    free: Vec<u32>,
-    /// Bytes of keys and states outside the chunks.
-    heap_bytes: usize,
+    pub(super) index: HashTable<u32>,
+    pub(super) slots: Slots,
+    pub(super) arena: Arena,
+    pub(super) grown: GrownSlab,
+    /// Where blocks are put together.
+    scratch: Vec<u8>,
+}
+
+/// An accepted event at its entity.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    /// Of the key.
+    pub(crate) hash: u64,
+    /// Canonical entity key.
+    pub(crate) key: &'a [u8],
+    pub(crate) event: &'a PreparedEvent,
+}
+
+/// What every update of a group takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment<'a> {
+    pub(crate) hasher: &'a KeyHasher,
+    pub(crate) plan: &'a WindowPlan,
+    /// The stream's, in ms.
+    pub(crate) now: i64,
+    /// See [`WindowPlan::late_before`].
+    pub(crate) late_before: i64,
+}
+
+impl<'a> Moment<'a> {
+    /// The moment `now` of a stream, in ms, for a group of it.
+    pub(crate) fn new(hasher: &'a KeyHasher, plan: &'a WindowPlan, now: i64) -> Self {
+        Self { hasher, plan, now, late_before: plan.late_before(now) }
+    }
 }
 
 impl WindowTable {
@@ -30,121 +63,208 @@ impl WindowTable {
         self.index.len()
     }
 
-    /// Bytes in use, the index included.
+    /// Bytes allocated, the index included.
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_ENTRIES * size_of::<Entry>()
-            + self.heap_bytes
-            + self.index.capacity() * 8 / 7 * 5
+        size_of::<Self>()
+            + self.index.allocation_size()
+            + self.slots.bytes()
+            + self.arena.bytes()
+            + self.grown.bytes()
+            + self.scratch.capacity()
     }
 
     /// The state of `key`, whose hash is `hash`.
-    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<&EntityWindows> {
-        let slot = self.index.find(hash, |slot| *entry(&self.chunks, *slot).key == *key)?;
-        Some(&entry(&self.chunks, *slot).windows)
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<EntityView<'_>> {
+        self.find(hash, key).map(|slot| self.view(self.slots.get(slot)).1)
     }
 
-    /// Adds one accepted event to the state of `key`. `now` is the stream's, in ms.
-    pub(crate) fn update(
-        &mut self,
-        hasher: &KeyHasher,
-        key: &[u8],
-        plan: &WindowPlan,
-        event: &PreparedEvent,
-        now: i64,
-    ) {
-        let hash = hasher.hash(key);
-        let chunks = &self.chunks;
-        let found = self.index.find(hash, |slot| *entry(chunks, *slot).key == *key).copied();
-        let slot = found.unwrap_or_else(|| self.insert(hasher, hash, key));
-        let (chunk, at) = split(slot);
-        if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)) {
-            let before = entry.windows.bytes();
-            entry.windows.update(plan, event, now);
-            self.heap_bytes = self.heap_bytes + entry.windows.bytes() - before;
+    /// Adds accepted events to the states of their entities. Events of one entity that lie side by side find it once.
+    pub(crate) fn update(&mut self, moment: Moment<'_>, arrivals: &[Arrival<'_>]) {
+        for run in arrivals.chunks(RUN) {
+            let mut found = [None; RUN];
+            self.find_run(run, &mut found);
+            let mut previous: Option<(&[u8], u32)> = None;
+            for (arrival, found) in run.iter().zip(found) {
+                let known = previous.filter(|(key, _)| *key == arrival.key).map(|(_, slot)| slot);
+                let slot = found.or(known).or_else(|| self.find(arrival.hash, arrival.key));
+                let slot = match slot {
+                    Some(slot) => {
+                        self.append(moment, slot, arrival.event);
+                        slot
+                    }
+                    None if arrival.event.bytes_max() == 0 => continue,
+                    None => self.insert(moment.hasher, arrival),
+                };
+                previous = Some((arrival.key, slot));
+            }
         }
-    }
-
-    /// Changes the state of `key`; `None` when there is none.
-    pub(super) fn change<T>(
-        &mut self,
-        hasher: &KeyHasher,
-        key: &[u8],
-        change: impl FnOnce(&mut EntityWindows) -> T,
-    ) -> Option<T> {
-        let chunks = &self.chunks;
-        let slot = self.index.find(hasher.hash(key), |slot| *entry(chunks, *slot).key == *key)?;
-        let (chunk, at) = split(*slot);
-        let entry = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at))?;
-        let before = entry.windows.bytes();
-        let changed = change(&mut entry.windows);
-        self.heap_bytes = self.heap_bytes + entry.windows.bytes() - before;
-        Some(changed)
     }
 
     /// Removes the state of `key`; false when there is none.
     pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
-        let chunks = &self.chunks;
-        let found =
-            self.index.find_entry(hasher.hash(key), |slot| *entry(chunks, *slot).key == *key);
-        let Ok(found) = found else { return false };
-        let (slot, _) = found.remove();
-        let (chunk, at) = split(slot);
-        if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at)) {
-            self.heap_bytes -= entry.key.len() + entry.windows.bytes();
-            *entry = Entry::default();
-        }
-        self.free.push(slot);
-        true
+        let found = self.find(hasher.hash(key), key);
+        found.inspect(|slot| self.remove(hasher, *slot)).is_some()
     }
 
     /// Entities from slot `from` on, with the number of the slot after each.
-    pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (u32, &[u8], &EntityWindows)> {
-        let end = self.chunks.iter().map(Vec::len).sum::<usize>();
-        (from..u32::try_from(end).unwrap_or(u32::MAX)).filter_map(|slot| {
-            let entry = entry(&self.chunks, slot);
-            (!entry.key.is_empty()).then_some((slot + 1, &*entry.key, &entry.windows))
+    pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (u32, &[u8], EntityView<'_>)> {
+        (from..self.slots.end()).filter_map(|slot| {
+            let block = Some(self.slots.get(slot)).filter(|block| block.is_block())?;
+            let (key, view) = self.view(block);
+            Some((slot + 1, key, view))
         })
     }
 
-    fn insert(&mut self, hasher: &KeyHasher, hash: u64, key: &[u8]) -> u32 {
-        let fresh = Entry { key: key.into(), windows: EntityWindows::default() };
-        self.heap_bytes += key.len() + fresh.windows.bytes();
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                let (chunk, at) = split(slot);
-                if let Some(entry) = self.chunks.get_mut(chunk).and_then(|chunk| chunk.get_mut(at))
-                {
-                    *entry = fresh;
-                }
-                slot
+    /// The entity of a block.
+    pub(super) fn view(&self, block: BlockRef) -> (&[u8], EntityView<'_>) {
+        let block = Block::read(self.arena.get(block));
+        let grown = block.grown.and_then(|place| self.grown.get(place));
+        (block.key, EntityView::new(block.log, grown))
+    }
+
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.index.find(hash, |slot| self.has_key(self.slots.get(*slot), key)).copied()
+    }
+
+    #[inline]
+    fn has_key(&self, block: BlockRef, key: &[u8]) -> bool {
+        block::key(self.arena.get(block)) == key
+    }
+
+    /// Finds the slots of a run. Each step asks memory for all of them before the next one needs the answers.
+    fn find_run(&self, run: &[Arrival<'_>], found: &mut [Option<u32>; RUN]) {
+        for (found, arrival) in found.iter_mut().zip(run) {
+            *found = self.index.iter_hash(arrival.hash).next().copied();
+        }
+        let mut blocks = [None; RUN];
+        for (block, found) in blocks.iter_mut().zip(&*found) {
+            *block = found.map(|slot| self.slots.get(slot));
+        }
+        for ((found, block), arrival) in found.iter_mut().zip(blocks).zip(run) {
+            // The first with the same tag may be of another key: a search from the start decides then.
+            if !block.is_some_and(|block| self.has_key(block, arrival.key)) {
+                *found = None;
             }
-            None => {
-                if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK_ENTRIES) {
-                    self.chunks.push(Vec::with_capacity(CHUNK_ENTRIES));
-                }
-                let full = (self.chunks.len() - 1) * CHUNK_ENTRIES;
-                let last = self.chunks.last_mut().expect("a chunk was pushed");
-                last.push(fresh);
-                u32::try_from(full + last.len() - 1)
-                    .expect("a shard's table holds fewer than 2^32 entities")
-            }
-        };
-        let chunks = &self.chunks;
-        self.index.insert_unique(hash, slot, |slot| hasher.hash(&entry(chunks, *slot).key));
+        }
+    }
+
+    fn append(&mut self, moment: Moment<'_>, slot: u32, event: &PreparedEvent) {
+        let block = self.slots.get(slot);
+        if !block::append(self.arena.get_mut(block), event) && event.bytes_max() > 0 {
+            self.append_to_full(moment, slot, event);
+        }
+    }
+
+    /// A cold entity moves to a block that is one record longer; with many events it is first seen what becomes of them.
+    fn append_to_full(&mut self, moment: Moment<'_>, slot: u32, event: &PreparedEvent) {
+        let old = self.slots.get(slot);
+        let Block { grown, log, head, .. } = Block::read(self.arena.get(old));
+        let first = EntityView::new(log, None).first_time();
+        let is_cold =
+            log.len() < SETTLE_BYTES_MIN && first.is_none_or(|first| first >= moment.late_before);
+        if grown.is_some() || !is_cold {
+            self.change(slot, |state| state.update(moment.plan, event, moment.now));
+            return;
+        }
+        let mut content = std::mem::take(&mut self.scratch);
+        content.clear();
+        content.extend_from_slice(head);
+        content.extend_from_slice(log);
+        add_record(&mut content, head.len(), event);
+        self.store(slot, Some(old), &content, 0);
+        self.scratch = content;
+    }
+
+    /// A new entity with its first event.
+    fn insert(&mut self, hasher: &KeyHasher, arrival: &Arrival<'_>) -> u32 {
+        let slot = self.slots.take();
+        let mut content = std::mem::take(&mut self.scratch);
+        content.clear();
+        block::write_head(&mut content, slot, arrival.key, None);
+        let start = content.len();
+        add_record(&mut content, start, arrival.event);
+        self.store(slot, None, &content, 0);
+        self.scratch = content;
+        let (slots, arena) = (&self.slots, &self.arena);
+        let hash_of = |slot: &u32| hasher.hash(block::key(arena.get(slots.get(*slot))));
+        self.index.insert_unique(arrival.hash, slot, hash_of);
         slot
+    }
+
+    /// Takes the state of `slot` out of its block, changes it, and puts back what is left, be it nothing.
+    pub(super) fn change<T>(
+        &mut self,
+        slot: u32,
+        change: impl FnOnce(&mut EntityWindows) -> T,
+    ) -> T {
+        let old = self.slots.get(slot);
+        let Block { key, grown, log, .. } = Block::read(self.arena.get(old));
+        let mut content = std::mem::take(&mut self.scratch);
+        content.clear();
+        let tiles = grown.and_then(|place| self.grown.take(place));
+        // As long as it is, so that it counts as full.
+        let mut state = EntityWindows::from_parts(log.to_vec(), tiles);
+        let result = change(&mut state);
+        let (log, tiles) = state.into_parts();
+        let room = if tiles.is_some() { INBOX_BYTES } else { log.len() / 8 };
+        block::write_head(&mut content, slot, key, tiles.map(|tiles| self.grown.put(tiles)));
+        content.extend_from_slice(&log);
+        self.store(slot, Some(old), &content, room);
+        self.scratch = content;
+        result
+    }
+
+    /// Puts `content` into the block of `slot`, with about `room` bytes behind it: into the one it has when that is neither too
+    /// short nor far too long.
+    fn store(&mut self, slot: u32, old: Option<BlockRef>, content: &[u8], room: usize) {
+        let wanted = content.len() + room;
+        if let Some(old) = old {
+            let block = self.arena.get_mut(old);
+            let fits = wanted - room / 4..=2 * block_bytes(wanted);
+            if fits.contains(&block.len()) {
+                block[..content.len()].copy_from_slice(content);
+                block::set_used(block, content.len());
+                return;
+            }
+        }
+        let fresh = self.arena.alloc(content, wanted);
+        block::set_used(self.arena.get_mut(fresh), content.len());
+        self.slots.set(slot, fresh);
+        if let Some(old) = old {
+            self.release(old);
+        }
+    }
+
+    /// Frees a block and tells the entity that moved into its place.
+    fn release(&mut self, block: BlockRef) {
+        if self.arena.free(block) {
+            self.slots.set(block::slot(self.arena.get(block)), block);
+        }
+    }
+
+    /// Forgets the entity of `slot`.
+    pub(super) fn remove(&mut self, hasher: &KeyHasher, slot: u32) {
+        let old = self.slots.get(slot);
+        let Block { key, grown, .. } = Block::read(self.arena.get(old));
+        let found = self.index.find_entry(hasher.hash(key), |known| *known == slot);
+        if let Ok(found) = found {
+            found.remove();
+        }
+        if let Some(place) = grown {
+            self.grown.take(place);
+        }
+        self.slots.give_back(slot);
+        self.release(old);
+        if self.index.is_empty() {
+            *self = Self::default();
+        }
     }
 }
 
-/// The entry of a slot that was handed out.
-fn entry(chunks: &[Vec<Entry>], slot: u32) -> &Entry {
-    let (chunk, at) = split(slot);
-    chunks
-        .get(chunk)
-        .and_then(|chunk| chunk.get(at))
-        .expect("the index and scans name only slots that were handed out")
-}
-
-/// Chunk and position in it.
-fn split(slot: u32) -> (usize, usize) {
-    (slot as usize / CHUNK_ENTRIES, slot as usize % CHUNK_ENTRIES)
+/// Adds the record of `event` to a block put together in `content`, whose log starts at `start`.
+fn add_record(content: &mut Vec<u8>, start: usize, event: &PreparedEvent) {
+    let used = content.len() - start;
+    content.resize(content.len() + event.bytes_max(), 0);
+    let log = content.get_mut(start..).and_then(|log| event.append(log, used));
+    content.truncate(start + log.unwrap_or(used));
 }

@@ -5,3 +5,4 @@ mod harness;
 mod replay_equals_live;
 mod retractions;
 mod rows;
+mod sweeping;
