@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Describe(Describe),
     /// Push events into a stream.
     Push(Load),
+    /// Take events of a stream back, while they are within its horizon.
+    Retract(Retract),
     /// Put rows into a row group.
     Put(Load),
     /// Read feature vectors.
@@ -116,6 +118,33 @@ pub(crate) struct Load {
     #[arg(long, value_name = "NAME", conflicts_with = "batch")]
     pub(crate) producer: Option<String>,
     /// Rows in one request.
+    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) batch: u16,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print the counts.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Retract`].
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["file", "events"]))]
+pub(crate) struct Retract {
+    /// The stream, which declares retract = true.
+    pub(crate) stream: String,
+    /// A .jsonl or .csv file of events, or - for standard input. What counts of an event is its id, its time and its keys.
+    pub(crate) file: Option<PathBuf>,
+    /// An event as a JSON object, instead of a file. Repeat for more.
+    #[arg(long = "event", value_name = "JSON")]
+    pub(crate) events: Vec<String>,
+    /// Format of the file; follows from its name when not given.
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<InputFormat>,
+    /// Keep rejected records in this file, in the input's format.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejected: Option<PathBuf>,
+    /// Events in one request.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: u16,
     #[command(flatten)]

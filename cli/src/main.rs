@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Apply(args) => cmd::apply::run(&args),
         Command::Describe(args) => cmd::describe::run(&args),
         Command::Push(args) => cmd::push::run(&args),
+        Command::Retract(args) => cmd::retract::run(&args),
         Command::Put(args) => cmd::put::run(&args),
         Command::Get(args) => cmd::get::run(&args),
         Command::Delete(args) => cmd::delete::run(&args),

@@ -182,7 +182,7 @@ impl Client {
         self.prepare(Target::Group(name.to_owned())).await.map(GroupWriter::new)
     }
 
-    /// Prepares to push events into a stream.
+    /// Prepares to push events into a stream, or to retract some.
     ///
     /// # Errors
     /// [`Error::Fix`] when there is no such stream; others see [`Error`].

@@ -78,7 +78,8 @@ pub use key::Key;
 pub use prepared::Schema;
 pub use protocol::{
     AppliedChange, ApplyReply, DeleteReply, DescribeReply, HelloReply, PreparedColumn,
-    PreparedEntity, PushReply, PutReply, PutRow, Receipt, Reject, RejectKind, StatValue, SyncLevel,
+    PreparedEntity, PushReply, PutReply, PutRow, Receipt, Reject, RejectKind, RetractReply,
+    StatValue, SyncLevel,
 };
 pub use read::{Read, ServiceReader};
 pub use scan::{Page, Scan};

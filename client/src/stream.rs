@@ -1,9 +1,11 @@
-//! Pushing events into a stream.
+//! Pushing events into a stream, and taking them back.
 
 use std::sync::Arc;
 
 use model::value::Value;
-use protocol::{Opcode, PushReply, PushRequest, SyncLevel, WriteOptions};
+use protocol::{
+    Opcode, PushReply, PushRequest, RetractReply, RetractRequest, SyncLevel, WriteOptions,
+};
 use stdx::cursor::Writer;
 
 use crate::{
@@ -49,13 +51,7 @@ impl StreamWriter {
     /// # Errors
     /// [`Error::Invalid`] for an event that was filled wrongly (nothing is sent then); others see [`Error`].
     pub async fn push(&self, events: impl IntoIterator<Item = Event>) -> Result<PushReply, Error> {
-        let events: Vec<_> = events.into_iter().collect();
-        let fields = events.first().map_or(0, |event| event.cells.len());
-        if events.iter().any(|event| event.cells.len() != fields) {
-            let allowed = "made after the definitions changed: make all events again";
-            return Err(model::Error::invalid("events", self.handle.name(), allowed).into());
-        }
-        let packed: Vec<_> = events.into_iter().map(Event::pack).collect::<Result<_, _>>()?;
+        let (fields, packed) = self.pack(events)?;
         let rows: Vec<_> = packed.iter().map(Vec::as_slice).collect();
         self.push_packed(fields, &rows, None).await
     }
@@ -81,9 +77,60 @@ impl StreamWriter {
         let reply = self.handle.write(Opcode::Push, (self.sync, sequence), encode).await?;
         self.handle.client.decoded(PushReply::decode(reply.body()))
     }
+
+    /// Takes events back, of a stream that declares `retract = true`: each must carry its event id, its event time and the key
+    /// fields it was pushed with, and lie within the stream's horizon. Each is refused or retracted on its own; the reply says
+    /// which and why. A corrected event may then be pushed under the same id.
+    ///
+    /// # Errors
+    /// As [`StreamWriter::push`]; [`Error::Fix`] when the stream does not declare `retract`.
+    pub async fn retract(
+        &self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<RetractReply, Error> {
+        let (fields, packed) = self.pack(events)?;
+        let rows: Vec<_> = packed.iter().map(Vec::as_slice).collect();
+        self.retract_packed(fields, &rows, None).await
+    }
+
+    /// Takes events back that are packed already; see [`StreamWriter::retract`] and [`StreamWriter::push_packed`].
+    ///
+    /// # Errors
+    /// As [`StreamWriter::retract`].
+    pub async fn retract_packed(
+        &self,
+        fields: usize,
+        events: &[&[u8]],
+        sequence: Option<u64>,
+    ) -> Result<RetractReply, Error> {
+        check_batch(events.len(), "events")?;
+        let fields = u16::try_from(fields).unwrap_or(u16::MAX);
+        let encode = |schema: &Schema, options: WriteOptions, out: &mut Writer<'_>| {
+            let (handle, events) = (schema.handle(), events.to_vec());
+            RetractRequest { handle, options, fields, events }.encode(out);
+            Ok(())
+        };
+        let reply = self.handle.write(Opcode::Retract, (self.sync, sequence), encode).await?;
+        self.handle.client.decoded(RetractReply::decode(reply.body()))
+    }
+
+    /// Events as bytes, and how many fields each holds.
+    fn pack(
+        &self,
+        events: impl IntoIterator<Item = Event>,
+    ) -> Result<(usize, Vec<Vec<u8>>), Error> {
+        let events: Vec<_> = events.into_iter().collect();
+        let fields = events.first().map_or(0, |event| event.cells.len());
+        if events.iter().any(|event| event.cells.len() != fields) {
+            let allowed = "made after the definitions changed: make all events again";
+            return Err(model::Error::invalid("events", self.handle.name(), allowed).into());
+        }
+        let packed = events.into_iter().map(Event::pack).collect::<Result<_, _>>()?;
+        Ok((fields, packed))
+    }
 }
 
-/// One event to push. Errors of its parts are kept until it is pushed.
+/// One event to push or retract. Errors of its parts are kept until then.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Event {

@@ -46,6 +46,7 @@ pub use op::{
     push::{PushReply, PushRequest},
     put::{PutReply, PutRequest, PutRow},
     read::{ReadOptions, ReadReply, ReadRequest, ReadTimes},
+    retract::{RetractReply, RetractRequest},
     scan::{ScanReply, ScanRequest},
     stats::{StatValue, StatsReply},
 };

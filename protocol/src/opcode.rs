@@ -26,6 +26,8 @@ pub enum Opcode {
     Scan = 10,
     /// Asks for the server's figures.
     Stats = 11,
+    /// Takes events of a stream back.
+    Retract = 12,
 }
 
 /// What can be known of an operation without its body.
@@ -43,7 +45,7 @@ const fn row(opcode: Opcode, name: &'static str, repeatable: bool, writes: bool)
     Row { opcode, name, repeatable, writes }
 }
 
-const TABLE: [Row; 11] = [
+const TABLE: [Row; 12] = [
     row(Opcode::Hello, "hello", true, false),
     row(Opcode::Ping, "ping", true, false),
     row(Opcode::Apply, "apply", false, true),
@@ -55,6 +57,7 @@ const TABLE: [Row; 11] = [
     row(Opcode::Delete, "delete", true, true),
     row(Opcode::Scan, "scan", true, false),
     row(Opcode::Stats, "stats", true, false),
+    row(Opcode::Retract, "retract", true, true),
 ];
 
 impl Opcode {
@@ -77,7 +80,7 @@ impl Opcode {
     }
 
     fn row(self) -> &'static Row {
-        // The codes are 1 to 11 and the table has a row for each, in order: a test holds both together.
+        // The codes are 1 to 12 and the table has a row for each, in order: a test holds both together.
         &TABLE[usize::from(self.code()) - 1]
     }
 
@@ -115,7 +118,7 @@ mod tests {
         for (code, opcode) in (1..).zip(Opcode::all()) {
             assert_eq!((opcode.code(), Opcode::from_code(code)), (code, Some(opcode)));
         }
-        assert_eq!((Opcode::from_code(0), Opcode::from_code(12)), (None, None));
+        assert_eq!((Opcode::from_code(0), Opcode::from_code(13)), (None, None));
     }
 
     #[test]

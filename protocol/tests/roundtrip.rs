@@ -8,8 +8,8 @@ use model::{
 };
 use proptest::{collection::vec, prelude::*};
 use protocol::{
-    PushRequest, PutRequest, PutRow, ReadOptions, ReadReply, ReadRequest, ReadTimes, SyncLevel,
-    WriteOptions,
+    PushRequest, PutRequest, PutRow, ReadOptions, ReadReply, ReadRequest, ReadTimes,
+    RetractRequest, SyncLevel, WriteOptions,
 };
 use stdx::cursor::Writer;
 
@@ -161,5 +161,13 @@ proptest! {
         let request = PushRequest { handle: 1, options, fields, events };
         let bytes = body(|out| request.encode(out));
         prop_assert_eq!(PushRequest::decode(&bytes), Ok(request));
+    }
+
+    #[test]
+    fn retractions_keep_rows(events in vec(bytes(60), 0..20), options in write_options(), fields in any::<u16>()) {
+        let events = events.iter().map(Vec::as_slice).collect();
+        let request = RetractRequest { handle: 1, options, fields, events };
+        let bytes = body(|out| request.encode(out));
+        prop_assert_eq!(RetractRequest::decode(&bytes), Ok(request));
     }
 }

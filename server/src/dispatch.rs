@@ -96,6 +96,7 @@ fn handle(shared: &Shared, header: Header, body: &[u8]) -> Result<Outcome, Failu
         Opcode::Delete => handler::delete::handle(shared, body),
         Opcode::Scan => handler::scan::handle(shared, body),
         Opcode::Stats => handler::stats::handle(shared),
+        Opcode::Retract => handler::retract::handle(shared, body),
     }
 }
 

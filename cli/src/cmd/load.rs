@@ -6,6 +6,7 @@ mod rejects;
 mod send;
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
@@ -50,9 +51,36 @@ pub(super) trait Target: Clone + Send + 'static {
     fn words(&self) -> [&'static str; 4];
 }
 
+/// How a load is cut, and what is said of it.
+pub(super) struct Options<'a> {
+    /// What the records come from, for messages.
+    pub(super) source: String,
+    /// Rows of one request.
+    pub(super) batch: usize,
+    /// Where rejected records are kept.
+    pub(super) rejected: Option<&'a Path>,
+    /// How counts are printed.
+    pub(super) format: Option<Format>,
+}
+
 /// Loads the file of `args` into `target` and prints the counts.
 pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), CliError> {
     let input = Input::open(&args.file, args.input_format)?;
+    let options = Options {
+        source: args.file.display().to_string(),
+        batch: usize::from(args.batch),
+        rejected: args.rejected.as_deref(),
+        format: args.format,
+    };
+    run_input(input, &options, target).await
+}
+
+/// Loads `input` into `target` and prints the counts.
+pub(super) async fn run_input<T: Target>(
+    input: Input,
+    options: &Options<'_>,
+    target: T,
+) -> Result<(), CliError> {
     let binding = target.bind(input.header.as_deref())?;
     if !binding.ignored().is_empty() {
         output::note(&format!(
@@ -60,7 +88,7 @@ pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), C
             binding.ignored().join(", ")
         ));
     }
-    let rejects = Rejects::open(args.rejected.as_deref(), input.header_raw.as_deref())?;
+    let rejects = Rejects::open(options.rejected, input.header_raw.as_deref())?;
     let words = target.words();
     let mut load = Load {
         progress: progress(input.bytes),
@@ -70,18 +98,17 @@ pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), C
         flying: VecDeque::new(),
         sequence: 0,
     };
-    let loaded = load.all(input, &binding, usize::from(args.batch)).await;
+    let loaded = load.all(input, &binding, options.batch).await;
     let landed = load.land_all().await;
     load.progress.finish_and_clear();
     load.rejects.finish()?;
-    print(&load.counts, words, output::choose(args.format))?;
+    print(&load.counts, words, output::choose(options.format))?;
     loaded.and(landed)?;
     match load.counts.rejected {
         0 => Ok(()),
-        rejected => Err(CliError::failed(format!(
-            "{}: {rejected} records were rejected",
-            args.file.display()
-        ))),
+        rejected => {
+            Err(CliError::failed(format!("{}: {rejected} records were rejected", options.source)))
+        }
     }
 }
 

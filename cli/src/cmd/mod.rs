@@ -6,6 +6,7 @@ pub(crate) mod describe;
 pub(crate) mod get;
 pub(crate) mod push;
 pub(crate) mod put;
+pub(crate) mod retract;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod stats;

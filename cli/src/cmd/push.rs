@@ -28,28 +28,11 @@ impl Target for Events {
     type Row = (usize, Vec<u8>);
 
     fn bind(&self, header: Option<&[String]>) -> Result<Binding, CliError> {
-        let schema = self.stream.schema();
-        let required: Vec<_> = [schema.event_time(), schema.event_id()]
-            .into_iter()
-            .flatten()
-            .map(|field| field.name.as_str())
-            .collect();
-        Binding::new(schema.fields(), None, &required, header)
+        bind(&self.stream, header)
     }
 
     fn pack(&self, binding: &Binding, record: &Record) -> Result<Self::Row, Skipped> {
-        let values = binding.values(record)?;
-        let schema = self.stream.schema();
-        let cells = values.iter().map(|given| match given {
-            Some(Some(value)) => Cell::Value(value.borrow()),
-            Some(None) => Cell::Null,
-            None => Cell::Absent,
-        });
-        let mut packed = Vec::new();
-        match write_row(&mut packed, schema.fields(), cells) {
-            Ok(()) => Ok((values.len(), packed)),
-            Err(error) => Err(Skipped::new(record, error.to_string())),
-        }
+        pack(&self.stream, binding, record)
     }
 
     async fn send(self, rows: Vec<Self::Row>, sequence: u64) -> Result<Sent, client::Error> {
@@ -66,6 +49,37 @@ impl Target for Events {
 
     fn words(&self) -> [&'static str; 4] {
         ["accepted", "duplicate", "late", "rejected"]
+    }
+}
+
+/// Binds the columns of a file of events; event time and id must be there.
+pub(super) fn bind(stream: &StreamWriter, header: Option<&[String]>) -> Result<Binding, CliError> {
+    let schema = stream.schema();
+    let required: Vec<_> = [schema.event_time(), schema.event_id()]
+        .into_iter()
+        .flatten()
+        .map(|field| field.name.as_str())
+        .collect();
+    Binding::new(schema.fields(), None, &required, header)
+}
+
+/// An event as bytes, and how many fields it holds.
+pub(super) fn pack(
+    stream: &StreamWriter,
+    binding: &Binding,
+    record: &Record,
+) -> Result<(usize, Vec<u8>), Skipped> {
+    let values = binding.values(record)?;
+    let schema = stream.schema();
+    let cells = values.iter().map(|given| match given {
+        Some(Some(value)) => Cell::Value(value.borrow()),
+        Some(None) => Cell::Null,
+        None => Cell::Absent,
+    });
+    let mut packed = Vec::new();
+    match write_row(&mut packed, schema.fields(), cells) {
+        Ok(()) => Ok((values.len(), packed)),
+        Err(error) => Err(Skipped::new(record, error.to_string())),
     }
 }
 

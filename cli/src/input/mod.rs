@@ -71,6 +71,15 @@ impl Input {
             .map_err(|error| error.context(&path.display().to_string()))
     }
 
+    /// Records that are given as JSON objects.
+    pub(crate) fn of_json(objects: &[String]) -> Result<Self, CliError> {
+        // A line each: an object that was written over several lines is one record all the same.
+        let lines: Vec<_> =
+            objects.iter().map(|object| object.replace(['\n', '\r'], " ")).collect();
+        let text = std::io::Cursor::new(lines.join("\n"));
+        Self::from_reader(Box::new(text), InputFormat::Jsonl, None)
+    }
+
     fn from_reader(
         reader: Box<dyn Read>,
         format: InputFormat,

@@ -4,3 +4,4 @@ mod a_new_user;
 mod commits_equal_brute_force;
 mod harness;
 mod kill_while_pushing;
+mod retractions;

@@ -323,6 +323,46 @@ fn events_of_one_time_and_id_go_together() {
     assert_eq!(get(&database, &["past:events_1h"], "ann", ReadOptions::default()), ["PARTIAL 1"]);
 }
 
+#[test]
+fn the_worked_example_of_the_semantics_page_holds() {
+    let place = Place::new();
+    let database = place.start();
+    let noon = START + 12 * 3_600_000;
+    let at = |second: i64| format_timestamp(noon + second * 1000);
+    let shown = |second: i64| {
+        place.clock.set_wall_ms(noon + second * 1000);
+        let values = get(&database, &["buying:*"], "ann", ReadOptions::default());
+        // Count, sum and max of the five minutes; each feature has two windows.
+        [0, 2, 4].map(|at| values[at].replace("PRESENT ", "")).join(" ")
+    };
+    let sale = |id: &str, price: &str, second: i64| {
+        [id.to_owned(), "ann".to_owned(), "kiosk".to_owned(), price.to_owned(), at(second)]
+    };
+    let push = |row: [String; 5]| push(&database, "sales", &[&row.each_ref().map(String::as_str)]);
+    let retract = |row: [String; 5]| {
+        let row = row.each_ref().map(String::as_str);
+        counts(&retract(&database, "sales", &[&row], &WriteOptions::default()))
+    };
+    place.clock.set_wall_ms(noon + 5_000);
+    push(sale("p1", "10", 4));
+    assert_eq!(shown(6), "1 10.00 10.00");
+    push(sale("p2", "900", 5));
+    assert_eq!(shown(20), "2 910.00 900.00");
+    assert_eq!(retract(sale("p2", "-", 5)), (1, 0, 0));
+    assert_eq!(shown(21), "1 10.00 10.00");
+    push(sale("p2", "90", 5));
+    assert_eq!(shown(40), "2 100.00 90.00");
+    push(sale("p3", "5", 1));
+    assert_eq!(shown(90), "3 105.00 90.00");
+    assert_eq!(retract(sale("p1", "-", 4)), (0, 1, 0));
+    assert_eq!(shown(91), "3 105.00 90.00");
+    let group = database.group_index("buying").expect("defined");
+    database.delete(group, &[b"ann"], &WriteOptions::default()).expect("taken");
+    assert_eq!(shown(92), "0 0.00 NULL");
+    assert_eq!(push(sale("p1", "10", 4)).outcome.duplicate, 1, "a delete frees no id");
+    assert_eq!(shown(92), "0 0.00 NULL");
+}
+
 /// Random pushes and retractions: what is served is what a database serves that was only pushed what is left, and a restart
 /// changes nothing. `LARDER_SEED` replays one seed.
 #[test]

@@ -9,5 +9,6 @@ pub mod prepare;
 pub mod push;
 pub mod put;
 pub mod read;
+pub mod retract;
 pub mod scan;
 pub mod stats;

@@ -13,8 +13,9 @@ use protocol::{
     AppliedChange, ApplyReply, ApplyRequest, CallStatus, DeleteReply, DeleteRequest, DescribeReply,
     DescribeRequest, Error, Failure, Header, HelloReply, HelloRequest, Opcode, PrepareRequest,
     Prepared, PreparedColumn, PreparedEntity, PushReply, PushRequest, PutReply, PutRequest, PutRow,
-    ReadOptions, ReadReply, ReadRequest, ReadTimes, Receipt, Reject, RejectKind, ScanReply,
-    ScanRequest, StatValue, StatsReply, SyncLevel, Target, WriteOptions, frame, op::ping,
+    ReadOptions, ReadReply, ReadRequest, ReadTimes, Receipt, Reject, RejectKind, RetractReply,
+    RetractRequest, ScanReply, ScanRequest, StatValue, StatsReply, SyncLevel, Target, WriteOptions,
+    frame, op::ping,
 };
 use stdx::cursor::Writer;
 
@@ -265,6 +266,14 @@ fn writes() -> Vec<Sample> {
     };
     let delete = DeleteRequest { handle: 9, options, keys: vec![b"c1", b"c2"] };
     let delete_reply = DeleteReply { receipt, deleted: 2, rejected: 0, rejects: Vec::new() };
+    let retract = RetractRequest { handle: 9, options, fields: 2, events: vec![&[2, 7], &[2, 5]] };
+    let retract_reply = RetractReply {
+        receipt,
+        retracted: 1,
+        late: 0,
+        rejected: 1,
+        rejects: vec![reject(RejectKind::Rejected)],
+    };
     vec![
         request(Opcode::Put, |out| put.encode(out), again!(PutRequest<'_>)),
         reply(Opcode::Put, |out| put_reply.encode(out), again!(PutReply)),
@@ -272,5 +281,7 @@ fn writes() -> Vec<Sample> {
         reply(Opcode::Push, |out| push_reply.encode(out), again!(PushReply)),
         request(Opcode::Delete, |out| delete.encode(out), again!(DeleteRequest<'_>)),
         reply(Opcode::Delete, |out| delete_reply.encode(out), again!(DeleteReply)),
+        request(Opcode::Retract, |out| retract.encode(out), again!(RetractRequest<'_>)),
+        reply(Opcode::Retract, |out| retract_reply.encode(out), again!(RetractReply)),
     ]
 }

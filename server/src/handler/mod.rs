@@ -9,6 +9,7 @@ pub(crate) mod prepare;
 pub(crate) mod push;
 pub(crate) mod put;
 pub(crate) mod read;
+pub(crate) mod retract;
 pub(crate) mod scan;
 pub(crate) mod stats;
 

@@ -1,4 +1,4 @@
-//! What put, push and delete share: options in, rejects out.
+//! What put, push, delete and retract share: options in, rejects out.
 
 use engine::{ProducerId, RejectKind, WriteOptions};
 use protocol::write;

@@ -1,0 +1,77 @@
+//! `larder retract`: events of a file, or of the command line, taken back out of a stream.
+
+use client::{RejectKind, StreamWriter};
+
+use super::{
+    load::{self, Counts, Options, Patience, Sent, Target},
+    push,
+};
+use crate::{
+    args,
+    error::CliError,
+    input::{Binding, Input, Record, Skipped},
+    remote,
+};
+
+/// See the module.
+pub(crate) fn run(args: &args::Retract) -> Result<(), CliError> {
+    let (source, input) = match &args.file {
+        Some(file) => (file.display().to_string(), Input::open(file, args.input_format)?),
+        None => ("--event".to_owned(), Input::of_json(&args.events)?),
+    };
+    let options = Options {
+        source,
+        batch: usize::from(args.batch),
+        rejected: args.rejected.as_deref(),
+        format: args.format,
+    };
+    remote::run(async {
+        let stream = remote::client(&args.server).build().stream(&args.stream).await?;
+        load::run_input(input, &options, Retractions { stream }).await
+    })
+}
+
+#[derive(Clone)]
+struct Retractions {
+    stream: StreamWriter,
+}
+
+impl Target for Retractions {
+    type Row = (usize, Vec<u8>);
+
+    fn bind(&self, header: Option<&[String]>) -> Result<Binding, CliError> {
+        push::bind(&self.stream, header)
+    }
+
+    fn pack(&self, binding: &Binding, record: &Record) -> Result<Self::Row, Skipped> {
+        push::pack(&self.stream, binding, record)
+    }
+
+    async fn send(self, rows: Vec<Self::Row>, sequence: u64) -> Result<Sent, client::Error> {
+        let fields = rows.first().map_or(0, |(fields, _)| *fields);
+        let events: Vec<&[u8]> = rows.iter().map(|(_, packed)| packed.as_slice()).collect();
+        let mut patience = Patience::default();
+        loop {
+            let reply = self.stream.retract_packed(fields, &events, Some(sequence)).await;
+            if let Some(answer) = patience.after(reply.map(sent)).await {
+                return answer;
+            }
+        }
+    }
+
+    fn words(&self) -> [&'static str; 4] {
+        ["retracted", "", "", "rejected"]
+    }
+}
+
+/// Whoever retracts wants to know of every event that stays, also of one that is too old.
+fn sent(mut reply: client::RetractReply) -> Sent {
+    let counts = Counts {
+        applied: reply.retracted.into(),
+        rejected: u64::from(reply.late) + u64::from(reply.rejected),
+        repeated: reply.receipt.repeated.into(),
+        ..Counts::default()
+    };
+    reply.rejects.iter_mut().for_each(|reject| reject.kind = RejectKind::Rejected);
+    Sent { counts, rejects: reply.rejects }
+}
