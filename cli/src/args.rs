@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Apply(Apply),
     /// Show what is defined.
     Describe(Describe),
+    /// Show what window groups of a definitions file will cost and how exact they are; needs no server.
+    Explain(Explain),
     /// Push events into a stream.
     Push(Load),
     /// Take events of a stream back, while they are within its horizon.
@@ -96,6 +98,33 @@ pub(crate) struct Describe {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) server: Server,
+    /// How to print it.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Explain`].
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The definitions (TOML).
+    pub(crate) file: PathBuf,
+    /// A window group; all when not given.
+    pub(crate) group: Option<String>,
+    /// Events of one entity within its longest window. Repeat for more; 1 to 1,000,000 when not given.
+    #[arg(long, value_name = "N", conflicts_with = "events_per_day")]
+    pub(crate) events: Vec<u64>,
+    /// Events of one entity in a day, instead.
+    #[arg(long, value_name = "N")]
+    pub(crate) events_per_day: Option<u64>,
+    /// Numbers in events are from 0 to this [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub(crate) number_max: Option<u64>,
+    /// Bytes of a text in events [default: 12].
+    #[arg(long, value_name = "N")]
+    pub(crate) text_bytes: Option<u64>,
+    /// Different values of one entity, for distinct counts, top_k and by [default: 1000].
+    #[arg(long, value_name = "N")]
+    pub(crate) values: Option<u64>,
     /// How to print it.
     #[arg(long)]
     pub(crate) format: Option<Format>,

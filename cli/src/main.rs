@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => cmd::serve::run(&args),
         Command::Apply(args) => cmd::apply::run(&args),
         Command::Describe(args) => cmd::describe::run(&args),
+        Command::Explain(args) => cmd::explain::run(&args),
         Command::Push(args) => cmd::push::run(&args),
         Command::Retract(args) => cmd::retract::run(&args),
         Command::Put(args) => cmd::put::run(&args),

@@ -19,6 +19,7 @@ mod config;
 mod database;
 mod digest;
 mod error;
+pub mod explain;
 mod mutation;
 mod producer;
 mod read;

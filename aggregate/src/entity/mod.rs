@@ -40,6 +40,12 @@ use crate::{
 use level::LevelState;
 use young::Young;
 
+#[cfg(test)]
+thread_local! {
+    /// Tiles and blocks of tiles that reads of this thread came across.
+    pub(crate) static MERGED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// The window state of one entity in one window group. The default is an entity without events.
 #[derive(Debug, Clone, Default)]
 pub struct EntityWindows {

@@ -380,6 +380,8 @@ impl<'a> Pass<'_, 'a> {
     ) {
         let (slot_start, _) = self.ends(slot);
         let tiles = table.tiles();
+        #[cfg(test)]
+        super::MERGED.with(|merged| merged.set(merged.get() + tiles.range(first, end).count()));
         let partials = if level.is_some() { &mut self.tiles } else { &mut self.raw };
         let cells = (self.selection.cells.as_slice(), self.fields.as_slice());
         partials.merge_numbers(cells, slot, tiles, (first, end));

@@ -2,6 +2,7 @@
 
 mod a_new_user;
 mod commits_equal_brute_force;
+mod explain;
 mod harness;
 mod kill_while_pushing;
 mod retractions;

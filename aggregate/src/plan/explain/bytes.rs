@@ -50,7 +50,12 @@ enum Case {
 }
 
 impl<'a> Costs<'a> {
-    pub(super) fn new(plan: &'a WindowPlan, stream: &'a Stream, load: &'a Load, span_ms: i64) -> Self {
+    pub(super) fn new(
+        plan: &'a WindowPlan,
+        stream: &'a Stream,
+        load: &'a Load,
+        span_ms: i64,
+    ) -> Self {
         Self { plan, stream, load, span_ms: span_ms as f64 }
     }
 
@@ -62,7 +67,9 @@ impl<'a> Costs<'a> {
             Some(_) => (9, 9),
             None => (1 + HASH_BYTES, 1 + HASH_BYTES),
         };
-        let columns = |size: fn(&Self, &Column) -> u64| self.plan.columns.iter().map(move |column| size(self, column));
+        let columns = |size: fn(&Self, &Column) -> u64| {
+            self.plan.columns.iter().map(move |column| size(self, column))
+        };
         // Either all are there, or presence says which: none where something counts every event, else one at least.
         let full: u64 = columns(Self::least).sum();
         let has_total = self.plan.cells.iter().any(|cell| cell.bit.is_none());
@@ -110,9 +117,12 @@ impl<'a> Costs<'a> {
     fn body(&self, case: Case) -> f64 {
         let plan = self.plan;
         let is_filtered = plan.cells.iter().any(|cell| cell.filter.is_some());
-        let presence = if is_filtered || case == Case::Worst { plan.presence_bits.div_ceil(8) } else { 0 };
+        let presence =
+            if is_filtered || case == Case::Worst { plan.presence_bits.div_ceil(8) } else { 0 };
         let columns = plan.columns.iter().map(|column| {
-            let reads = |cell: &&super::super::Cell| cell.input == Some(column.input) || cell.by == Some(column.input);
+            let reads = |cell: &&super::super::Cell| {
+                cell.input == Some(column.input) || cell.by == Some(column.input)
+            };
             let is_always = plan.cells.iter().filter(reads).any(|cell| cell.filter.is_none());
             let share = if is_always || case == Case::Worst { 1.0 } else { self.load.filter_share };
             share * self.column(column, case)
@@ -122,10 +132,14 @@ impl<'a> Costs<'a> {
 
     fn column(&self, column: &Column, case: Case) -> f64 {
         match (column.kind, case) {
-            (ColumnKind::Number, Case::Expected) => mean_varint(2.0 * self.load.unscaled_max(self.type_of(column))),
+            (ColumnKind::Number, Case::Expected) => {
+                mean_varint(2.0 * self.load.unscaled_max(self.type_of(column)))
+            }
             (ColumnKind::Number, Case::Worst) => NUMBER_BYTES_MAX as f64,
             (ColumnKind::Token, _) => 4.0,
-            (ColumnKind::Packed, _) => sketch::packed(self.type_of(column), self.load.text_bytes as f64),
+            (ColumnKind::Packed, _) => {
+                sketch::packed(self.type_of(column), self.load.text_bytes as f64)
+            }
         }
     }
 
@@ -135,7 +149,9 @@ impl<'a> Costs<'a> {
             return 0.0;
         }
         match self.id_type() {
-            Some(DataType::String | DataType::Bytes) => mean_varint(self.load.id_bytes as f64) + self.load.id_bytes as f64,
+            Some(DataType::String | DataType::Bytes) => {
+                mean_varint(self.load.id_bytes as f64) + self.load.id_bytes as f64
+            }
             Some(_) => 9.0,
             None => 1.0 + HASH_BYTES as f64,
         }
@@ -149,11 +165,19 @@ impl<'a> Costs<'a> {
 
     /// Bytes of the record of one of `tiles` tiles that have `events` events each, and of what it points to.
     fn record(&self, case: Case, events: f64, tiles: f64, hop_ms: f64) -> (f64, f64) {
-        let mut stride = if case == Case::Worst { 7.0 } else { width(2.0 * AGE_MS.max(hop_ms) / hop_ms).max(1.0) };
+        let mut stride = if case == Case::Worst {
+            7.0
+        } else {
+            width(2.0 * AGE_MS.max(hop_ms) / hop_ms).max(1.0)
+        };
         let (mut blobs, mut pointers) = (0.0, 0.0);
         for field in &self.plan.tile_fields {
             let Some(cell) = self.plan.cells.get(field.cell) else { continue };
-            let share = if cell.filter.is_some() && case == Case::Expected { self.load.filter_share } else { 1.0 };
+            let share = if cell.filter.is_some() && case == Case::Expected {
+                self.load.filter_share
+            } else {
+                1.0
+            };
             let mean = events * share;
             let sizes = self.sizes(cell, case);
             // Of each field the largest value that a tile has is what counts.
@@ -164,9 +188,13 @@ impl<'a> Costs<'a> {
                 TileFieldKind::Count => width(count),
                 TileFieldKind::Sum if case == Case::Expected => width(2.0 * number * partly(0.5)),
                 TileFieldKind::Sum => width(2.0 * number * count),
-                TileFieldKind::Squares if case == Case::Expected => width(number * number * partly(1.0 / 3.0)),
+                TileFieldKind::Squares if case == Case::Expected => {
+                    width(number * number * partly(1.0 / 3.0))
+                }
                 TileFieldKind::Squares => width(number * number * count),
-                TileFieldKind::Min if case == Case::Expected => width(2.0 * number * (8.0 / mean.max(1.0)).min(1.0)),
+                TileFieldKind::Min if case == Case::Expected => {
+                    width(2.0 * number * (8.0 / mean.max(1.0)).min(1.0))
+                }
                 TileFieldKind::Min | TileFieldKind::Max => width(2.0 * number),
                 TileFieldKind::Oldest | TileFieldKind::Newest => 6.0,
                 TileFieldKind::First | TileFieldKind::Last => {
@@ -185,7 +213,14 @@ impl<'a> Costs<'a> {
         (stride + pointers * width(HEAP_ROOM * blobs * tiles), blobs)
     }
 
-    fn blob(&self, case: Case, kind: super::SummaryKind, sizes: &Sizes, events: f64, hop_ms: f64) -> f64 {
+    fn blob(
+        &self,
+        case: Case,
+        kind: super::SummaryKind,
+        sizes: &Sizes,
+        events: f64,
+        hop_ms: f64,
+    ) -> f64 {
         let hop_ms = i64::try_from(whole(hop_ms)).unwrap_or(i64::MAX);
         match case {
             Case::Expected => sketch::summary(kind, sizes, self.load, events, hop_ms),
@@ -194,7 +229,9 @@ impl<'a> Costs<'a> {
     }
 
     fn sizes(&self, cell: &super::super::Cell, case: Case) -> Sizes {
-        let type_of = |input: usize| self.plan.inputs.get(input).map_or(DataType::I64, |input| input.expr.data_type);
+        let type_of = |input: usize| {
+            self.plan.inputs.get(input).map_or(DataType::I64, |input| input.expr.data_type)
+        };
         let input = cell.input.map_or(DataType::I64, type_of);
         let key = cell.by.map_or(input, type_of);
         let number_max = match case {
@@ -203,7 +240,8 @@ impl<'a> Costs<'a> {
         };
         let text = self.load.text_bytes as f64;
         let is_number = matches!(input, DataType::I64 | DataType::Timestamp | DataType::Decimal(_));
-        let value = if is_number { mean_varint(2.0 * number_max) } else { sketch::packed(input, text) };
+        let value =
+            if is_number { mean_varint(2.0 * number_max) } else { sketch::packed(input, text) };
         Sizes { value, key: sketch::packed(key, text), id: self.id(), number_max }
     }
 
@@ -229,7 +267,11 @@ impl<'a> Costs<'a> {
     fn tables(&self, case: Case, tiles: f64, mean: f64, hop_ms: f64) -> f64 {
         let block = BLOCK_TILES as f64;
         let has_blocks = case == Case::Worst || occupied(tiles, mean) >= BLOCKS_FROM as f64;
-        let blocks = if has_blocks { self.table(case, tiles / block + 1.0, mean * block, hop_ms * block) } else { 0.0 };
+        let blocks = if has_blocks {
+            self.table(case, tiles / block + 1.0, mean * block, hop_ms * block)
+        } else {
+            0.0
+        };
         self.table(case, tiles, mean, hop_ms) + blocks
     }
 
@@ -265,7 +307,11 @@ impl<'a> Costs<'a> {
         };
         let spread = 1.2 * mean.sqrt();
         let logs = match case {
-            Case::Expected => occupied(tiles, mean) * (log((mean - spread).max(1.0)) + log(mean.max(1.0)) + log(mean + spread)) / 3.0,
+            Case::Expected => {
+                occupied(tiles, mean)
+                    * (log((mean - spread).max(1.0)) + log(mean.max(1.0)) + log(mean + spread))
+                    / 3.0
+            }
             Case::Worst => tiles * log(fullest(tiles, mean)),
         };
         queue + logs + self.tables(case, tiles, mean, hop_ms)
@@ -275,7 +321,11 @@ impl<'a> Costs<'a> {
     pub(super) fn entity(&self, events: u64) -> EntityBytes {
         let rate = events as f64 / self.span_ms;
         let is_tiled = self.is_tiled(rate);
-        let expected = if is_tiled { self.tiled(Case::Expected, rate) } else { self.raw(Case::Expected, rate) };
+        let expected = if is_tiled {
+            self.tiled(Case::Expected, rate)
+        } else {
+            self.raw(Case::Expected, rate)
+        };
         // What grows long is folded; before that, nothing but the log is there.
         let record = TIME_BYTES_MAX as f64 + self.body(Case::Worst);
         let kept = fullest(1.0, rate * self.kept_ms()) + 2.0;
@@ -283,13 +333,19 @@ impl<'a> Costs<'a> {
         let may_fold = kept * record > folded || kept > YOUNG_EVENTS_MAX as f64;
         let raw = self.raw(Case::Worst, rate);
         let worst = if may_fold { raw.max(0.0) + self.tiled(Case::Worst, rate) } else { raw };
-        EntityBytes { events, is_tiled, expected: whole(expected), worst: whole(worst.max(expected)) }
+        EntityBytes {
+            events,
+            is_tiled,
+            expected: whole(expected),
+            worst: whole(worst.max(expected)),
+        }
     }
 
     /// How long an event is kept raw when nothing is folded.
     fn kept_ms(&self) -> f64 {
         let reach = self.plan.levels.iter().filter(|level| level.hop_ms as f64 <= 100.0 * AGE_MS);
-        let reach = reach.map(|level| (level.reach_ms() + level.hop_ms / 2) as f64).fold(0.0, f64::max);
+        let reach =
+            reach.map(|level| (level.reach_ms() + level.hop_ms / 2) as f64).fold(0.0, f64::max);
         // What is never forgotten is kept for a span here: see `Explanation::span_ms`.
         self.plan.horizon_ms as f64 + if reach > 0.0 { reach } else { self.span_ms }
     }
@@ -300,10 +356,16 @@ impl<'a> Costs<'a> {
         let old = rate * self.kept_ms() - young;
         let tiles = self.plan.levels.iter().map(|level| {
             let hop = level.hop_ms as f64;
-            occupied((level.tiles_max() as f64).min(self.kept_ms() / hop + 1.0), (rate * hop).min(old))
+            occupied(
+                (level.tiles_max() as f64).min(self.kept_ms() / hop + 1.0),
+                (rate * hop).min(old),
+            )
         });
         let tiles = usize::try_from(whole(tiles.sum())).unwrap_or(usize::MAX);
-        let tokens = self.plan.columns.iter().filter(|column| column.kind == ColumnKind::Token).count() as f64 * old;
+        let tokens =
+            self.plan.columns.iter().filter(|column| column.kind == ColumnKind::Token).count()
+                as f64
+                * old;
         let tokens = usize::try_from(whole(tokens)).unwrap_or(usize::MAX);
         let raw = old * (self.body(Case::Expected) + crate::entity::TIME_BYTES as f64);
         let is_smaller = (folded_bytes(self.plan, tiles, tokens) as f64) < raw;
@@ -315,11 +377,17 @@ impl<'a> Costs<'a> {
         let kept_ms = self.kept_ms();
         let (body, time, events) = match case {
             // Room is made when an event comes, for those before it: between one less and, while it lasts, none less.
-            Case::Expected => (self.body(case), self.time_bytes(kept_ms), (rate * kept_ms - 0.5).max(0.0)),
+            Case::Expected => {
+                (self.body(case), self.time_bytes(kept_ms), (rate * kept_ms - 0.5).max(0.0))
+            }
             // Folded at the latest when it is full after so many.
             Case::Worst => {
                 let most = ((RAW_EVENTS_MAX + YOUNG_EVENTS_MAX) as f64) * LOG_ROOM + 64.0;
-                (self.body(case), TIME_BYTES_MAX as f64, (fullest(2.0, 2.0 * rate * kept_ms) + 2.0).min(most))
+                (
+                    self.body(case),
+                    TIME_BYTES_MAX as f64,
+                    (fullest(2.0, 2.0 * rate * kept_ms) + 2.0).min(most),
+                )
             }
         };
         let needed = TIME_BYTES_MAX as f64 + body;
@@ -348,7 +416,8 @@ impl<'a> Costs<'a> {
             Case::Worst => (2.0 * young).min(YOUNG_EVENTS_MAX as f64) * needed,
         };
         let inbox = INBOX_BYTES as f64 + needed + in_log;
-        let levels = self.plan.levels.iter().map(|level| self.level(case, level, rate)).sum::<f64>();
+        let levels =
+            self.plan.levels.iter().map(|level| self.level(case, level, rate)).sum::<f64>();
         let young = if has_young { self.young(case, rate, record) } else { 0.0 };
         Grown::empty_bytes(self.plan.levels.len()) as f64 + inbox + levels + young
     }

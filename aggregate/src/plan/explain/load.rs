@@ -83,7 +83,10 @@ pub(super) fn mean_varint(max: f64) -> f64 {
 
 /// The nearest whole number from 0 on.
 pub(super) fn whole(value: f64) -> u64 {
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and fractions are meant to go")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`as` saturates, and fractions are meant to go"
+    )]
     let whole = value.round() as u64;
     whole
 }

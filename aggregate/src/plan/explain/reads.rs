@@ -32,11 +32,9 @@ pub(super) fn coverage(span: &Span) -> Coverage {
         (true, _) => none,
         (false, 0) => Coverage { over_ms: span.hop_ms() - 1, ..none },
         (false, _) if rest == 0 => Coverage { shift_ms: span.hop_ms() - 1, ..none },
-        (false, _) => Coverage {
-            over_ms: span.hop_ms() - rest,
-            under_ms: rest,
-            shift_ms: span.hop_ms() - 1,
-        },
+        (false, _) => {
+            Coverage { over_ms: span.hop_ms() - rest, under_ms: rest, shift_ms: span.hop_ms() - 1 }
+        }
     }
 }
 
@@ -93,7 +91,9 @@ fn merged_of_range(first: i64, end: i64) -> u64 {
     let first_block = -(-first).div_euclid(BLOCK_TILES);
     let end_block = end.div_euclid(BLOCK_TILES);
     let merged = if first_block < end_block {
-        (first_block * BLOCK_TILES - first) + (end_block - first_block) + (end - end_block * BLOCK_TILES)
+        (first_block * BLOCK_TILES - first)
+            + (end_block - first_block)
+            + (end - end_block * BLOCK_TILES)
     } else {
         end - first
     };
@@ -105,7 +105,8 @@ pub(super) fn cost(plan: &WindowPlan, event: &EventBytes) -> ReadCost {
     let all: Vec<usize> = (0..plan.windows.len()).collect();
     // Windows shorter than the horizon cut young tiles into slots.
     let near = |ms: i64| ms < plan.horizon_ms;
-    let cuts = plan.windows.iter().flat_map(|span| [span.offset_ms, span.offset_ms + span.length_ms()]);
+    let cuts =
+        plan.windows.iter().flat_map(|span| [span.offset_ms, span.offset_ms + span.length_ms()]);
     let mut cuts: Vec<i64> = cuts.filter(|ms| *ms > 0 && near(*ms)).collect();
     cuts.sort_unstable();
     cuts.dedup();

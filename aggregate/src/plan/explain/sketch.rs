@@ -44,7 +44,13 @@ pub(super) fn edge(sizes: &Sizes) -> f64 {
 }
 
 /// Bytes of a summary of `events` events in `hop_ms`.
-pub(super) fn summary(kind: SummaryKind, sizes: &Sizes, load: &Load, events: f64, hop_ms: i64) -> f64 {
+pub(super) fn summary(
+    kind: SummaryKind,
+    sizes: &Sizes,
+    load: &Load,
+    events: f64,
+    hop_ms: i64,
+) -> f64 {
     let bytes = match kind {
         SummaryKind::Newest { limit } => {
             let kept = events.min(limit as f64);
@@ -81,7 +87,13 @@ pub(super) fn summary(kind: SummaryKind, sizes: &Sizes, load: &Load, events: f64
 }
 
 /// At most so many bytes: what [`summary`] expects when every value is another one and every number the largest.
-pub(super) fn summary_worst(kind: SummaryKind, sizes: &Sizes, load: &Load, events: f64, hop_ms: i64) -> f64 {
+pub(super) fn summary_worst(
+    kind: SummaryKind,
+    sizes: &Sizes,
+    load: &Load,
+    events: f64,
+    hop_ms: i64,
+) -> f64 {
     let all_differ = Load { values: u64::MAX, ..load.clone() };
     let expected = match kind {
         SummaryKind::Quantile => return events.min(BINS_MAX) * 3.0 + 4.0 + mean_varint(events),
@@ -142,7 +154,8 @@ pub(super) fn distinct(precision: u8, load: &Load, events: f64, tiles: f64) -> f
 /// Words of a group after it was cleaned up: the frontier of its registers, and the gaps between its marks.
 fn words(tokens: f64, registers: f64, tiles: f64) -> f64 {
     let mean = tokens / registers;
-    let of_register: f64 = (0..32).map(|rank| -(-mean * 0.5_f64.powi(rank)).exp_m1()).sum::<f64>() / 2.0;
+    let of_register: f64 =
+        (0..32).map(|rank| -(-mean * 0.5_f64.powi(rank)).exp_m1()).sum::<f64>() / 2.0;
     let marks = of_register * group::REGISTERS as f64;
     // Marks are as far apart as tiles are for their number; beyond 15 tiles a gap comes between.
     let apart = tiles / marks.max(1.0);

@@ -7,7 +7,11 @@ use model::{
 use stdx::prng::Prng;
 
 use super::*;
-use crate::{EntityWindows, PreparedEvent, distinct::state::DistinctState, distinct::token};
+use crate::{
+    EntityWindows, PreparedEvent, ReadAt, ReadScratch,
+    distinct::{state::DistinctState, token},
+    entity::MERGED,
+};
 
 struct Case {
     stream: Stream,
@@ -137,7 +141,6 @@ fn entities_with_summaries_take_what_is_expected() {
         "sum(d) by s",
         "ema(d, '6h')",
     ] {
-        println!("{feature}");
         case("\"1h\", \"24h\"", &["count(*)", feature]).check(&loads(&[10, 100, 1_000, 10_000]));
     }
 }
@@ -176,8 +179,13 @@ fn distinct_counts_take_what_is_expected() {
         let measured = distinct_bytes(precision, values, events, tiles);
         let expected = sketch::distinct(precision, &load, events as f64, tiles as f64);
         let worst = sketch::distinct_worst(precision, events as f64);
-        println!("{precision} {values} {events} {tiles}: expected {expected:.0}, measured {measured:.0}, worst {worst:.0}");
-        assert!((0.75..1.33).contains(&(expected / measured)), "expected {expected}, measured {measured}");
+        println!(
+            "{precision} {values} {events} {tiles}: expected {expected:.0}, measured {measured:.0}, worst {worst:.0}"
+        );
+        assert!(
+            (0.75..1.33).contains(&(expected / measured)),
+            "expected {expected}, measured {measured}"
+        );
         assert!(measured <= worst, "worst {worst}, measured {measured}");
     }
 }
@@ -211,8 +219,62 @@ fn windows_cover_what_is_said() {
 
 #[test]
 fn a_month_of_hours_merges_at_most_130_tiles() {
-    let explained = case("\"1h\", \"30d\"", &["count(*)"]).explain(&Load::default());
-    let month = &explained.windows[1];
+    let explained = case("\"5m\", \"24h\", \"30d\"", &["count(*)"]).explain(&Load::default());
+    let month = &explained.windows[2];
     assert!(month.tiles_merged_max <= 15 + 721_u64.div_ceil(16) + 15, "{month:?}");
+    assert_eq!(month.hop_ms, Some(DAY_MS / 24));
     assert!(explained.read.tiles_merged_max <= 130, "{explained:?}");
+}
+
+#[test]
+fn reads_merge_as_many_tiles_as_is_said() {
+    let load = Load::default();
+    for windows in [
+        "\"1h\", \"24h\", \"30d\"",
+        "\"5m\", \"1h\", \"24h\", \"7d\"",
+        "\"1h\", \"24h\", \"7d offset 1d\"",
+        "\"24h\", \"all\"",
+    ] {
+        let case = case(windows, &["count(*)", "max(d)"]);
+        let explained = case.explain(&load);
+        let columns: Vec<_> = (0..case.plan.column_count()).collect();
+        let of_windows = (0..explained.windows.len()).map(|window| {
+            let of_window = |column: &usize| case.group.columns[*column].window == window;
+            let columns: Vec<_> = columns.iter().copied().filter(of_window).collect();
+            (columns, explained.windows[window].tiles_merged_max)
+        });
+        let mut reads: Vec<_> = of_windows.collect();
+        reads.push((columns.clone(), explained.read.tiles_merged_max));
+        let mut seen = vec![0; reads.len()];
+        let mut random = Prng::new(3);
+        let (mut entity, mut event) = (EntityWindows::default(), PreparedEvent::default());
+        let mut scratch = ReadScratch::default();
+        // An event in every tile; reads over the last 20 hours, which every block of hours begins in.
+        let step_ms = 10_000 + 5;
+        let start = 1_700_000_000_000;
+        let end = start + explained.span_ms + 2 * DAY_MS;
+        for now in (start..end).step_by(step_ms) {
+            case.prepare(&load, &mut random, now, &mut event);
+            entity.update(&case.plan, &event, now);
+            if now < end - DAY_MS * 5 / 6 || random.below(4) > 0 {
+                continue;
+            }
+            for ((columns, _), seen) in reads.iter().zip(&mut seen) {
+                let selection = case.plan.select(columns);
+                MERGED.with(|merged| merged.set(0));
+                let at = ReadAt::Exact { x: now - random.between(0, 60_000) };
+                entity.read(&case.plan, &selection, at, &mut scratch, &mut |_, _| {});
+                *seen = MERGED.with(std::cell::Cell::get).max(*seen);
+            }
+        }
+        for ((columns, said), seen) in reads.iter().zip(&seen) {
+            let seen = *seen as u64;
+            println!("{windows}: columns {columns:?}: {seen} seen, {said} said");
+            assert!(seen <= *said, "{windows}, columns {columns:?}: {seen} seen, {said} said");
+            assert!(
+                (seen + 1) * 5 >= *said * 3,
+                "{windows}, columns {columns:?}: {seen} seen, {said} said"
+            );
+        }
+    }
 }
