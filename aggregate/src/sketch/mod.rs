@@ -16,6 +16,8 @@
 //! them may have been added by then. Lengths are the caller's to keep. What is borrowed for `'a` are bytes of the raw
 //! log and of tiles.
 
+#[cfg(test)]
+mod accuracy;
 pub(crate) mod cusum;
 pub(crate) mod decay;
 pub(crate) mod groups;
