@@ -4,6 +4,7 @@
 //! accept ──► net-0 ─ runtime ─ connection ─ session (bytes to frames) ─ dispatch ─ handler/* ─► engine
 //!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
 //! admin  ──► runtime of its own ─ /health
+//! sweeper    a timer: window states that no window sees any more give their memory back
 //! ```
 //!
 //! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each
@@ -18,6 +19,7 @@ mod error;
 mod handler;
 mod session;
 mod shared;
+mod sweeper;
 mod threads;
 
 use std::net::SocketAddr;
@@ -56,6 +58,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let mut threads = threads::start(config, listener, &shared, &stopped)?;
         threads.push(threads::start_admin(admin_listener, &shared, &stopped)?);
+        threads.push(threads::start_sweeper(&shared, &stopped)?);
         Ok(Self { shared, stop, threads, native, admin })
     }
 

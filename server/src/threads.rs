@@ -1,5 +1,5 @@
 //! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
-//! connections out; one more for the admin port.
+//! connections out; one more each for the admin port and the sweep.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -68,6 +68,15 @@ pub(crate) fn start_admin(
 ) -> Result<JoinHandle<()>, Error> {
     let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
     spawn("larder-admin", move || runtime.block_on(crate::admin::serve(listener, shared, stop)))
+}
+
+/// Starts the sweeper's thread: its turns hold up no connection.
+pub(crate) fn start_sweeper(
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-sweep", move || runtime.block_on(crate::sweeper::run(shared, stop)))
 }
 
 fn runtime() -> Result<Runtime, Error> {

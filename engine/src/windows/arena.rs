@@ -70,6 +70,7 @@ const fn classes() -> [Class; CLASSES] {
 }
 
 /// The class of blocks that hold `len` bytes.
+#[inline]
 fn class_of(len: usize) -> usize {
     if len <= SMALL_BYTES_MAX {
         (len.max(16) - 16).div_ceil(8)
@@ -101,10 +102,12 @@ impl BlockRef {
         Self(class << INDEX_BITS | index.expect("memory ends before the blocks of a class do"))
     }
 
+    #[inline]
     fn class(self) -> usize {
         (self.0 >> INDEX_BITS) as usize
     }
 
+    #[inline]
     fn index(self) -> usize {
         (self.0 & INDEX_MAX) as usize
     }
@@ -115,6 +118,7 @@ impl BlockRef {
     }
 
     /// False for what [`BlockRef::nothing`] made.
+    #[inline]
     pub(super) fn is_block(self) -> bool {
         self.class() != NOTHING
     }
@@ -137,6 +141,7 @@ pub(super) struct Arena {
 
 impl Arena {
     /// A block that begins with `content`; what is behind it is anything.
+    #[inline]
     pub(super) fn alloc(&mut self, content: &[u8], len: usize) -> BlockRef {
         let at = class_of(len);
         let Some(class) = TABLE.get(at) else {
@@ -170,6 +175,7 @@ impl Arena {
     }
 
     /// The bytes of a block.
+    #[inline]
     pub(super) fn get(&self, block: BlockRef) -> &[u8] {
         match TABLE.get(block.class()) {
             Some(class) => {
@@ -181,6 +187,7 @@ impl Arena {
     }
 
     /// The bytes of a block.
+    #[inline]
     pub(super) fn get_mut(&mut self, block: BlockRef) -> &mut [u8] {
         match TABLE.get(block.class()) {
             Some(class) => {
@@ -234,6 +241,7 @@ impl Arena {
 }
 
 /// The chunk of a block, and where it starts there.
+#[inline]
 fn split(class: &Class, block: BlockRef) -> (usize, usize) {
     let index = block.index();
     (index >> class.shift, (index & ((1 << class.shift) - 1)) * class.block)

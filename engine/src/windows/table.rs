@@ -1,5 +1,7 @@
 //! The window states of one group in one shard: from a key over its slot to the one block that holds nearly everything.
 
+use std::hint::black_box;
+
 use aggregate::{EntityView, EntityWindows, PreparedEvent, WindowPlan};
 use hashbrown::HashTable;
 use stdx::hash::KeyHasher;
@@ -140,6 +142,9 @@ impl WindowTable {
         for (block, found) in blocks.iter_mut().zip(&*found) {
             *block = found.map(|slot| self.slots.get(slot));
         }
+        // The head and the end of the log, where the next record goes, are seldom on one line.
+        let ends = blocks.iter().flatten().map(|block| self.arena.get(*block).last());
+        ends.for_each(|end| _ = black_box(end.copied()));
         for ((found, block), arrival) in found.iter_mut().zip(blocks).zip(run) {
             // The first with the same tag may be of another key: a search from the start decides then.
             if !block.is_some_and(|block| self.has_key(block, arrival.key)) {
@@ -206,7 +211,8 @@ impl WindowTable {
         let mut state = EntityWindows::from_parts(log.to_vec(), tiles);
         let result = change(&mut state);
         let (log, tiles) = state.into_parts();
-        let room = if tiles.is_some() { INBOX_BYTES } else { log.len() / 8 };
+        // A full log of many events is looked at as a whole: not for each of them.
+        let room = if tiles.is_some() { INBOX_BYTES } else { log.len() / 4 };
         block::write_head(&mut content, slot, key, tiles.map(|tiles| self.grown.put(tiles)));
         content.extend_from_slice(&log);
         self.store(slot, Some(old), &content, room);
