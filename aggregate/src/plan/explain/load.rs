@@ -13,7 +13,7 @@ pub struct Load {
     pub text_bytes: u64,
     /// Bytes of an event id that is a text.
     pub id_bytes: u64,
-    /// Different values that an entity's events draw from, each as often as the others, for distinct counts, `top_k` and `by`.
+    /// Different values that an entity's events draw from, each as often as the others: for distinct counts, `top_k`, `by`.
     pub values: u64,
     /// Share of events that a filter lets through, 0 to 1.
     pub filter_share: f64,

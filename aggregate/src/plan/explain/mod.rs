@@ -5,8 +5,8 @@
 //! reads    tiles merged, events passed over     errors   what is approximate, and by how much         and summaries
 //! ```
 //!
-//! Figures are *expected* for entities in steady state whose events come at random times at a constant rate, and *worst* for
-//! the same events with whatever numbers and values cost most. Each one has a test against real entities and real reads.
+//! Figures are *expected* for entities in steady state whose events come at random times at a constant rate, and *worst*
+//! for the same events with whatever numbers and values cost most. Each one has a test against real entities and real reads.
 
 mod bytes;
 mod errors;
@@ -26,8 +26,8 @@ pub use load::Load;
 
 use super::{Needs, SummaryKind, TileFieldKind, WindowPlan};
 
-/// What the engine takes for an entity beside its key and its state: a slot of four bytes, seven in front of the key, and five
-/// in an index that is from seven sixteenths to seven eighths full.
+/// What the engine takes for an entity beside its key and its state: a slot of four bytes, seven in front of the key, and
+/// five in an index that is from seven sixteenths to seven eighths full.
 pub const SLOT_BYTES: u64 = 20;
 
 /// What events of a group with nothing but `all` are spread over.

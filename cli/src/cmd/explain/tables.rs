@@ -68,7 +68,8 @@ fn properties(explained: &Explanation) -> Vec<(&'static str, String)> {
         (
             "a read of all columns",
             format!(
-                "merges at most {} tiles, and {} of events within the horizon where these are many; passes over at most {} raw events, of an entity without tiles over {}",
+                "merges at most {} tiles, and {} of events within the horizon where these are many; \
+                 passes over at most {} raw events, of an entity without tiles over {}",
                 grouped(read.tiles_merged_max),
                 grouped(read.young_tiles_merged_max),
                 grouped(read.inbox_events_max),
@@ -160,7 +161,8 @@ fn in_words(accuracy: Accuracy) -> String {
         Accuracy::Distinct { exact_max, standard_error: error } => {
             let percent = |sigmas: f64| format!("{:.2} %", sigmas * error * 100.0);
             format!(
-                "exact to {exact_max} values in the window; above, standard error {}\nwithin {} in 95 %, within {} in 99.7 % of windows",
+                "exact to {exact_max} values in the window; above, standard error {}\n\
+                 within {} in 95 %, within {} in 99.7 % of windows",
                 percent(1.0),
                 percent(2.0),
                 percent(3.0)
@@ -170,7 +172,8 @@ fn in_words(accuracy: Accuracy) -> String {
             format!("within {:.0} % of the value of that rank", relative_error * 100.0)
         }
         Accuracy::Top { exact_max, error_share, probability, sample } => format!(
-            "exact to {exact_max} values in the window; above, counts too high by at most {:.2} % of all events in {:.1} % of cases\na value of share p is found with probability 1 - (1 - p)^{sample}",
+            "exact to {exact_max} values in the window; above, counts too high by at most {:.2} % of all events \
+             in {:.1} % of cases\na value of share p is found with probability 1 - (1 - p)^{sample}",
             error_share * 100.0,
             probability * 100.0
         ),
