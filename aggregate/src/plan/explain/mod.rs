@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Figures are *expected* for entities in steady state whose events come at random times at a constant rate, and *worst*
-//! for the same events with whatever numbers and values cost most. Each one has a test against real entities and reads.
+//! for the same events with whatever numbers and values cost most. Tests hold bytes, tiles and coverage against real ones.
 
 mod bytes;
 mod errors;
