@@ -37,7 +37,8 @@ pub(crate) fn finalize<'t>(
 ) -> Result<Option<ValueRef<'t>>, Overflow> {
     use AggregateFunction as F;
     let (numbers, count) = (found.numbers, found.numbers.count);
-    if count == 0 && !matches!(output.function, F::Count | F::Sum) || count == 0 && output.by.is_some() {
+    let is_zero_of_none = matches!(output.function, F::Count | F::Sum) && output.by.is_none();
+    if count == 0 && !is_zero_of_none {
         return Ok(None);
     }
     if let Some(summary) = found.summary {
@@ -76,12 +77,8 @@ pub(crate) fn of_numbers(
         F::Avg => some(count > 0, average),
         F::Variance => some(count > 1, |output, numbers| deviation(output, numbers, 1, false)),
         F::VariancePop => some(count > 0, |output, numbers| deviation(output, numbers, 0, false)),
-        F::Stddev => {
-            some(count > 1, |output, numbers| deviation(output, numbers, 1, true))
-        }
-        F::StddevPop => {
-            some(count > 0, |output, numbers| deviation(output, numbers, 0, true))
-        }
+        F::Stddev => some(count > 1, |output, numbers| deviation(output, numbers, 1, true)),
+        F::StddevPop => some(count > 0, |output, numbers| deviation(output, numbers, 0, true)),
         _ => Ok(None),
     }
 }

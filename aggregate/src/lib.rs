@@ -39,6 +39,6 @@ mod tile;
 mod varint;
 mod wide;
 
-pub use entity::{EntityView, EntityWindows, Grown, ReadAt, ReadScratch};
+pub use entity::{ColumnAccount, EntityView, EntityWindows, Grown, ReadAt, ReadScratch};
 pub use error::{Error, Overflow};
 pub use plan::{ColumnSelection, PreparedEvent, WindowPlan, explain};

@@ -138,7 +138,9 @@ impl<'p, 'a> Records<'p, 'a> {
             columns: plan.columns(),
             has_ids: plan.has_ids(),
             presence_bytes: bits.div_ceil(8),
-            full_word: u64::MAX.checked_shr(64_u32.saturating_sub(u32::try_from(bits).unwrap_or(64))).unwrap_or(0),
+            full_word: u64::MAX
+                .checked_shr(64_u32.saturating_sub(u32::try_from(bits).unwrap_or(64)))
+                .unwrap_or(0),
             base: base(log),
             is_first: true,
             rest: log,
@@ -201,8 +203,7 @@ impl<'p, 'a> Records<'p, 'a> {
             word_of(bits)
         };
         let mask = self.columns.first().map_or(0, |column| column.mask);
-        let number =
-            if word & mask == 0 { 0 } else { varint::unzigzag(varint::take(&mut rest)?) };
+        let number = if word & mask == 0 { 0 } else { varint::unzigzag(varint::take(&mut rest)?) };
         self.is_first = false;
         self.rest = rest;
         Some((time, number, word))

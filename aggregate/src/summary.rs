@@ -67,12 +67,7 @@ impl<'a> SummaryState<'a> {
     }
 
     /// Adds an event that counts in `cell`.
-    pub(crate) fn update(
-        &mut self,
-        cell: &Cell,
-        record: &Record<'a>,
-        values: &[ColumnValue<'a>],
-    ) {
+    pub(crate) fn update(&mut self, cell: &Cell, record: &Record<'a>, values: &[ColumnValue<'a>]) {
         let column = |place: Option<usize>| place.and_then(|place| values.get(place)).copied();
         let number = || match column(cell.number) {
             Some(ColumnValue::Number(number)) => Some(number),

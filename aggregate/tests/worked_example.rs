@@ -42,7 +42,8 @@ fn the_page_gives_the_values_that_are_served() {
     for (index, (aggregate, _)) in EXPECTED.iter().enumerate() {
         text.push_str(&format!("a{index} = \"{aggregate}\"\n"));
     }
-    let definitions = Definitions::parse("page.toml", &text, &Definitions::default()).expect("valid");
+    let definitions =
+        Definitions::parse("page.toml", &text, &Definitions::default()).expect("valid");
     let GroupKind::Windows(group) = &definitions.groups[0].kind else { panic!("of windows") };
     let plan = WindowPlan::new(&definitions.streams[0], group);
     let at = |minute: i64, ms: i64| 12 * HOUR_MS + minute * MINUTE_MS + ms;

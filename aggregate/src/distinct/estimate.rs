@@ -40,6 +40,7 @@ impl RankCounts {
 }
 
 /// The estimate for `registers`, rounded to the nearest whole number.
+#[cfg(test)]
 pub(crate) fn estimate(registers: &[u8]) -> i64 {
     let mut counts = [0; RANK_MAX + 1];
     for rank in registers {

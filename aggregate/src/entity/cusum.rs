@@ -99,7 +99,7 @@ fn tiles_of(plan: &WindowPlan, entity: EntityView<'_>, used: &CellUse, at: Windo
         add(level.tile(number.saturating_mul(young_hop)), count, sum);
     });
     if let Some(state) = grown.levels.get(at.level) {
-        let end = level.tile(at.head - 1) + 1;
+        let end = level.tile(at.head.saturating_sub(1)) + 1;
         of_table(plan, state, used, (level.tile(at.start), end), add);
     }
     tiles

@@ -192,8 +192,7 @@ impl Grown {
     fn merge(&mut self, plan: &WindowPlan, now: i64, other: &Self) {
         let mut scratch = FoldScratch::default();
         self.levels.resize_with(plan.levels().len(), LevelState::default);
-        for ((state, level), other) in
-            self.levels.iter_mut().zip(plan.levels()).zip(&other.levels)
+        for ((state, level), other) in self.levels.iter_mut().zip(plan.levels()).zip(&other.levels)
         {
             let first_live = level.first_live_tile(plan.floor(now));
             state.merge(plan, other, first_live, &mut scratch);

@@ -256,10 +256,14 @@ fn store_merged<'a>(
     partials: Partials<'a>,
     scratch: &mut FoldScratch,
 ) {
-    scratch.partials = fill(plan, table, number, partials, &mut scratch.record, (
-        &mut scratch.places,
-        &mut scratch.fields,
-    ));
+    scratch.partials = fill(
+        plan,
+        table,
+        number,
+        partials,
+        &mut scratch.record,
+        (&mut scratch.places, &mut scratch.fields),
+    );
     table.store(plan, number, &scratch.record);
 }
 

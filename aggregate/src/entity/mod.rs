@@ -29,6 +29,7 @@ mod sketches;
 mod tokens;
 mod young;
 
+pub use account::ColumnAccount;
 pub(crate) use fold::{INBOX_BYTES, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
 pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};
 pub use read::{ReadAt, ReadScratch};

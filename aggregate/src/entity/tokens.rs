@@ -67,7 +67,8 @@ impl Tokens {
             for used in selection.cells.iter().filter(|used| used.distinct.is_some()) {
                 self.count_cell(plan, entity, used, (index, level));
                 let place = used.distinct.unwrap_or(0) * windows.len();
-                let of_level = windows.iter().enumerate().filter(|(_, window)| window.level == index);
+                let of_level =
+                    windows.iter().enumerate().filter(|(_, window)| window.level == index);
                 for ((window, _), count) in of_level.zip(&self.counted) {
                     if let Some(into) = self.counts.get_mut(place + window) {
                         *into = *count;
@@ -86,13 +87,13 @@ impl Tokens {
     ) {
         let Some(cell) = plan.cells().get(used.cell) else { return };
         self.counter.reset(cell.precision);
-        for (time, token) in used.distinct.and_then(|place| self.raw.get(place)).into_iter().flatten()
+        for (time, token) in
+            used.distinct.and_then(|place| self.raw.get(place)).into_iter().flatten()
         {
             self.counter.raw(level.tile(*time), *token);
         }
-        let state = entity
-            .grown
-            .and_then(|grown| grown.levels.get(index)?.distinct.get(cell.distinct?));
+        let state =
+            entity.grown.and_then(|grown| grown.levels.get(index)?.distinct.get(cell.distinct?));
         self.counter.counts(state, &self.first_tiles, &mut self.counted);
     }
 

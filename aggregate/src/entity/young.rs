@@ -25,7 +25,12 @@ pub(super) struct Young {
 
 impl Young {
     /// Adds events, sorted by time.
-    pub(super) fn add(&mut self, plan: &WindowPlan, events: &Events<'_>, scratch: &mut FoldScratch) {
+    pub(super) fn add(
+        &mut self,
+        plan: &WindowPlan,
+        events: &Events<'_>,
+        scratch: &mut FoldScratch,
+    ) {
         let hop_ms = plan.young_hop_ms();
         for (record, _) in events.iter() {
             let log = self.log_of(record.time.div_euclid(hop_ms));

@@ -204,8 +204,7 @@ impl Compiler {
         }
         for (index, summary) in summaries.iter_mut().enumerate() {
             summary.tile_field = tile_fields.len();
-            tile_fields
-                .push(TileField { cell: summary.cell, kind: TileFieldKind::Summary(index) });
+            tile_fields.push(TileField { cell: summary.cell, kind: TileFieldKind::Summary(index) });
         }
         let all_summaries = summaries.iter().enumerate().map(|(index, summary)| SummaryUse {
             summary: index,

@@ -85,8 +85,6 @@ pub(crate) struct Output {
     pub(crate) by: Option<DataType>,
     /// Type of one value, of a list's or object's members where it is one.
     pub(crate) element: DataType,
-    /// Type of the value.
-    pub(crate) data_type: DataType,
 }
 
 impl WindowPlan {
@@ -108,7 +106,6 @@ impl WindowPlan {
                 input: aggregate.input.as_ref().map_or(DataType::I64, |input| input.data_type),
                 by: aggregate.by.as_ref().map(|by| by.data_type),
                 element: aggregate.element,
-                data_type: column.field.data_type,
             })
         });
         let outputs = outputs.collect();
@@ -172,7 +169,11 @@ impl WindowPlan {
 
     /// Indexes of the tile fields that point to bytes elsewhere.
     pub(crate) fn blob_fields(&self) -> impl Iterator<Item = usize> {
-        self.tile_fields.iter().enumerate().filter(|(_, field)| field.kind.is_blob()).map(|(i, _)| i)
+        self.tile_fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| field.kind.is_blob())
+            .map(|(i, _)| i)
     }
 
     pub(crate) fn all(&self) -> &[CellUse] {

@@ -131,7 +131,7 @@ fn write_column(body: &mut Vec<u8>, kind: ColumnKind, value: ValueRef<'_>) {
             ordered::put(body, other);
             let length = body.len() - start - 1;
             if let Some(place) = body.get_mut(start) {
-                *place = length.to_le_bytes()[0];
+                *place = u8::try_from(length).unwrap_or(u8::MAX);
             }
         }
     }

@@ -26,7 +26,9 @@ const PERMILLES: [u32; 7] = [10, 250, 500, 750, 950, 990, 999];
 #[test]
 #[ignore = "four million draws, for the table of docs/accuracy.md"]
 fn quantiles_are_within_a_hundredth_in_four_distributions() {
-    println!("| distribution | events | p1 | p25 | p50 | p75 | p95 | p99 | p99.9 |\n|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| distribution | events | p1 | p25 | p50 | p75 | p95 | p99 | p99.9 |\n|---|---|---|---|---|---|---|---|---|"
+    );
     for (name, draw) in DISTRIBUTIONS {
         for count in [100_usize, 10_000, 1_000_000] {
             let mut random = Prng::stream(1, name);

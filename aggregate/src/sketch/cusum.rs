@@ -52,6 +52,7 @@ impl Run {
     }
 
     /// This stretch and then the `next` one.
+    #[cfg(test)]
     pub(crate) fn then(self, next: Self) -> Self {
         Self {
             add: self.add.saturating_add(next.add),

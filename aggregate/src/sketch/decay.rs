@@ -175,6 +175,7 @@ impl Decay {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.epochs.is_empty()
     }

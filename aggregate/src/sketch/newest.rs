@@ -116,6 +116,7 @@ impl<'a> Newest<'a> {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.edges.is_empty()
     }

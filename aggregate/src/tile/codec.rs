@@ -41,9 +41,10 @@ impl TileTable {
         {
             return Err(Error::Malformed("fields of tiles"));
         }
-        let (widths, heap) = (widths.into(), heap.to_vec());
-        let mut table = Self { base, widths, records: records.to_vec(), heap, garbage: 0 };
-        if !records.len().is_multiple_of(table.stride()) {
+        let stride = widths.iter().map(|width| usize::from(*width)).sum();
+        let (widths, heap, records) = (widths.into(), heap.to_vec(), records.to_vec());
+        let mut table = Self { base, widths, stride, records, heap, garbage: 0 };
+        if !table.records.len().is_multiple_of(stride) {
             return Err(Error::Malformed("length of tiles"));
         }
         table.records.extend_from_slice(&[0; super::PADDING]);

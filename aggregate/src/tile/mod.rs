@@ -30,6 +30,8 @@ pub(crate) struct TileTable {
     base: i64,
     /// Bytes of each field, the tile number first.
     widths: Box<[u8]>,
+    /// Bytes of a record: the sum of all widths.
+    stride: usize,
     /// Records and padding.
     records: Vec<u8>,
     /// Blobs of the records, and some that no record has any more.
@@ -92,7 +94,7 @@ impl TileTable {
     }
 
     fn stride(&self) -> usize {
-        self.widths.iter().map(|width| usize::from(*width)).sum()
+        self.stride
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -103,8 +105,7 @@ impl TileTable {
     fn tile(&self, index: usize, stride: usize) -> Option<Tile<'_>> {
         let record = self.records.get(index * stride..(index + 1) * stride + PADDING)?;
         let width = usize::from(*self.widths.first()?);
-        let number =
-            self.base.wrapping_add(varint::unzigzag(load(record, FieldAt::new(0, width))));
+        let number = self.base.wrapping_add(varint::unzigzag(load(record, FieldAt::new(0, width))));
         Some(Tile { number, record, heap: &self.heap })
     }
 

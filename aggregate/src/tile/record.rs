@@ -162,12 +162,6 @@ impl TileTable {
         self.collect_garbage(plan);
     }
 
-    /// Gives back memory that was kept for growth.
-    pub(crate) fn shrink(&mut self) {
-        self.records.shrink_to_fit();
-        self.heap.shrink_to_fit();
-    }
-
     /// Room for `stride` bytes at `at`.
     fn insert(&mut self, at: usize, stride: usize) {
         if self.records.is_empty() {
@@ -191,6 +185,7 @@ impl TileTable {
         if let (Some(place), Ok(width)) = (self.widths.get_mut(field), u8::try_from(width)) {
             *place = width;
         }
+        self.stride = stride + width - old;
         if self.records.is_empty() {
             return;
         }

@@ -218,6 +218,7 @@ impl<'a> TopK<'a> {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.is_empty() && self.sketch.is_empty()
     }

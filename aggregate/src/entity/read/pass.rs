@@ -1,182 +1,42 @@
-//! Reading: the values of selected columns at one time, in one pass over the raw events and one over each level's tiles.
-//!
-//! The ends of windows cut time into slots. An event or tile is added to one slot only, and a window is the sum of the slots
-//! between its ends; when all windows end at `x` they are nested, and one sum serves them all:
-//!
-//! ```text
-//!          start 7d        start 24h   start 1h  start 5m  x
-//! ────────────┼────────────────┼───────────┼─────────┼─────┼──►
-//!             │    slot 3      │   slot 2  │  slot 1 │  0  │
-//! ```
+//! The passes of a read: slots cut out of time, raw events and tiles added to them, and windows put together from slots.
 
-use model::value::ValueRef;
-
-use super::{
-    EntityView, EntityWindows, cusum,
-    level::{BLOCK_TILES, LevelState},
-    tokens::Tokens,
-};
+use super::WindowAt;
 use crate::{
-    Overflow,
     accumulate::Partials,
-    finalize::{Found, finalize},
+    entity::{
+        EntityView,
+        level::{BLOCK_TILES, LevelState},
+        tokens::Tokens,
+    },
     plan::{ColumnSelection, WindowPlan},
     raw::{ColumnValue, Records},
     tile::{CellFields, FieldAt, TileTable},
 };
 
-/// Takes the value at each position of a selection: `None` is null, an error is one of that value alone.
-type Sink<'s> = &'s mut dyn FnMut(usize, Result<Option<ValueRef<'_>>, Overflow>);
-
-/// The time of a read, in ms: `x` is one more than the as-of, or the as-of itself for an exclusive read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReadAt {
-    /// At or above the floor: exactly at `x`.
-    Exact {
-        /// Events before it are seen.
-        x: i64,
-    },
-    /// Anywhere: each column at [`WindowPlan::snap_x`].
-    Snapped {
-        /// Where it was asked for.
-        x: i64,
-        /// The stream's now.
-        now: i64,
-    },
-}
-
-/// Memory that reads reuse; one for each thread or request. It holds nothing between reads.
-#[derive(Debug, Default)]
-pub struct ReadScratch {
-    windows: Vec<WindowAt>,
-    cuts: Vec<i64>,
-    raw: Partials<'static>,
-    tiles: Partials<'static>,
-    results: Partials<'static>,
-    values: Vec<ColumnValue<'static>>,
-    places: Vec<FieldAt>,
-    fields: Vec<CellFields>,
-    tokens: Tokens,
-    text: String,
-}
-
-/// A window of a read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct WindowAt {
-    pub(super) level: usize,
-    pub(super) start: i64,
-    pub(super) head: i64,
-    is_lifetime: bool,
-}
-
-impl EntityWindows {
-    /// See [`EntityView::read`].
-    pub fn read(
-        &self,
-        plan: &WindowPlan,
-        selection: &ColumnSelection,
-        at: ReadAt,
-        scratch: &mut ReadScratch,
-        sink: Sink<'_>,
-    ) {
-        self.view().read(plan, selection, at, scratch, sink);
-    }
-}
-
-impl<'a> EntityView<'a> {
-    /// Gives `sink` the value of every selected column, by its position in `selection`. No events: counts and sums are 0,
-    /// everything else is null. Exact for every `x` from the floor `now − horizon` on.
-    pub fn read(
-        self,
-        plan: &WindowPlan,
-        selection: &ColumnSelection,
-        at: ReadAt,
-        scratch: &mut ReadScratch,
-        sink: Sink<'_>,
-    ) {
-        match at {
-            ReadAt::Exact { x } => self.read_at(plan, selection, x, scratch, sink),
-            ReadAt::Snapped { x, now } => {
-                // Every column may have an edge of its own.
-                for (position, selected) in selection.columns.iter().enumerate() {
-                    let alone = plan.select(&[selected.column]);
-                    let x = plan.snap_x(selected.column, x, now);
-                    self.read_at(plan, &alone, x, scratch, &mut |_, value| sink(position, value));
-                }
-            }
-        }
-    }
-
-    fn read_at(
-        self,
-        plan: &WindowPlan,
-        selection: &ColumnSelection,
-        x: i64,
-        scratch: &mut ReadScratch,
-        sink: Sink<'_>,
-    ) {
-        let memory = std::mem::take(scratch);
-        let mut values: Vec<ColumnValue<'_>> =
-            memory.values.into_iter().map(|_| ColumnValue::Absent).collect();
-        let mut pass = Pass {
-            plan,
-            selection,
-            entity: self,
-            x,
-            windows: memory.windows,
-            cuts: memory.cuts,
-            raw: memory.raw.recycle(),
-            tiles: memory.tiles.recycle(),
-            results: memory.results.recycle(),
-            places: memory.places,
-            fields: memory.fields,
-            tokens: memory.tokens,
-            text: memory.text,
-        };
-        pass.lay_out();
-        pass.raw_events(&mut values);
-        pass.levels();
-        pass.finish(sink);
-        values.clear();
-        *scratch = ReadScratch {
-            windows: pass.windows,
-            cuts: pass.cuts,
-            raw: pass.raw.recycle(),
-            tiles: pass.tiles.recycle(),
-            results: pass.results.recycle(),
-            values: values.into_iter().map(|_| ColumnValue::Absent).collect(),
-            places: pass.places,
-            fields: pass.fields,
-            tokens: pass.tokens,
-            text: pass.text,
-        };
-    }
-}
-
 /// One read under way.
-struct Pass<'p, 'a> {
-    plan: &'p WindowPlan,
-    selection: &'p ColumnSelection,
-    entity: EntityView<'a>,
-    x: i64,
+pub(super) struct Pass<'p, 'a> {
+    pub(super) plan: &'p WindowPlan,
+    pub(super) selection: &'p ColumnSelection,
+    pub(super) entity: EntityView<'a>,
+    pub(super) x: i64,
     /// As the selection lists them.
-    windows: Vec<WindowAt>,
+    pub(super) windows: Vec<WindowAt>,
     /// Ends of windows, the latest first: `x`, or the start of slot 0, 1, …
-    cuts: Vec<i64>,
+    pub(super) cuts: Vec<i64>,
     /// What every slot sees of raw events; added up where all windows end at `x`.
-    raw: Partials<'a>,
+    pub(super) raw: Partials<'a>,
     /// The same of the tiles of one level.
-    tiles: Partials<'a>,
+    pub(super) tiles: Partials<'a>,
     /// What every window sees.
-    results: Partials<'a>,
-    places: Vec<FieldAt>,
-    fields: Vec<CellFields>,
-    tokens: Tokens,
-    text: String,
+    pub(super) results: Partials<'a>,
+    pub(super) places: Vec<FieldAt>,
+    pub(super) fields: Vec<CellFields>,
+    pub(super) tokens: Tokens,
+    pub(super) text: String,
 }
 
 impl<'a> Pass<'_, 'a> {
-    fn lay_out(&mut self) {
+    pub(super) fn lay_out(&mut self) {
         self.windows.clear();
         for of_group in &self.selection.windows {
             let Some(span) = self.plan.window(*of_group) else { continue };
@@ -219,7 +79,7 @@ impl<'a> Pass<'_, 'a> {
         (cut(slot + 1), cut(slot))
     }
 
-    fn raw_events(&mut self, values: &mut Vec<ColumnValue<'a>>) {
+    pub(super) fn raw_events(&mut self, values: &mut Vec<ColumnValue<'a>>) {
         self.cut(None);
         let slots = self.cuts.len().saturating_sub(1);
         self.raw.reset(slots, self.selection.cells.len(), self.selection.edge_cells);
@@ -301,7 +161,7 @@ impl<'a> Pass<'_, 'a> {
         }
     }
 
-    fn levels(&mut self) {
+    pub(super) fn levels(&mut self) {
         let Some(grown) = self.entity.grown else { return };
         for (index, state) in grown.levels.iter().enumerate() {
             let Some(level) = self.plan.levels().get(index) else { continue };
@@ -314,7 +174,8 @@ impl<'a> Pass<'_, 'a> {
             self.slots_of(state, Some(index), |pass, slot| {
                 let (start, end) = pass.ends(slot);
                 // Folded events are before x, so the tile that x is in belongs to the window as it is.
-                let end = if slot == 0 { level.tile(end - 1) + 1 } else { level.tile(end) };
+                let end =
+                    if slot == 0 { level.tile(end.saturating_sub(1)) + 1 } else { level.tile(end) };
                 (level.tile(start), end)
             });
             add_up(&mut self.tiles, slots, self.selection.has_offsets);
@@ -381,7 +242,8 @@ impl<'a> Pass<'_, 'a> {
         let (slot_start, _) = self.ends(slot);
         let tiles = table.tiles();
         #[cfg(test)]
-        super::MERGED.with(|merged| merged.set(merged.get() + tiles.range(first, end).count()));
+        crate::entity::MERGED
+            .with(|merged| merged.set(merged.get() + tiles.range(first, end).count()));
         let partials = if level.is_some() { &mut self.tiles } else { &mut self.raw };
         let cells = (self.selection.cells.as_slice(), self.fields.as_slice());
         partials.merge_numbers(cells, slot, tiles, (first, end));
@@ -421,44 +283,6 @@ impl<'a> Pass<'_, 'a> {
         for slot in from..to {
             self.results.merge_from(window, source, slot);
         }
-    }
-
-    fn finish(&mut self, sink: Sink<'_>) {
-        let mut text = std::mem::take(&mut self.text);
-        if self.selection.distinct_cells > 0 {
-            self.tokens.count(self.plan, self.selection, self.entity, &self.windows);
-        }
-        for (position, selected) in self.selection.columns.iter().enumerate() {
-            let at = self.windows.get(selected.window).copied();
-            let used = self.selection.cells.get(selected.cell);
-            let (Some(at), Some(used)) = (at, used) else { continue };
-            if selected.is_distinct() {
-                let count = self.tokens.of(used.distinct, selected.window, self.windows.len());
-                sink(position, Ok(Some(ValueRef::I64(count))));
-                continue;
-            }
-            let Some(numbers) = self.results.numbers(selected.window).get(selected.cell) else {
-                continue;
-            };
-            let edges = self.results.edges(selected.window);
-            let found = Found {
-                numbers,
-                edges: used.edge.and_then(|edge| edges.get(edge)),
-                summary: selected
-                    .summary
-                    .and_then(|place| self.results.summary(selected.window, place)),
-                start: if at.is_lifetime { numbers.oldest } else { at.start },
-                head: at.head,
-            };
-            if let Some(run) = cusum::Run::of(&selected.output) {
-                let value = run.value(self.plan, self.entity, (used, numbers.count), at);
-                sink(position, value);
-                continue;
-            }
-            text.clear();
-            sink(position, finalize(&selected.output, &found, &mut text));
-        }
-        self.text = text;
     }
 }
 
