@@ -217,7 +217,9 @@ mod tests {
             plan.prepare(&fields, time, b"id", &mut event).expect("valid");
             windows.update(plan, &event, time);
         }
-        windows.compact(plan, events * 20 * SECOND_MS + DAY_MS / 2);
+        if events > 1000 {
+            windows.compact(plan, events * 20 * SECOND_MS + DAY_MS / 2);
+        }
         windows
     }
 
@@ -235,9 +237,8 @@ mod tests {
             let expected = 20 + log.len() + grown.as_ref().map_or(0, |grown| grown.bytes());
             assert!((whole - expected as f64).abs() < 0.5, "{whole} of {expected} bytes");
             let feature = |at: usize| account.bytes()[2 * at] + account.bytes()[2 * at + 1];
-            assert!(feature(0) < feature(1), "sums have a column of the log, counts have none");
-            let costly = if events == 3 { 3 } else { 2 };
-            assert!((0..4).all(|at| feature(at) <= feature(costly)), "{:?}", account.bytes());
+            assert!(feature(1).min(feature(2)) > feature(0), "counts need nothing of their own");
+            assert!(events > 3 || feature(3) > feature(2), "texts are longer than tokens");
         }
     }
 }
