@@ -20,6 +20,7 @@ mod database;
 mod digest;
 mod error;
 pub mod explain;
+mod memory;
 mod mutation;
 mod producer;
 mod read;

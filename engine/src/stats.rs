@@ -121,11 +121,19 @@ impl<V: Vfs> Database<V> {
         let mut list = self.counters.list();
         list.push(("producers_count".into(), number(self.producers.len() as u64)));
         let memory = self.group_memory();
+        let by_feature: Vec<_> = (0..memory.len())
+            .map(|group| self.memory_by_feature(group).unwrap_or_default())
+            .collect();
         let catalog = self.catalog.read();
         list.push(("definitions_version".into(), number(catalog.version)));
-        for (group, memory) in catalog.definitions.groups.iter().zip(memory) {
+        for ((group, memory), features) in
+            catalog.definitions.groups.iter().zip(memory).zip(by_feature)
+        {
             list.push((format!("group_entities_count.{}", group.name), number(memory.entities)));
             list.push((format!("group_bytes.{}", group.name), number(memory.bytes)));
+            for (feature, bytes) in features {
+                list.push((format!("feature_bytes.{}.{feature}", group.name), number(bytes)));
+            }
         }
         for (stream, runtime) in catalog.definitions.streams.iter().zip(&catalog.streams) {
             let (ids, evicted) = runtime.state.dedup.counts();

@@ -117,6 +117,16 @@ impl WindowTable {
         })
     }
 
+    /// About `count` entities from all over the table, each with the bytes of its block that are not of its log.
+    pub(crate) fn sample(&self, count: usize) -> impl Iterator<Item = (EntityView<'_>, usize)> {
+        let step = (self.slots.end() as usize / count.max(1)).max(1);
+        let blocks = (0..self.slots.end()).step_by(step).map(|slot| self.slots.get(slot));
+        blocks.filter(|block| block.is_block()).map(|block| {
+            let bytes = self.arena.get(block);
+            (self.view(block).1, bytes.len() - Block::read(bytes).log.len())
+        })
+    }
+
     /// The entity of a block.
     pub(super) fn view(&self, block: BlockRef) -> (&[u8], EntityView<'_>) {
         let block = Block::read(self.arena.get(block));

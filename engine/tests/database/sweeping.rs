@@ -128,6 +128,22 @@ fn lifetime_windows_keep_their_entities() {
 }
 
 #[test]
+fn the_bytes_of_features_are_those_of_their_group() {
+    let place = Place::new();
+    let database = place.start();
+    orders(&place, &database, 200);
+    let group = database.group_index("buying").expect("defined");
+    let features = database.memory_by_feature(group).expect("a group");
+    let names: Vec<_> = features.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["orders", "spent"]);
+    let sum: u64 = features.iter().map(|(_, bytes)| bytes).sum();
+    assert!(sum.abs_diff(memory(&database, "buying").1) <= 2, "{features:?}");
+    assert!(features[0].1 < features[1].1, "sums need the price, counts do not: {features:?}");
+    let stat = format!("feature_bytes.buying.{}", names[1]);
+    assert!(database.stats().iter().any(|(name, _)| *name == stat));
+}
+
+#[test]
 fn a_deleted_entity_gives_everything_back() {
     let place = Place::new();
     let database = place.start();
