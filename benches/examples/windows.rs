@@ -16,10 +16,10 @@ use larder_benches::{
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let shape = if arguments.next().as_deref() == Some("uniform") { Shape::Uniform } else { Shape::Zipf };
-    let mut number = |default: usize| {
-        arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
+    let shape =
+        if arguments.next().as_deref() == Some("uniform") { Shape::Uniform } else { Shape::Zipf };
+    let mut number =
+        |default: usize| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (entities, events) = (number(1_000_000), number(10_000_000));
     let payments = cards::payments(shape, entities, events, 1);
     let (stream, plan) = workload::window_plan("month");
@@ -47,8 +47,15 @@ fn main() {
     let mut out = std::io::stdout();
     let mut say = |line: String| writeln!(out, "{line}").expect("standard output is writable");
     say(format!("{events} events of {touched} entities, {} columns", plan.column_count()));
-    say(format!("heap bytes an entity, without slot, key and index: {:.1}", bytes as f64 / touched as f64));
-    say(format!("prepare: {:.0} ns, update: {:.0} ns", each(preparing, events), each(updating, events)));
+    say(format!(
+        "heap bytes an entity, without slot, key and index: {:.1}",
+        bytes as f64 / touched as f64
+    ));
+    say(format!(
+        "prepare: {:.0} ns, update: {:.0} ns",
+        each(preparing, events),
+        each(updating, events)
+    ));
     let columns: Vec<usize> = (0..plan.column_count()).collect();
     let selection = plan.select(&columns);
     let mut scratch = ReadScratch::default();

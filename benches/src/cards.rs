@@ -39,7 +39,12 @@ pub fn payments(shape: Shape, cards: usize, events: usize, seed: u64) -> Vec<Pay
         Shape::Zipf => {
             let mut sum = 0.0;
             let share = |rank: usize| (rank as f64).powf(-EXPONENT);
-            (1..=cards).map(|rank| { sum += share(rank); sum }).collect()
+            (1..=cards)
+                .map(|rank| {
+                    sum += share(rank);
+                    sum
+                })
+                .collect()
         }
     };
     let total = shares.last().copied().unwrap_or(0.0);
@@ -64,7 +69,12 @@ pub fn payments(shape: Shape, cards: usize, events: usize, seed: u64) -> Vec<Pay
             // Log-normal, by the sum of twelve uniforms: 20 to 100 mostly.
             let normal = (0..12).map(|_| random.unit()).sum::<f64>() - 6.0;
             let amount = whole(4500.0 * normal.exp());
-            Payment { card: u32::try_from(card).expect("fits"), amount, time: arrival - late, arrival }
+            Payment {
+                card: u32::try_from(card).expect("fits"),
+                amount,
+                time: arrival - late,
+                arrival,
+            }
         })
         .collect()
 }

@@ -64,7 +64,8 @@ impl Aggregate {
             None => None,
         };
         let element = element(function, input.as_ref()).map_err(refused)?;
-        let is_text = matches!(function, AggregateFunction::LastN { .. } | AggregateFunction::TopK { .. });
+        let is_text =
+            matches!(function, AggregateFunction::LastN { .. } | AggregateFunction::TopK { .. });
         let output = if is_text || by.is_some() { DataType::String } else { element };
         let by = match &by {
             None => None,
