@@ -19,7 +19,7 @@ use super::{
 /// What an entity with dead events costs, in looks at one without.
 const RETIRE_COST: usize = 8;
 /// What an entity with tiles costs.
-const COMPACT_COST: usize = 64;
+const COMPACT_COST: usize = 256;
 /// An index with less than one of so many places in use shrinks.
 const SPARSE: usize = 4;
 /// No smaller index is worth shrinking.
