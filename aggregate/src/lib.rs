@@ -15,10 +15,11 @@
 //! |---|---|
 //! | [`expr`] | values of typed expressions: filters, inputs, derived features |
 //! | [`ingest`] | floats become decimals, once |
-//! | [`WindowPlan`] | a window group compiled: what is equal between its features is kept once |
+//! | [`WindowPlan`], [`explain`] | a window group compiled: what is equal between its features is kept once; what that will cost |
 //! | `raw`, `tile`, `partial` | the bytes of an entity's events, first as they came, then folded |
+//! | `summary`, `sketch` | what numbers do not hold: bins, counts by value, newest values, decayed sums |
 //! | `distinct` | counts of distinct values, exact while few |
-//! | [`EntityWindows`] | one entity: update, read, fold, merge, encode |
+//! | [`EntityWindows`], [`EntityView`] | one entity: update, read, fold, merge, retract, encode |
 //! | `finalize`, `wide` | from exact integers to the one rounding |
 //!
 //! What it is not: it reads no clock, knows no key, takes no lock.

@@ -8,7 +8,7 @@ const ENTITIES: u64 = 20_000;
 
 fn rows(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let database = workload::database(directory.path());
+    let database = workload::database(directory.path(), &workload::definitions());
     for start in (0..ENTITIES).step_by(1000) {
         workload::put_wide(&database, start..start + 1000);
     }

@@ -1,15 +1,21 @@
-//! Windows of one card: 4 windows × (count, sum, min, max). An update, and a read of a cold and of a hot entity.
+//! Windows of one card, 4 windows × (count, sum, min, max) and 5 windows × 6 aggregates: an update, and a read of a cold and of
+//! a hot entity. `cargo run --release -p larder-benches --example windows` does the same over a million cards.
 
 use aggregate::{EntityWindows, PreparedEvent, ReadScratch};
 use criterion::{Criterion, criterion_group, criterion_main};
 use larder_benches::workload;
 
 fn windows(criterion: &mut Criterion) {
-    let (stream, plan) = workload::window_plan("spend");
+    of_group(criterion, "spend", "4 windows x 4 aggregates");
+    of_group(criterion, "month", "5 windows x 6 aggregates");
+}
+
+fn of_group(criterion: &mut Criterion, group: &str, shape: &str) {
+    let (stream, plan) = workload::window_plan(group);
     let (mut entity, mut now) = workload::card(&plan, &stream, 1000);
     let mut event = PreparedEvent::default();
     let mut number = 0;
-    criterion.bench_function("prepare and update 1 event", |bencher| {
+    criterion.bench_function(&format!("{shape}: prepare and update 1 event"), |bencher| {
         bencher.iter(|| {
             (now, number) = (now + 1000, number + 1);
             workload::prepare(&plan, &stream, number, now, &mut event);
@@ -21,7 +27,7 @@ fn windows(criterion: &mut Criterion) {
     let mut scratch = ReadScratch::default();
     for events in [0_u64, 8, 100_000] {
         let (entity, now): (EntityWindows, i64) = workload::card(&plan, &stream, events);
-        criterion.bench_function(&format!("read 4 windows of {events} events"), |bencher| {
+        criterion.bench_function(&format!("{shape}: read {events} events"), |bencher| {
             bencher.iter(|| workload::read_all(&plan, &selection, &entity, now, &mut scratch));
         });
     }

@@ -4,13 +4,13 @@
 
 use std::io::Write;
 
-use larder_benches::workload;
+use larder_benches::{kernel::resident_bytes, workload};
 
 fn main() {
     let entities: u64 =
         std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let database = workload::database(directory.path());
+    let database = workload::database(directory.path(), &workload::definitions());
     let before = resident_bytes();
     for start in (0..entities).step_by(1000) {
         workload::put_wide(&database, start..(start + 1000).min(entities));
@@ -26,11 +26,4 @@ fn main() {
         counted as f64 / entities as f64
     );
     writeln!(std::io::stdout(), "{report}").expect("standard output is writable");
-}
-
-/// Resident set of this process, from /proc; 0 elsewhere.
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
 }

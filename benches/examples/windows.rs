@@ -11,7 +11,7 @@ use std::io::Write;
 use aggregate::{EntityWindows, PreparedEvent, ReadScratch};
 use larder_benches::{
     cards::{self, Payment, Shape},
-    cpu, workload,
+    kernel, workload,
 };
 
 fn main() {
@@ -27,11 +27,11 @@ fn main() {
     let mut prepared = vec![PreparedEvent::default(); 4096];
     let (mut preparing, mut updating, mut now) = (0, 0, i64::MIN);
     for chunk in payments.chunks(prepared.len()) {
-        let start = cpu::thread_ns();
+        let start = kernel::thread_ns();
         for (payment, event) in chunk.iter().zip(&mut prepared) {
             workload::prepare_payment(&plan, &stream, payment.amount, payment.time, event);
         }
-        let middle = cpu::thread_ns();
+        let middle = kernel::thread_ns();
         for (payment, event) in chunk.iter().zip(&prepared) {
             now = now.max(payment.arrival);
             if let Some(state) = states.get_mut(payment.card as usize) {
@@ -39,7 +39,7 @@ fn main() {
             }
         }
         preparing += middle - start;
-        updating += cpu::thread_ns() - middle;
+        updating += kernel::thread_ns() - middle;
     }
     let touched = states.iter().filter(|state| !state.is_empty()).count();
     let bytes: usize = states.iter().map(EntityWindows::bytes).sum();
@@ -60,13 +60,13 @@ fn main() {
     let selection = plan.select(&columns);
     let mut scratch = ReadScratch::default();
     let mut read = |name: &str, cards: &[u32]| {
-        let start = cpu::thread_ns();
+        let start = kernel::thread_ns();
         let mut given = 0;
         for card in cards {
             let state = &states[*card as usize];
             given += workload::read_all(&plan, &selection, state, now, &mut scratch);
         }
-        let ns = each(cpu::thread_ns() - start, cards.len());
+        let ns = each(kernel::thread_ns() - start, cards.len());
         assert!(given > 0, "some value is not null");
         say(format!("read {name}: {ns:.0} ns"));
     };

@@ -4,5 +4,5 @@
 //! `memory` is a program of its own: it fills a database and reads the process's resident bytes.
 
 pub mod cards;
-pub mod cpu;
+pub mod kernel;
 pub mod workload;

@@ -5,18 +5,49 @@ use std::sync::Arc;
 use aggregate::{
     ColumnSelection, EntityWindows, PreparedEvent, ReadAt, ReadScratch, WindowPlan, ingest,
 };
-use engine::{Config, Database, OsFs, PutRequest, PutRowRequest, SyncPolicy, WriteOptions};
+use engine::{
+    Config, Database, OsFs, PushRequest, PutRequest, PutRowRequest, SyncPolicy, WriteOptions,
+};
 use model::{
-    definition::{Definitions, GroupKind, Stream},
-    packed_row::Cell,
-    value::ValueRef,
+    definition::{Definitions, Field, GroupKind, Stream},
+    name::Name,
+    packed_row::{self, Cell},
+    value::{DataType, ValueRef},
 };
 use stdx::clock::SystemClock;
+
+use crate::cards::Payment;
 
 /// Features of the wide row group.
 pub const WIDE: usize = 50;
 
-/// Definitions: a row group of [`WIDE`] f64 and a window group over payments.
+/// Definitions of one window group over payments: 5 windows × 6 aggregates.
+pub const MONTH: &str = r#"
+[entity.card]
+key = "string"
+[stream.payments]
+event_time = "ts"
+clock = "event"
+[stream.payments.fields]
+card = "string"
+merchant = "string"
+amount = "decimal(2)"
+ts = "timestamp"
+[group.month]
+entity = "card"
+stream = "payments"
+key = "card"
+windows = ["5m", "1h", "24h", "7d", "30d"]
+[group.month.features]
+n = "count(*)"
+total = "sum(amount)"
+mean = "avg(amount)"
+low = "min(amount)"
+high = "max(amount)"
+spread = "stddev(amount)"
+"#;
+
+/// Definitions: a row group of [`WIDE`] f64 and two window groups over payments.
 #[must_use]
 pub fn definitions() -> String {
     let features: String = (0..WIDE).map(|i| format!("f{i} = \"f64\"\n")).collect();
@@ -53,33 +84,21 @@ key = "card"
 windows = ["5m", "1h", "24h", "7d"]
 [group.reach.features]
 merchants = "approx_distinct(merchant)"
-[group.month]
-entity = "card"
-stream = "payments"
-key = "card"
-windows = ["5m", "1h", "24h", "7d", "30d"]
-[group.month.features]
-n = "count(*)"
-total = "sum(amount)"
-mean = "avg(amount)"
-low = "min(amount)"
-high = "max(amount)"
-spread = "stddev(amount)"
 "#
     )
 }
 
-/// A database without a log in `directory`, with [`definitions`] applied.
+/// A database without a log in `directory`, with `definitions` applied.
 ///
 /// # Panics
 /// When it cannot be opened: benchmarks have nobody to tell.
 #[must_use]
-pub fn database(directory: &std::path::Path) -> Database<OsFs> {
+pub fn database(directory: &std::path::Path, definitions: &str) -> Database<OsFs> {
     let config = Config { sync: SyncPolicy::Memory, seed: 1, ..Config::default() };
     let files = OsFs::open(directory).expect("the directory can be used");
     let database =
         Database::open(files, &config, Arc::new(SystemClock::new())).expect("the database opens");
-    database.apply("bench.toml", &definitions(), false).expect("the definitions are valid");
+    database.apply("bench.toml", definitions, false).expect("the definitions are valid");
     database
 }
 
@@ -119,15 +138,47 @@ pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) {
     assert!(written.rejects.is_empty(), "{:?}", written.rejects);
 }
 
-/// The window group called `name` of [`definitions`], compiled, with the stream that feeds it.
+/// Pushes payments of cards, in the order given.
+///
+/// # Panics
+/// When the database refuses one.
+pub fn push(database: &Database<OsFs>, payments: &[Payment]) {
+    let types = [DataType::String, DataType::String, DataType::Decimal(2), DataType::Timestamp];
+    let fields = types.map(|data_type| {
+        let name = Name::new("any").expect("a name");
+        Field { name, data_type }
+    });
+    let packed: Vec<_> = payments
+        .iter()
+        .map(|payment| {
+            let key = key(payment.card.into());
+            let cells = [
+                Cell::Value(ValueRef::String(&key)),
+                Cell::Null,
+                Cell::Value(ValueRef::Decimal(payment.amount, 2)),
+                Cell::Value(ValueRef::Timestamp(payment.time)),
+            ];
+            let mut row = Vec::new();
+            packed_row::write_row(&mut row, &fields, cells).expect("the row fits its types");
+            row
+        })
+        .collect();
+    let events = packed.iter().map(Vec::as_slice).collect();
+    let request = PushRequest { stream: 0, fields: types.len(), events };
+    let written = database.push(&request, &WriteOptions::default()).expect("events are pushed");
+    assert!(written.rejects.is_empty(), "{:?}", written.rejects);
+}
+
+/// The window group called `name` of [`definitions`] or [`MONTH`], compiled, with the stream that feeds it.
 ///
 /// # Panics
 /// When there is no such group: the definitions are constants.
 #[must_use]
 pub fn window_plan(name: &str) -> (Stream, WindowPlan) {
     let none = Definitions::default();
+    let text = if name == "month" { MONTH.to_owned() } else { definitions() };
     let definitions =
-        Definitions::parse("bench.toml", &definitions(), &none).expect("the definitions are valid");
+        Definitions::parse("bench.toml", &text, &none).expect("the definitions are valid");
     let (_, group) = definitions.group(name).expect("the group is defined");
     let GroupKind::Windows(windows) = &group.kind else { panic!("{name} is no window group") };
     let stream = definitions.streams[windows.stream].clone();
