@@ -5,6 +5,7 @@ use stdx::hash::murmur3_x64_128;
 
 use crate::{
     finalize::{self, Found},
+    partial::{EdgeValue, Numbers},
     plan::{Cell, Output, SummaryKind, ordered},
     raw::{ColumnValue, Record},
     sketch::{decay::Decay, groups::Groups, newest::Newest, quantile::Quantile, top_k::TopK},
@@ -117,6 +118,15 @@ impl<'a> SummaryState<'a> {
         }
     }
 
+    /// False when it holds an edge of another kind than its cell's: numbers, or packed bytes.
+    pub(crate) fn is_of(&self, is_number: bool) -> bool {
+        let is_alike = |value| matches!(value, EdgeValue::Number(_)) == is_number;
+        match &self.state {
+            State::Newest(state) => state.iter().all(|edge| is_alike(edge.value)),
+            _ => true,
+        }
+    }
+
     /// Appends the state to `out`.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         match &self.state {
@@ -200,20 +210,53 @@ fn write_top(text: &mut String, output: &Output, state: &TopK<'_>, k: usize) {
 
 /// One member for each value, and one for all others.
 fn write_groups(text: &mut String, output: &Output, state: &Groups<'_>) -> Option<()> {
+    const OTHER: &str = "(other)";
     let by = output.by?;
-    let other = Some(state.other()).filter(|other| other.count > 0);
-    let members = state.iter().map(|(key, numbers)| (ordered::value(key, by), numbers));
-    let other = other.map(|numbers| (Some(ValueRef::String("(other)")), numbers));
-    text.push('{');
-    for (index, (key, numbers)) in members.chain(other).enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        ordered::write_key(text, key);
+    let mut write_member = |name: &dyn Fn(&mut String), numbers: &Numbers| {
+        text.push(if text.is_empty() { '{' } else { ',' });
+        name(text);
         text.push(':');
         // A sum that does not fit is null in its place: the other members are good.
         ordered::write_json(text, finalize::of_numbers(output, numbers).ok().flatten());
+    };
+    for (key, numbers) in state.iter() {
+        let name = |text: &mut String| match ordered::value(key, by) {
+            // So that no value can be taken for the others.
+            Some(ValueRef::String(value)) if value.trim_start_matches('\\') == OTHER => {
+                ordered::write_quoted(text, &format!("\\{value}"));
+            }
+            value => ordered::write_key(text, value),
+        };
+        write_member(&name, numbers);
+    }
+    if state.other().count > 0 {
+        write_member(&|text| ordered::write_quoted(text, OTHER), state.other());
     }
     text.push('}');
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{EntityWindows, PreparedEvent, ReadAt, ReadScratch, plan::tests::plan};
+    use model::value::ValueRef;
+
+    #[test]
+    fn no_value_is_taken_for_the_others() {
+        let plan = plan("windows = [\"1h\"]", "a = \"count(*) by s\"");
+        let (mut entity, mut event) = (EntityWindows::default(), PreparedEvent::default());
+        let many = (0..64).map(|n| format!("v{n:02}"));
+        for value in ["(other)", "\\(other)"].map(str::to_owned).into_iter().chain(many) {
+            let fields = [None, None, None, Some(ValueRef::String(&value)), None];
+            plan.prepare(&fields, 1000, b"", &mut event).expect("no expression fails");
+            entity.update(&plan, &event, 1000);
+        }
+        let mut shown = String::new();
+        let (selection, at) = (plan.select(&[0]), ReadAt::Exact { x: 2000 });
+        entity.read(&plan, &selection, at, &mut ReadScratch::default(), &mut |_, value| {
+            shown = value.expect("it fits").expect("there are events").to_owned().to_string();
+        });
+        assert!(shown.starts_with(r#"{"\\(other)":1,"\\\\(other)":1,"v00":1,"#), "{shown}");
+        assert!(shown.ends_with(r#","v61":1,"(other)":2}"#), "{shown}");
+    }
 }

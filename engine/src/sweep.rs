@@ -41,7 +41,7 @@ pub struct Swept {
 }
 
 impl<V: Vfs> Database<V> {
-    /// Looks at about `limit` entities of window groups, from where the last call ended, and gives back what no window can see
+    /// Looks at about `limit` entities of window groups (one with tiles counts as many), from where the last call ended, and gives back what no window can see
     /// any more; ends early at the end of a round. Reads and writes wait at most for one step of some 0.1 ms.
     ///
     /// A group whose stream has an event clock is passed over until its first event.
@@ -90,6 +90,6 @@ impl<V: Vfs> Database<V> {
             Some(slot) => cursor.slot = slot,
             None => cursor.next_shard(),
         }
-        step.entities.max(1)
+        step.cost.max(1)
     }
 }

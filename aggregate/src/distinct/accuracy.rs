@@ -23,7 +23,7 @@ fn errors(precision: u8, sizes: &[i64], seed: i64) -> Vec<f64> {
         }
         inserted = *n;
         counter.reset(precision);
-        counter.counts(Some(&state), &[0], &mut counts);
+        counter.counts(Some(&state), None, &[0], &mut counts);
         counts[0] as f64 / *n as f64 - 1.0
     };
     sizes.iter().map(error).collect()

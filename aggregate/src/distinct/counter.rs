@@ -65,16 +65,20 @@ impl Counter {
     }
 
     /// Counts the distinct tokens of the windows that begin with `first_tiles`, into `out` in the same order: exactly up to
-    /// 512 in a window, else as estimated from its registers.
+    /// 512 in a window, else as estimated from its registers. `young` is a second state, of events that are not folded but many.
     pub(crate) fn counts(
         &mut self,
         state: Option<&DistinctState>,
+        young: Option<&DistinctState>,
         first_tiles: &[i64],
         out: &mut Vec<i64>,
     ) {
         self.lay_out(first_tiles);
-        self.count_exactly(state);
-        self.sum_up(state);
+        // Whatever the second one lists is like raw tokens; from where it does not list all, no window is counted one by one.
+        let listed = young.into_iter().flat_map(|young| young.list.tokens());
+        self.raw.extend(listed.map(|(token, tile)| (tile, token)));
+        self.count_exactly(state, young.map_or(i64::MIN, |young| young.list.complete_from()));
+        self.sum_up(state, young);
         out.clear();
         out.resize(first_tiles.len(), 0);
         let mut estimates = self.rank_counts.iter();
@@ -92,7 +96,7 @@ impl Counter {
     /// The set of one window.
     pub(crate) fn set(&mut self, state: Option<&DistinctState>, first_tile: i64) -> WindowSet {
         self.lay_out(&[first_tile]);
-        self.count_exactly(state);
+        self.count_exactly(state, i64::MIN);
         if self.windows.iter().all(|window| window.exact.is_some()) {
             let listed = state.into_iter().flat_map(|state| state.list.tokens());
             let both = listed.chain(self.raw.iter().map(|(tile, token)| (*token, *tile)));
@@ -103,7 +107,7 @@ impl Counter {
             return WindowSet::Tokens(tokens);
         }
         let mut registers = vec![0; 1 << self.precision];
-        self.sweep(state, |group, _, swept| {
+        self.sweep(state, None, |group, _, swept| {
             for (to, rank) in registers.iter_mut().skip(group * REGISTERS).zip(swept) {
                 *to = *rank;
             }
@@ -123,8 +127,9 @@ impl Counter {
     }
 
     /// Decides for each window whether it is counted exactly, and counts it. Those that are come before those that are not.
-    fn count_exactly(&mut self, state: Option<&DistinctState>) {
+    fn count_exactly(&mut self, state: Option<&DistinctState>, raw_complete_from: i64) {
         let complete_from = state.map_or(i64::MIN, |state| state.list.complete_from());
+        let complete_from = complete_from.max(raw_complete_from);
         for window in self.windows.iter_mut().take_while(|window| window.start >= complete_from) {
             let listed = state.map_or(0, |state| state.list.count_from(window.start));
             if listed > DISTINCT_EXACT_MAX {
@@ -174,13 +179,13 @@ impl Counter {
     }
 
     /// Counts the ranks of every window that is not counted exactly.
-    fn sum_up(&mut self, state: Option<&DistinctState>) {
+    fn sum_up(&mut self, state: Option<&DistinctState>, young: Option<&DistinctState>) {
         let estimated = self.windows.iter().filter(|window| window.exact.is_none()).count();
         let mut rank_counts = std::mem::take(&mut self.rank_counts);
         rank_counts.clear();
         rank_counts.resize(estimated, RankCounts::NONE);
         if estimated > 0 {
-            self.sweep(state, |_, window, registers| {
+            self.sweep(state, young, |_, window, registers| {
                 if let Some(counts) = rank_counts.get_mut(window) {
                     counts.add(registers);
                 }
@@ -193,6 +198,7 @@ impl Counter {
     fn sweep(
         &mut self,
         state: Option<&DistinctState>,
+        young: Option<&DistinctState>,
         mut take: impl FnMut(usize, usize, &[u8; REGISTERS]),
     ) {
         let estimated = self.windows.iter().filter(|window| window.exact.is_none());
@@ -207,6 +213,16 @@ impl Counter {
             self.raise(*tile, *token);
         }
         self.raw = raw;
+        let groups = young.map_or(&[][..], |young| &young.groups);
+        let none = vec![[0; REGISTERS]; windows];
+        for (group, seeds) in groups.iter().zip(self.registers.chunks_exact_mut(windows.max(1))) {
+            // What a window sees of it goes into the window's slot; wider windows see it too.
+            group.sweep(&self.starts, &none, |window, registers| {
+                for (into, rank) in seeds.get_mut(window).into_iter().flatten().zip(registers) {
+                    *into = (*rank).max(*into);
+                }
+            });
+        }
         let groups = state.map_or(&[][..], |state| &state.groups);
         if groups.is_empty() {
             // Else all that is listed is in the groups.

@@ -356,7 +356,7 @@ mod tests {
                     // Read in at a tile beside the same values, nothing is counted twice.
                     let mut state = ours(precision, 0..n);
                     let mut counts = Vec::new();
-                    counter(precision).counts(Some(&state), &[0], &mut counts);
+                    counter(precision).counts(Some(&state), None, &[0], &mut counts);
                     let before = counts[0];
                     match set {
                         WindowSet::Tokens(tokens) => {
@@ -364,7 +364,7 @@ mod tests {
                         }
                         WindowSet::Registers(registers) => state.insert_registers(3, &registers),
                     }
-                    counter(precision).counts(Some(&state), &[0], &mut counts);
+                    counter(precision).counts(Some(&state), None, &[0], &mut counts);
                     // Beside registers of unknown tokens even few are estimated.
                     let is_close = (counts[0] - before).abs() * 20 <= before;
                     assert!(counts[0] == before || n <= 512 && is_close, "{context}: {counts:?}");

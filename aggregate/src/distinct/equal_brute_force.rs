@@ -83,7 +83,7 @@ fn check(
     }
     let mut counts = Vec::new();
     for together in starts.chunks(5) {
-        counter.counts(state, together, &mut counts);
+        counter.counts(state, None, together, &mut counts);
         let expected: Vec<_> =
             together.iter().map(|start| whole.count(precision, *start)).collect();
         assert_eq!(counts, expected, "windows from {together:?}; {context}");
@@ -192,10 +192,42 @@ fn order_and_grouping_do_not_show() {
             let mut counter = Counter::default();
             counter.reset(12);
             let mut counts = Vec::new();
-            counter.counts(Some(&whole), &starts, &mut counts);
+            counter.counts(Some(&whole), None, &starts, &mut counts);
             let expected = expected.get_or_insert_with(|| counts.clone());
             assert_eq!(*expected, counts, "LARDER_SEED={seed}");
         }
+    }
+}
+
+#[test]
+fn two_states_are_counted_as_if_they_were_one() {
+    let seed = 33;
+    let mut random = Prng::new(seed);
+    // Lists only, a list beside registers, registers on either side.
+    for (old, young) in [(300, 300), (900, 400), (20_000, 300), (300, 20_000), (9000, 9000)] {
+        let states = [DistinctState::new(12), DistinctState::new(12), DistinctState::new(12)];
+        let [mut whole, mut first, mut second] = states;
+        for number in 0..old + young {
+            let (tile, token) = (random.between(100, 160), token_of(&mut random));
+            whole.insert(tile, token);
+            // Some are in both.
+            if number < old || random.chance(0.1) {
+                first.insert(tile, token);
+            }
+            if number >= old {
+                second.insert(tile, token);
+            }
+        }
+        let starts: Vec<i64> = (95..165).collect();
+        let count = |a: Option<&DistinctState>, b: Option<&DistinctState>| {
+            let (mut counter, mut counts) = (Counter::default(), Vec::new());
+            counter.reset(12);
+            counter.counts(a, b, &starts, &mut counts);
+            counts
+        };
+        let expected = count(Some(&whole), None);
+        assert_eq!(count(Some(&first), Some(&second)), expected, "{old} and {young}, seed {seed}");
+        assert_eq!(count(None, Some(&whole)), expected, "{old} and {young}, seed {seed}");
     }
 }
 
@@ -243,7 +275,7 @@ fn the_ends_of_time_do_not_fail() {
         let mut counter = Counter::default();
         counter.reset(10);
         let mut counts = Vec::new();
-        counter.counts(Some(&state), &[i64::MIN, 0, i64::MAX], &mut counts);
+        counter.counts(Some(&state), None, &[i64::MIN, 0, i64::MAX], &mut counts);
         state.write(&mut Vec::new());
     }
 }
@@ -274,7 +306,7 @@ fn damage_is_refused_or_harmless() {
             let Some(mut read) = DistinctState::read(10, &damaged) else { continue };
             let mut counter = Counter::default();
             counter.reset(10);
-            counter.counts(Some(&read), &[0, 100, 200], &mut Vec::new());
+            counter.counts(Some(&read), None, &[0, 100, 200], &mut Vec::new());
             read.insert(150, token_of(&mut random));
             read.merge(&state);
             read.forget_before(120);

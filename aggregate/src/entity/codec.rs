@@ -13,6 +13,7 @@
 //! Little-endian. Sums of young tiles and blocks of tiles are not written: they are made of the rest. The state is that of one
 //! definition: whoever stores it stores which.
 
+use model::limits::EVENT_TIME_ABS_MAX;
 use stdx::cursor::{OutOfBytes, Reader, Writer};
 
 use super::{
@@ -120,7 +121,11 @@ impl EntityWindows {
 fn check_log(plan: &WindowPlan, log: &[u8]) -> Result<(), Error> {
     let mut records = Records::new(plan, log);
     let mut values = Vec::new();
-    while records.next(&mut values).is_some() {}
+    while let Some(record) = records.next(&mut values) {
+        if record.time.unsigned_abs() > EVENT_TIME_ABS_MAX.unsigned_abs() {
+            return Err(Error::Malformed("the time of a raw event"));
+        }
+    }
     if records.is_at_end() { Ok(()) } else { Err(Error::Malformed("a raw event")) }
 }
 
@@ -131,6 +136,9 @@ fn decode_grown(plan: &WindowPlan, input: &mut Reader<'_>) -> Result<Grown, Erro
         let number = input.i64()?;
         let log = input.block()?;
         check_log(plan, log)?;
+        if log.is_empty() || young.logs.back().is_some_and(|(before, _)| *before >= number) {
+            return Err(Error::Malformed("order of young tiles"));
+        }
         let mut events = Events::new(plan);
         let (mut records, mut values) = (Records::new(plan, log), Vec::new());
         while let Some(record) = records.next(&mut values) {

@@ -4,7 +4,7 @@
 use model::limits::YOUNG_EVENTS_MAX;
 
 use super::{
-    EntityWindows, Grown,
+    EntityView, EntityWindows, Grown,
     level::{Events, FoldScratch, LevelState},
 };
 use crate::{
@@ -47,8 +47,8 @@ impl EntityWindows {
         if self.log.capacity() - self.log.len() >= needed {
             return;
         }
-        let spare = if self.grown.is_some() { INBOX_BYTES } else { self.log.len() / 4 };
-        let wanted = (self.log.len() + needed + spare).max(LOG_BYTES_MIN).next_multiple_of(8);
+        let wanted = self.log.len() + needed + self.view().room();
+        let wanted = wanted.max(LOG_BYTES_MIN).next_multiple_of(8);
         self.log.reserve_exact(wanted - self.log.len());
     }
 
@@ -58,8 +58,7 @@ impl EntityWindows {
         if self.grown.is_some() {
             return Some(Fold::Everything);
         }
-        if self.log.len() < SMALL_LOG_BYTES && (self.log.is_empty() || raw::base(&self.log) >= late)
-        {
+        if self.view().only_grows(late) {
             return None;
         }
         let mut values = Vec::new();
@@ -153,6 +152,23 @@ impl EntityWindows {
         if let Some(fold) = self.worth_settling(plan, now) {
             self.settle(plan, now, fold);
         }
+    }
+}
+
+impl EntityView<'_> {
+    /// Bytes that its log wants behind it when it is stored anew, so that not every event is looked at with all others.
+    #[must_use]
+    pub fn room(self) -> usize {
+        let quarter = self.log.len() / 4;
+        if self.grown.is_some() { quarter.max(INBOX_BYTES) } else { quarter }
+    }
+
+    /// True while nothing but one more event can become of it when it is full: it has no tiles, they would not be smaller, and
+    /// its first event, mostly the oldest, is not before `late_before`.
+    #[must_use]
+    pub fn only_grows(self, late_before: i64) -> bool {
+        let is_small = self.grown.is_none() && self.log.len() < SMALL_LOG_BYTES;
+        is_small && (self.log.is_empty() || raw::base(self.log) >= late_before)
     }
 }
 

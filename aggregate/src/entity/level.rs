@@ -111,7 +111,12 @@ impl LevelState {
         self.blocks.forget_before(plan, first_live.div_euclid(BLOCK_TILES));
     }
 
-    fn fold_distinct(
+    /// Forgets distinct tokens before tile `first_live`.
+    pub(super) fn forget_tokens(&mut self, first_live: i64) {
+        self.distinct.iter_mut().for_each(|state| state.forget_before(first_live));
+    }
+
+    pub(super) fn fold_distinct(
         &mut self,
         plan: &WindowPlan,
         level: &Level,

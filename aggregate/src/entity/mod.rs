@@ -128,9 +128,10 @@ impl EntityWindows {
         self.is_empty()
     }
 
-    /// Folds everything older than the horizon and gives up what no window can see any more.
-    pub fn compact(&mut self, plan: &WindowPlan, now: i64) {
+    /// Folds everything older than the horizon and gives up what no window can see any more; true when nothing is left.
+    pub fn compact(&mut self, plan: &WindowPlan, now: i64) -> bool {
         self.settle(plan, now, fold::Fold::Everything);
+        self.is_empty()
     }
 }
 

@@ -85,10 +85,10 @@ impl EntityWindows {
         grown.levels.resize_with(plan.levels().len(), LevelState::default);
         for (state, level) in grown.levels.iter_mut().zip(plan.levels()) {
             let (tile, first_live) = (level.tile(event_time), level.first_live_tile(floor));
+            state.make_distinct(plan);
             if tile < first_live {
                 continue;
             }
-            state.make_distinct(plan);
             let Some(state) = cell.distinct.and_then(|place| state.distinct.get_mut(place)) else {
                 continue;
             };
@@ -167,5 +167,19 @@ mod tests {
         assert!(message(1, 1000, &bytes).contains("column 1 counts no distinct values"));
         assert!(message(0, 1000, b"no sketch").contains("DataSketches HLL"));
         assert!(entity.is_empty());
+    }
+
+    #[test]
+    fn a_state_that_imported_a_sketch_reads_back() {
+        let plan = plan("windows = [\"1h\", \"30d\"]", "a = \"approx_distinct(s)\"");
+        let (mut entity, now) = (EntityWindows::default(), 20 * 86_400_000);
+        let bytes = theirs(0..100).serialize();
+        // Ten days back: only the longer window sees it.
+        entity.import_distinct(&plan, 1, (now / 2, now), &bytes).expect("it is a sketch");
+        let mut encoded = Vec::new();
+        entity.encode(&mut encoded);
+        let decoded = EntityWindows::decode(&plan, &encoded).expect("it was encoded");
+        assert_eq!(decoded.digest(&plan, now), entity.digest(&plan, now));
+        assert_ne!(decoded.digest(&plan, now), EntityWindows::default().digest(&plan, now));
     }
 }

@@ -51,7 +51,7 @@ impl Tokens {
         &mut self,
         plan: &WindowPlan,
         selection: &ColumnSelection,
-        entity: EntityView<'_>,
+        (entity, x): (EntityView<'_>, i64),
         windows: &[WindowAt],
     ) {
         self.counts.clear();
@@ -65,7 +65,7 @@ impl Tokens {
                 continue;
             }
             for used in selection.cells.iter().filter(|used| used.distinct.is_some()) {
-                self.count_cell(plan, entity, used, (index, level));
+                self.count_cell(plan, (entity, x), used, (index, level));
                 let place = used.distinct.unwrap_or(0) * windows.len();
                 let of_level =
                     windows.iter().enumerate().filter(|(_, window)| window.level == index);
@@ -81,7 +81,7 @@ impl Tokens {
     fn count_cell(
         &mut self,
         plan: &WindowPlan,
-        entity: EntityView<'_>,
+        (entity, x): (EntityView<'_>, i64),
         used: &CellUse,
         (index, level): (usize, &Level),
     ) {
@@ -92,9 +92,11 @@ impl Tokens {
         {
             self.counter.raw(level.tile(*time), *token);
         }
-        let state =
-            entity.grown.and_then(|grown| grown.levels.get(index)?.distinct.get(cell.distinct?));
-        self.counter.counts(state, &self.first_tiles, &mut self.counted);
+        let place = cell.distinct.unwrap_or(0);
+        let folded = entity.grown.and_then(|grown| grown.levels.get(index)?.distinct.get(place));
+        let young =
+            entity.grown.and_then(|grown| grown.young.tokens_before(x, index, place)).flatten();
+        self.counter.counts(folded, young, &self.first_tiles, &mut self.counted);
     }
 
     /// The count of a cell's place in a window of the read, of `windows`.

@@ -11,16 +11,28 @@ use std::collections::VecDeque;
 
 use super::level::{Events, FoldScratch, LevelState};
 use crate::{
+    distinct::state::DistinctState,
     plan::WindowPlan,
     raw::{self, Records},
 };
 
 /// See the file's head.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Young {
     pub(super) sums: LevelState,
     /// By tile number: a raw log of each tile that has events.
     pub(super) logs: VecDeque<(i64, Vec<u8>)>,
+    /// Distinct tokens of each level, in its tiles; nothing else.
+    tokens: Vec<LevelState>,
+    /// Latest event time, in ms.
+    newest: i64,
+}
+
+impl Default for Young {
+    fn default() -> Self {
+        let (sums, logs) = (LevelState::default(), VecDeque::new());
+        Self { sums, logs, tokens: Vec::new(), newest: i64::MIN }
+    }
 }
 
 impl Young {
@@ -37,6 +49,7 @@ impl Young {
             raw::append(log, record.time, record.is_full, record.body);
         }
         self.sums.fold_tiles(plan, hop_ms, events, i64::MIN, scratch);
+        self.note_tokens(plan, events);
     }
 
     /// Adds the log of a tile that has none yet, with its events, sorted by time.
@@ -49,18 +62,61 @@ impl Young {
     ) {
         self.log_of(number).extend_from_slice(log);
         self.sums.fold_tiles(plan, plan.young_hop_ms(), events, i64::MIN, scratch);
+        self.note_tokens(plan, events);
     }
 
     fn log_of(&mut self, number: i64) -> &mut Vec<u8> {
-        // Events mostly come in order: the last one, or one behind it.
-        let mut at = self.logs.len();
-        while at > 0 && self.logs.get(at - 1).is_some_and(|(known, _)| *known >= number) {
-            at -= 1;
-        }
+        let at = self.position(number);
         if self.logs.get(at).is_none_or(|(known, _)| *known != number) {
             self.logs.insert(at, (number, Vec::new()));
         }
         &mut self.logs.get_mut(at).expect("it was found or inserted").1
+    }
+
+    /// The place of the first log from tile `number` on.
+    fn position(&self, number: i64) -> usize {
+        self.logs.partition_point(|(known, _)| *known < number)
+    }
+
+    /// Notes the distinct tokens of events, on every level: a read at now need not look for them in raw events.
+    fn note_tokens(&mut self, plan: &WindowPlan, events: &Events<'_>) {
+        for (record, _) in events.iter() {
+            self.newest = self.newest.max(record.time);
+        }
+        if plan.distinct_cells() == 0 {
+            return;
+        }
+        self.tokens.resize_with(plan.levels().len(), LevelState::default);
+        for (state, level) in self.tokens.iter_mut().zip(plan.levels()) {
+            state.fold_distinct(plan, level, events, i64::MIN);
+        }
+    }
+
+    /// Notes all tokens anew: some events are gone.
+    pub(super) fn recount_tokens(&mut self, plan: &WindowPlan) {
+        (self.tokens, self.newest) = (Vec::new(), i64::MIN);
+        let logs = std::mem::take(&mut self.logs);
+        for (_, log) in &logs {
+            let mut events = Events::new(plan);
+            let (mut records, mut values) = (Records::new(plan, log), Vec::new());
+            while let Some(record) = records.next(&mut values) {
+                events.push(record, &values);
+            }
+            self.note_tokens(plan, &events);
+        }
+        self.logs = logs;
+    }
+
+    /// The distinct tokens of a level and cell, of all its events and perhaps some that are folded by now; `None` when one of
+    /// them is not before `x`: newest tiles do not tell what a token's tile was before.
+    pub(super) fn tokens_before(
+        &self,
+        x: i64,
+        level: usize,
+        cell: usize,
+    ) -> Option<Option<&DistinctState>> {
+        let state = self.tokens.get(level).and_then(|state| state.distinct.get(cell));
+        (self.newest < x).then_some(state)
     }
 
     /// Takes the logs of tiles that lie before `floor` as a whole.
@@ -79,6 +135,12 @@ impl Young {
             self.sums.forget_before(plan, first);
             // A block must not count what is folded: should the clock be set back, its tiles might come again.
             self.sums.remake_blocks(plan, scratch);
+            for (state, level) in self.tokens.iter_mut().zip(plan.levels()) {
+                state.forget_tokens(level.first_live_tile(floor));
+            }
+        }
+        if self.logs.is_empty() {
+            (self.tokens, self.newest) = (Vec::new(), i64::MIN);
         }
         taken
     }
@@ -90,12 +152,14 @@ impl Young {
         first: i64,
         end: i64,
     ) -> impl Iterator<Item = Records<'p, 'a>> {
-        let inside = move |(number, _): &&(i64, Vec<u8>)| (first..end).contains(number);
-        self.logs.iter().filter(inside).map(move |(_, log)| Records::new(plan, log))
+        let places = self.position(first)..self.position(end).max(self.position(first));
+        self.logs.range(places).map(move |(_, log)| Records::new(plan, log))
     }
 
     pub(super) fn bytes(&self) -> usize {
         self.sums.bytes()
+            + self.tokens.capacity() * size_of::<LevelState>()
+            + self.tokens.iter().map(LevelState::bytes).sum::<usize>()
             + self.logs.capacity() * size_of::<(i64, Vec<u8>)>()
             + self.logs.iter().map(|(_, log)| log.capacity()).sum::<usize>()
     }

@@ -1,11 +1,17 @@
 //! A table as bytes, and back with every field checked.
 
+use model::limits::EVENT_TIME_ABS_MAX;
+
 use super::{CellFields, TileTable};
 use crate::{
     Error,
+    partial::{Edge, EdgeValue},
     plan::{TileFieldKind, WindowPlan},
     summary::SummaryState,
 };
+
+/// Greatest tile number, either way: twice the times there are, in tiles of a millisecond.
+const TILE_ABS_MAX: u64 = 2 * EVENT_TIME_ABS_MAX.unsigned_abs();
 
 /// The four parts of a table: base, widths, records without padding, heap.
 pub(crate) type Parts<'a> = (i64, &'a [u8], &'a [u8], &'a [u8]);
@@ -51,7 +57,10 @@ impl TileTable {
         let (stride, len) = (table.stride(), table.len());
         let numbers: Vec<_> =
             (0..len).filter_map(|index| Some(table.tile(index, stride)?.number)).collect();
-        if numbers.len() != len || !numbers.is_sorted_by(|a, b| a < b) {
+        // Far more than any time in tiles of a millisecond.
+        let is_far = |number: &i64| number.unsigned_abs() > TILE_ABS_MAX;
+        if numbers.len() != len || !numbers.is_sorted_by(|a, b| a < b) || numbers.iter().any(is_far)
+        {
             return Err(Error::Malformed("order of tiles"));
         }
         table.check_blobs(plan)?;
@@ -62,19 +71,34 @@ impl TileTable {
         let mut places = Vec::new();
         self.places(&mut places);
         let (stride, len) = (self.stride(), self.len());
+        // Every record has blobs of its own: a fold copies each of them.
+        let mut blob_bytes = 0;
         for tile in (0..len).filter_map(|index| self.tile(index, stride)) {
+            for field in plan.blob_fields() {
+                let place = places.get(field + 1).copied().unwrap_or_default();
+                blob_bytes += tile.blob(place).map_or(0, |blob| blob.len() + 1);
+            }
+            if blob_bytes > self.heap.len() {
+                return Err(Error::Malformed("blobs of tiles"));
+            }
             for cell in plan.cells().iter().filter(|cell| cell.edge.is_some()) {
                 let fields = CellFields::new(cell, &places);
+                let is_alike = |edge: Edge<'_>| {
+                    matches!(edge.value, EdgeValue::Number(_)) == cell.number.is_some()
+                };
                 for field in [fields.first, fields.last] {
-                    if super::load(tile.record, field) != 0 && tile.edge(field).is_none() {
+                    let is_none = super::load(tile.record, field) == 0;
+                    if !is_none && !tile.edge(field).is_some_and(is_alike) {
                         return Err(Error::Malformed("edges of tiles"));
                     }
                 }
             }
             for summary in plan.summaries() {
                 let place = places.get(summary.tile_field + 1).copied().unwrap_or_default();
+                let is_number = plan.cells().get(summary.cell).is_some_and(|c| c.number.is_some());
+                let mut state = SummaryState::new(summary.kind);
                 let is_valid = match tile.blob(place) {
-                    Some(blob) => SummaryState::new(summary.kind).merge_bytes(blob).is_some(),
+                    Some(blob) => state.merge_bytes(blob).is_some() && state.is_of(is_number),
                     None => super::load(tile.record, place) == 0,
                 };
                 if !is_valid {

@@ -142,6 +142,9 @@ impl TileTable {
             return;
         }
         self.records.drain(..dead * stride);
+        if self.records.len() < self.records.capacity() / 2 {
+            self.records.shrink_to(self.records.len() + self.records.len() / 8);
+        }
         self.garbage += self.heap.len() / len * dead;
         self.collect_garbage(plan);
     }
@@ -208,7 +211,7 @@ impl TileTable {
             return;
         }
         self.garbage = 0;
-        let mut heap = Vec::with_capacity(self.heap.len());
+        let mut heap = Vec::new();
         let mut places = Vec::new();
         self.places(&mut places);
         let (stride, len) = (self.stride(), self.len());

@@ -74,7 +74,7 @@ fn one_history(seed: u64, round: u64) -> Tally {
             entity.update(&plan, &event.prepare(&case, &plan), now);
         }
         match random.below(60) {
-            0 => entity.compact(&plan, now),
+            0 => drop(entity.compact(&plan, now)),
             1 => drop(entity.retire(&plan, now)),
             _ => {}
         }

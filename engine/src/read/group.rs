@@ -127,10 +127,8 @@ impl<'a> GroupMoment<'a> {
         let Kind::Windows { stream: (stream, runtime), as_of, at, .. } = &self.kind else {
             return Ok(());
         };
-        let Some(now) = runtime.state.newest().filter(|_| stream.clock == StreamClock::Event)
-        else {
-            return Ok(());
-        };
+        // Whatever the wall clock says: what counts is the latest now that something was folded under.
+        let Some(now) = runtime.state.now(stream, i64::MIN) else { return Ok(()) };
         let floor = now.saturating_sub(stream.horizon_ms);
         let passed = match at {
             ReadAt::Exact { .. } => *as_of < floor,

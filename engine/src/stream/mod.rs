@@ -28,14 +28,14 @@ impl Default for StreamState {
 
 impl StreamState {
     /// "Now" of the stream, in ms: the wall clock given, or the largest event time accepted so far (`None` before the
-    /// first event).
+    /// first event). Never before one that events were applied under, even when the machine's clock was set back: what was
+    /// folded under it stays folded.
     pub(crate) fn now(&self, stream: &Stream, wall_ms: i64) -> Option<i64> {
-        match stream.clock {
+        let now = match stream.clock {
             StreamClock::Wall => Some(wall_ms),
-            StreamClock::Event => {
-                Some(self.newest.load(Ordering::Acquire)).filter(|newest| *newest != i64::MIN)
-            }
-        }
+            StreamClock::Event => self.newest(),
+        };
+        now.map(|now| now.max(self.applied.load(Ordering::Acquire)))
     }
 
     /// When an event arrives on the stream's clock, in ms: now, or its own time when that moves the event clock.
@@ -49,12 +49,6 @@ impl StreamState {
     /// Events are about to be applied under this "now".
     pub(crate) fn applies(&self, now: i64) {
         self.applied.fetch_max(now, Ordering::AcqRel);
-    }
-
-    /// The earliest "now" under which nothing can have been folded yet that lies within the horizon: as [`StreamState::now`],
-    /// but never before one that events were applied under, even when the machine's clock was set back.
-    pub(crate) fn settled(&self, stream: &Stream, wall_ms: i64) -> Option<i64> {
-        self.now(stream, wall_ms).map(|now| now.max(self.applied.load(Ordering::Acquire)))
     }
 
     /// An event of this time was accepted.

@@ -77,9 +77,12 @@ pub(super) fn write_head(out: &mut Vec<u8>, slot: u32, key: &[u8], grown: Option
     }
 }
 
-/// Ends a block: `used` bytes of it hold something.
+/// Most bytes of a block that may hold nothing.
+pub(super) const SPARE_MAX: usize = u16::MAX as usize;
+
+/// Ends a block: `used` bytes of it hold something, and at most [`SPARE_MAX`] nothing.
 pub(super) fn set_used(block: &mut [u8], used: usize) {
-    let spare = u16::try_from(block.len() - used).unwrap_or(u16::MAX);
+    let spare = u16::try_from(block.len() - used).expect("blocks are cut to what they hold");
     if let Some(place) = block.get_mut(SLOT_BYTES..HEAD_BYTES) {
         place.copy_from_slice(&spare.to_le_bytes());
     }

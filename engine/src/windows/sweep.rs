@@ -34,21 +34,22 @@ pub(crate) struct SweepStep {
     pub(crate) entities: usize,
     /// Entities that were forgotten.
     pub(crate) retired: usize,
+    /// What it cost, in looks at a cold entity that is left alone.
+    pub(crate) cost: usize,
 }
 
 impl WindowTable {
     /// Sweeps slots from `from` on, for about as long as `budget` looks at cold entities take.
     pub(crate) fn sweep(&mut self, moment: Moment<'_>, from: u32, budget: usize) -> SweepStep {
         let mut step = SweepStep::default();
-        let mut cost = 0;
         let mut slot = from;
         // Forgetting the last entity forgets the slots.
         while slot < self.slots.end() {
-            if cost >= budget {
+            if step.cost >= budget {
                 step.next = Some(slot);
                 return step;
             }
-            cost += self.sweep_slot(moment, slot, &mut step);
+            step.cost += self.sweep_slot(moment, slot, &mut step);
             slot += 1;
         }
         self.shrink_index(moment.hasher);
@@ -73,10 +74,7 @@ impl WindowTable {
             RETIRE_COST
         };
         let is_empty = self.change(slot, |state| {
-            if grown.is_some() {
-                state.compact(plan, now);
-            }
-            state.retire(plan, now)
+            if grown.is_some() { state.compact(plan, now) } else { state.retire(plan, now) }
         });
         if is_empty {
             self.remove(moment.hasher, slot);

@@ -8,15 +8,13 @@ use stdx::hash::KeyHasher;
 
 use super::{
     arena::{Arena, BlockRef, block_bytes},
-    block::{self, Block},
+    block::{self, Block, SPARE_MAX},
     grown::GrownSlab,
     slots::Slots,
 };
 
-/// Logs shorter than this only grow: tiles would not be smaller.
-const SETTLE_BYTES_MIN: usize = 192;
-/// Bytes of new events that an entity with tiles has room for: every time they are full, its events are folded.
-const INBOX_BYTES: usize = 512;
+/// Most bytes that a log gets room for beyond what it holds, so that no block holds more of nothing than it can say.
+const ROOM_MAX: usize = SPARE_MAX / 4;
 /// Arrivals looked up together: their loads from memory overlap.
 const RUN: usize = 16;
 
@@ -174,10 +172,7 @@ impl WindowTable {
     fn append_to_full(&mut self, moment: Moment<'_>, slot: u32, event: &PreparedEvent) {
         let old = self.slots.get(slot);
         let Block { grown, log, head, .. } = Block::read(self.arena.get(old));
-        let first = EntityView::new(log, None).first_time();
-        let is_cold =
-            log.len() < SETTLE_BYTES_MIN && first.is_none_or(|first| first >= moment.late_before);
-        if grown.is_some() || !is_cold {
+        if grown.is_some() || !EntityView::new(log, None).only_grows(moment.late_before) {
             self.change(slot, |state| state.update(moment.plan, event, moment.now));
             return;
         }
@@ -222,7 +217,7 @@ impl WindowTable {
         let result = change(&mut state);
         let (log, tiles) = state.into_parts();
         // A full log of many events is looked at as a whole: not for each of them.
-        let room = if tiles.is_some() { INBOX_BYTES } else { log.len() / 4 };
+        let room = EntityView::new(&log, tiles.as_deref()).room().min(ROOM_MAX);
         block::write_head(&mut content, slot, key, tiles.map(|tiles| self.grown.put(tiles)));
         content.extend_from_slice(&log);
         self.store(slot, Some(old), &content, room);
@@ -237,7 +232,7 @@ impl WindowTable {
         if let Some(old) = old {
             let block = self.arena.get_mut(old);
             let fits = wanted - room / 4..=2 * block_bytes(wanted);
-            if fits.contains(&block.len()) {
+            if fits.contains(&block.len()) && block.len() - content.len() <= SPARE_MAX {
                 block[..content.len()].copy_from_slice(content);
                 block::set_used(block, content.len());
                 return;

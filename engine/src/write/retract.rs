@@ -77,7 +77,7 @@ impl<V: Vfs> Database<V> {
             }
             let mut ids = runtime.state.dedup.lock(routed.iter().map(|one| fingerprint(&one.id)));
             let mut guards = self.shards.write(shards_of(&routed));
-            let now = runtime.state.settled(stream, self.clock.wall_ms());
+            let now = runtime.state.now(stream, self.clock.wall_ms());
             let decision = Decision { catalog: &catalog, stream, now };
             let retracted = decision.decide(&mut guards, hasher, routed, &mut rejects);
             let outcome = tally(retracted.len(), &rejects);

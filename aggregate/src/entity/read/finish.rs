@@ -12,7 +12,8 @@ impl Pass<'_, '_> {
     pub(super) fn finish(&mut self, sink: Sink<'_>) {
         let mut text = std::mem::take(&mut self.text);
         if self.selection.distinct_cells > 0 {
-            self.tokens.count(self.plan, self.selection, self.entity, &self.windows);
+            let at = (self.entity, self.x);
+            self.tokens.count(self.plan, self.selection, at, &self.windows);
         }
         for (position, selected) in self.selection.columns.iter().enumerate() {
             let at = self.windows.get(selected.window).copied();

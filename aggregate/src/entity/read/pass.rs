@@ -92,7 +92,8 @@ impl<'a> Pass<'_, 'a> {
             for records in grown.young.raw(self.plan, cut, cut.saturating_add(1)) {
                 self.records(records, values);
             }
-            if is_listed {
+            // Where all of them are before x, their tokens are known without their events.
+            if is_listed && grown.young.tokens_before(self.x, 0, 0).is_none() {
                 for records in grown.young.raw(self.plan, i64::MIN, cut) {
                     self.only_tokens(records, values);
                 }

@@ -1,5 +1,5 @@
 //! What a read passes over and how exactly a window covers what was asked for: the arithmetic of `plan/levels.rs` and
-//! `entity/read.rs`, over every way that a window can lie.
+//! `entity/read/`, over every way that a window can lie.
 
 use model::limits::{RAW_EVENTS_MAX, YOUNG_EVENTS_MAX};
 
