@@ -1,7 +1,7 @@
 //! Pushed events: accepted, duplicate, late, rejected; seen at once, invisible ahead of time, exactly once across a crash.
 
 use crate::harness::{Place, START, by, get, push};
-use engine::{ReadOptions, WriteOptions};
+use engine::{ReadOptions, ReadRequest, WriteOptions};
 use model::time::format_timestamp;
 
 const BUYING: &[&str] = &["buying:orders_5m", "buying:spent_1d"];
@@ -115,4 +115,25 @@ fn duplicates_are_known_after_a_crash_and_forgotten_after_their_span() {
     place.clock.advance_ms(3_600_000);
     let later = push(&database, "orders", &[&order("a", &at)], &WriteOptions::default());
     assert_eq!((later.outcome.applied, later.outcome.duplicate), (1, 0));
+}
+
+/// The machine's clock is set back by more than the horizon after events were folded: now stays where it was, so that no read
+/// below the floor passes for exact, and what comes meanwhile is judged by the same floor.
+#[test]
+fn a_clock_set_back_does_not_take_now_back() {
+    let place = Place::new();
+    let database = place.start();
+    push(&database, "orders", &[&["o1", "ada", "1.00", &format_timestamp(START)]], &by(1));
+    place.clock.set_wall_ms(START + 600_000);
+    let at = format_timestamp(START + 600_000);
+    push(&database, "orders", &[&["o2", "ada", "2.00", &at]], &by(2));
+    while !database.sweep(100).is_round_over {}
+    place.clock.set_wall_ms(START + 300_000);
+    let now = get(&database, &["buying:orders_1d"], "ada", ReadOptions::default());
+    assert_eq!(now, ["PARTIAL 2"]);
+    let plan = database.plan_features(&["buying:orders_1d"]).expect("defined");
+    let options = ReadOptions { as_of: Some(START + 400_000), ..ReadOptions::default() };
+    let request = ReadRequest { keys: &[b"ada"], request_rows: &[], options };
+    let refused = database.read(&plan, &request).expect_err("it is below the floor");
+    assert!(refused.to_string().contains("the oldest this group answers exactly"), "{refused}");
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod harness;
+mod long_events;
 mod replay_equals_live;
 mod retractions;
 mod rows;
