@@ -63,7 +63,7 @@ impl Young {
         if log.is_empty() {
             self.logs.remove(at);
         }
-        self.recount_tokens(plan);
+        self.distrust_tokens();
         gone
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Young {
     pub(super) logs: VecDeque<(i64, Vec<u8>)>,
     /// Distinct tokens of each level, in its tiles; nothing else.
     tokens: Vec<LevelState>,
-    /// Latest event time, in ms.
+    /// Latest event time, in ms; `i64::MAX` while tokens are not to be trusted.
     newest: i64,
 }
 
@@ -49,7 +49,11 @@ impl Young {
             raw::append(log, record.time, record.is_full, record.body);
         }
         self.sums.fold_tiles(plan, hop_ms, events, i64::MIN, scratch);
-        self.note_tokens(plan, events);
+        if self.newest == i64::MAX {
+            self.recount_tokens(plan);
+        } else {
+            self.note_tokens(plan, events);
+        }
     }
 
     /// Adds the log of a tile that has none yet, with its events, sorted by time.
@@ -92,8 +96,13 @@ impl Young {
         }
     }
 
-    /// Notes all tokens anew: some events are gone.
-    pub(super) fn recount_tokens(&mut self, plan: &WindowPlan) {
+    /// Some events are gone, and perhaps their tokens: until more are added, reads look for tokens in raw events.
+    pub(super) fn distrust_tokens(&mut self) {
+        (self.tokens, self.newest) = (Vec::new(), i64::MAX);
+    }
+
+    /// Notes all tokens anew.
+    fn recount_tokens(&mut self, plan: &WindowPlan) {
         (self.tokens, self.newest) = (Vec::new(), i64::MIN);
         let logs = std::mem::take(&mut self.logs);
         for (_, log) in &logs {
