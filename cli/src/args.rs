@@ -191,7 +191,7 @@ pub(crate) struct Get {
     /// Whose vector: KEY, or ENTITY=KEY[,ENTITY=KEY…]; parts of a composite key are joined by |. Repeat for more.
     #[arg(long = "key", required = true, allow_hyphen_values = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
-    /// A value that comes with the request: NAME=VALUE. Repeat for more.
+    /// A value that comes with the request, for all keys: NAME=VALUE. Repeat for more values.
     #[arg(long = "request", value_name = "NAME=VALUE")]
     pub(crate) request: Vec<String>,
     /// The time asked about: RFC 3339 or ms since 1970; now when not given.

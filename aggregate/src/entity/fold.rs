@@ -29,6 +29,9 @@ pub(crate) const LOG_BYTES_MIN: usize = 16;
 /// Bytes of new events that a log has room for once an entity has tiles: what a read passes over, and what pays for a fold.
 pub(crate) const INBOX_BYTES: usize = 512;
 
+/// The same in events, where those are long.
+const INBOX_EVENTS: usize = 32;
+
 /// How a state is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fold {
@@ -47,7 +50,7 @@ impl EntityWindows {
         if self.log.capacity() - self.log.len() >= needed {
             return;
         }
-        let wanted = self.log.len() + needed + self.view().room();
+        let wanted = self.log.len() + needed + self.view().room(needed);
         let wanted = wanted.max(LOG_BYTES_MIN).next_multiple_of(8);
         self.log.reserve_exact(wanted - self.log.len());
     }
@@ -156,11 +159,16 @@ impl EntityWindows {
 }
 
 impl EntityView<'_> {
-    /// Bytes that its log wants behind it when it is stored anew, so that not every event is looked at with all others.
+    /// Bytes that its log wants behind it when it is stored anew, so that not every event, of about `event_bytes`, is looked at
+    /// with all others.
     #[must_use]
-    pub fn room(self) -> usize {
+    pub fn room(self, event_bytes: usize) -> usize {
         let quarter = self.log.len() / 4;
-        if self.grown.is_some() { quarter.max(INBOX_BYTES) } else { quarter }
+        if self.grown.is_some() {
+            quarter.max(INBOX_BYTES).max(INBOX_EVENTS * event_bytes)
+        } else {
+            quarter
+        }
     }
 
     /// True while nothing but one more event can become of it when it is full: it has no tiles, they would not be smaller, and

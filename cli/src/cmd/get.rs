@@ -18,14 +18,22 @@ pub(crate) fn run(args: &args::Get) -> Result<(), CliError> {
         let keys =
             args.keys.iter().map(|key| parse_key(key, &schema)).collect::<Result<Vec<_>, _>>()?;
         let mut read = reader.read();
+        // Before the keys: they are for all of them.
+        let mut named = Vec::new();
+        for given in &args.request {
+            let (name, value) = parse_request(given, &schema)?;
+            if named.contains(&name) {
+                let message =
+                    format!("--request {name} is given twice: it is one value for all keys");
+                return Err(CliError::usage(message));
+            }
+            named.push(name);
+            read = read.request(name, value);
+        }
         for tuple in &keys {
             for (entity, key) in schema.entities().iter().zip(tuple) {
                 read = read.key(&entity.name, key);
             }
-        }
-        for given in &args.request {
-            let (name, value) = parse_request(given, &schema)?;
-            read = read.request(name, value);
         }
         if let Some(as_of) = as_of {
             read = read.as_of(as_of);

@@ -147,6 +147,11 @@ fn rows_and_events_come_back_as_one_vector() {
     }
     has(&vector["values"]["spent_7d"].to_string(), &["130.00"]);
     assert_eq!(vector["status"]["country"], "PRESENT");
+    // Request values are for all keys.
+    let two = server.ok(&[&get[..], &["--key", "user=bob,shop=Bern|1"]].concat());
+    has(&two, &["ann", "bob"]);
+    let twice = server.fails(2, &[&get[..], &["--request", "basket=60"]].concat());
+    has(&twice, &["basket is given twice"]);
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl WindowTable {
             windows.is_empty()
         };
         let Some(slot) = self.find(hasher.hash(key), key) else { return };
-        if self.change(slot, retract) {
+        if self.change(slot, 0, retract) {
             self.remove(hasher, slot);
         }
     }

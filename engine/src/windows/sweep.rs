@@ -73,7 +73,7 @@ impl WindowTable {
         } else {
             RETIRE_COST
         };
-        let is_empty = self.change(slot, |state| {
+        let is_empty = self.change(slot, 0, |state| {
             if grown.is_some() { state.compact(plan, now) } else { state.retire(plan, now) }
         });
         if is_empty {

@@ -173,7 +173,8 @@ impl WindowTable {
         let old = self.slots.get(slot);
         let Block { grown, log, head, .. } = Block::read(self.arena.get(old));
         if grown.is_some() || !EntityView::new(log, None).only_grows(moment.late_before) {
-            self.change(slot, |state| state.update(moment.plan, event, moment.now));
+            let change = |state: &mut EntityWindows| state.update(moment.plan, event, moment.now);
+            self.change(slot, event.bytes_max(), change);
             return;
         }
         let mut content = std::mem::take(&mut self.scratch);
@@ -201,10 +202,12 @@ impl WindowTable {
         slot
     }
 
-    /// Takes the state of `slot` out of its block, changes it, and puts back what is left, be it nothing.
+    /// Takes the state of `slot` out of its block, changes it, and puts back what is left, be it nothing, with room for events of
+    /// `event_bytes`.
     pub(super) fn change<T>(
         &mut self,
         slot: u32,
+        event_bytes: usize,
         change: impl FnOnce(&mut EntityWindows) -> T,
     ) -> T {
         let old = self.slots.get(slot);
@@ -217,7 +220,7 @@ impl WindowTable {
         let result = change(&mut state);
         let (log, tiles) = state.into_parts();
         // A full log of many events is looked at as a whole: not for each of them.
-        let room = EntityView::new(&log, tiles.as_deref()).room().min(ROOM_MAX);
+        let room = EntityView::new(&log, tiles.as_deref()).room(event_bytes).min(ROOM_MAX);
         block::write_head(&mut content, slot, key, tiles.map(|tiles| self.grown.put(tiles)));
         content.extend_from_slice(&log);
         self.store(slot, Some(old), &content, room);
