@@ -3,7 +3,10 @@
 
 use aggregate::{EntityWindows, PreparedEvent, ReadScratch};
 use criterion::{Criterion, criterion_group, criterion_main};
-use larder_benches::workload;
+use larder_benches::{
+    cards::{self, Shape},
+    workload,
+};
 
 fn windows(criterion: &mut Criterion) {
     of_group(criterion, "spend", "4 windows x 4 aggregates");
@@ -33,5 +36,17 @@ fn of_group(criterion: &mut Criterion, group: &str, shape: &str) {
     }
 }
 
-criterion_group!(benches, windows);
+/// A push of 1,000 payments of 1,000 cards, packing and routing included: what a batch costs an event is a thousandth of it.
+fn batch(criterion: &mut Criterion) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let database = workload::database(directory.path(), workload::MONTH);
+    let payments = cards::payments(Shape::Uniform, 1000, 100_000, 1);
+    // Of the later half of the month, so that none is late when they come again.
+    let mut batches = payments.chunks(1000).skip(50).cycle();
+    criterion.bench_function("5 windows x 6 aggregates: push 1000 events", |bencher| {
+        bencher.iter(|| workload::push(&database, batches.next().expect("they cycle")));
+    });
+}
+
+criterion_group!(benches, windows, batch);
 criterion_main!(benches);
