@@ -7,7 +7,7 @@ use storage::Vfs;
 
 use crate::{Database, shard::SHARD_COUNT, windows::Moment};
 
-/// Entities looked at under one lock: about a tenth of a millisecond.
+/// Entities looked at under one lock: a few tenths of a millisecond; one with tiles counts as many.
 const STEP_LOOKS: usize = 1024;
 
 /// Where a sweep goes on.
@@ -42,7 +42,7 @@ pub struct Swept {
 
 impl<V: Vfs> Database<V> {
     /// Looks at about `limit` entities of window groups (one with tiles counts as many), from where the last call ended, and gives back what no window can see
-    /// any more; ends early at the end of a round. Reads and writes wait at most for one step of some 0.1 ms.
+    /// any more; ends early at the end of a round. Reads and writes wait at most for one step of a few tenths of a millisecond.
     ///
     /// A group whose stream has an event clock is passed over until its first event.
     pub fn sweep(&self, limit: usize) -> Swept {

@@ -139,15 +139,11 @@ fn decode_grown(plan: &WindowPlan, input: &mut Reader<'_>) -> Result<Grown, Erro
         if log.is_empty() || young.logs.back().is_some_and(|(before, _)| *before >= number) {
             return Err(Error::Malformed("order of young tiles"));
         }
-        let mut events = Events::new(plan);
-        let (mut records, mut values) = (Records::new(plan, log), Vec::new());
-        while let Some(record) = records.next(&mut values) {
-            if record.time.div_euclid(plan.young_hop_ms()) != number {
-                return Err(Error::Malformed("a young event outside its tile"));
-            }
-            events.push(record, &values);
+        let events = Events::of_log(plan, log);
+        let tile = |time: i64| time.div_euclid(plan.young_hop_ms());
+        if events.iter().any(|(record, _)| tile(record.time) != number) {
+            return Err(Error::Malformed("a young event outside its tile"));
         }
-        events.sort();
         young.restore(plan, (number, log), &events, &mut scratch);
     }
     let count = usize::from(input.u8()?);

@@ -28,9 +28,8 @@ const SMALL_LOG_BYTES: usize = 192;
 pub(crate) const LOG_BYTES_MIN: usize = 16;
 /// Bytes of new events that a log has room for once an entity has tiles: what a read passes over, and what pays for a fold.
 pub(crate) const INBOX_BYTES: usize = 512;
-
 /// The same in events, where those are long.
-const INBOX_EVENTS: usize = 32;
+pub(crate) const INBOX_EVENTS: usize = 32;
 
 /// How a state is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +186,7 @@ pub(crate) fn folded_bytes(plan: &WindowPlan, tiles: usize, tokens: usize) -> us
     tiles * tile_bytes + token_bytes + GROWN_BYTES
 }
 
-/// The log of records that stay; the old one when all do.
+/// A log of the records that stay of `log`, as long as it has to be.
 fn rewritten<'a>(records: impl Iterator<Item = &'a Record<'a>>, log: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(log.len().min(INBOX_BYTES));
     for record in records {

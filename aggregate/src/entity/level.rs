@@ -7,7 +7,7 @@ use crate::{
     accumulate::Partials,
     distinct::state::DistinctState,
     plan::{Level, WindowPlan},
-    raw::{ColumnValue, Record},
+    raw::{ColumnValue, Record, Records},
     tile::{CellFields, FieldAt, TileRecord, TileTable},
 };
 
@@ -36,6 +36,17 @@ pub(super) struct Events<'a> {
 impl<'a> Events<'a> {
     pub(super) fn new(plan: &WindowPlan) -> Self {
         Self { columns: plan.columns().len(), ..Self::default() }
+    }
+
+    /// All events of a log, by time.
+    pub(super) fn of_log(plan: &WindowPlan, log: &'a [u8]) -> Self {
+        let mut events = Self::new(plan);
+        let (mut records, mut values) = (Records::new(plan, log), Vec::new());
+        while let Some(record) = records.next(&mut values) {
+            events.push(record, &values);
+        }
+        events.sort();
+        events
     }
 
     pub(super) fn push(&mut self, record: Record<'a>, values: &[ColumnValue<'a>]) {

@@ -30,7 +30,7 @@ mod tokens;
 mod young;
 
 pub use account::ColumnAccount;
-pub(crate) use fold::{INBOX_BYTES, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
+pub(crate) use fold::{INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
 pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};
 pub use read::{ReadAt, ReadScratch};
 

@@ -74,11 +74,7 @@ impl LevelState {
         self.tiles.remove(plan, number);
         // Gone before events are folded, or they would count in a block twice.
         self.blocks = TileTable::default();
-        let mut events = Events::new(plan);
-        let (mut records, mut values) = (Records::new(plan, log), Vec::new());
-        while let Some(record) = records.next(&mut values) {
-            events.push(record, &values);
-        }
+        let events = Events::of_log(plan, log);
         self.fold_tiles(plan, hop_ms, &events, i64::MIN, &mut FoldScratch::default());
     }
 }

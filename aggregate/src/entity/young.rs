@@ -106,12 +106,7 @@ impl Young {
         (self.tokens, self.newest) = (Vec::new(), i64::MIN);
         let logs = std::mem::take(&mut self.logs);
         for (_, log) in &logs {
-            let mut events = Events::new(plan);
-            let (mut records, mut values) = (Records::new(plan, log), Vec::new());
-            while let Some(record) = records.next(&mut values) {
-                events.push(record, &values);
-            }
-            self.note_tokens(plan, &events);
+            self.note_tokens(plan, &Events::of_log(plan, log));
         }
         self.logs = logs;
     }

@@ -10,7 +10,7 @@
 //! The floor is looked at while the entities are locked: no event from there on can be folded away meanwhile, so the verdict
 //! does not depend on what memory looks like.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use model::{definition::Stream, time};
 use storage::Vfs;
@@ -122,7 +122,7 @@ impl Decision<'_> {
         rejects: &mut Vec<Reject>,
     ) -> Vec<Retraction<'e>> {
         let mut retracted = Vec::with_capacity(routed.len());
-        let mut taken: HashSet<Place> = HashSet::new();
+        let mut taken: BTreeSet<Place> = BTreeSet::new();
         for mut one in routed {
             if let Some(reason) = self.before_floor(one.event_time) {
                 rejects.push(Reject { index: one.index, kind: RejectKind::Late, reason });

@@ -13,7 +13,9 @@ use super::{
     sketch::{self, Sizes},
 };
 use crate::{
-    entity::{BLOCK_TILES, BLOCKS_FROM, Grown, INBOX_BYTES, LOG_BYTES_MIN, folded_bytes},
+    entity::{
+        BLOCK_TILES, BLOCKS_FROM, Grown, INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, folded_bytes,
+    },
     plan::{Column, ColumnKind, Level},
 };
 
@@ -415,7 +417,8 @@ impl<'a> Costs<'a> {
             Case::Expected => young * (body + self.time_bytes(horizon_ms)),
             Case::Worst => (2.0 * young).min(YOUNG_EVENTS_MAX as f64) * needed,
         };
-        let inbox = INBOX_BYTES as f64 + needed + in_log;
+        let room = (INBOX_BYTES as f64).max(INBOX_EVENTS as f64 * needed);
+        let inbox = room + needed + in_log;
         let levels =
             self.plan.levels.iter().map(|level| self.level(case, level, rate)).sum::<f64>();
         let young = if has_young { self.young(case, rate, record) } else { 0.0 };

@@ -3,9 +3,9 @@
 
 use model::limits::{RAW_EVENTS_MAX, YOUNG_EVENTS_MAX};
 
-use super::{EventBytes, ReadCost, WindowPlan};
+use super::{EventBytes, ReadCost, WindowPlan, load::whole};
 use crate::{
-    entity::{BLOCK_TILES, BLOCKS_FROM, INBOX_BYTES},
+    entity::{BLOCK_TILES, BLOCKS_FROM, INBOX_BYTES, INBOX_EVENTS},
     plan::{Level, Span},
 };
 
@@ -114,7 +114,8 @@ pub(super) fn cost(plan: &WindowPlan, event: &EventBytes) -> ReadCost {
     let slots = cuts.len() as u64 + 1;
     let blocked = young / BLOCK_TILES.unsigned_abs() + slots * 2 * LOOSE_TILES;
     let kept = RAW_EVENTS_MAX as u64 + YOUNG_EVENTS_MAX as u64;
-    let inbox = (INBOX_BYTES as u64 + 16).div_ceil(event.least) + 1;
+    let room = whole((INBOX_BYTES as f64).max(INBOX_EVENTS as f64 * event.expected));
+    let inbox = (room + 16).div_ceil(event.least) + 1;
     ReadCost {
         tiles_merged_max: merged_of_windows(plan, &all),
         young_tiles_merged_max: young.min(blocked.max(UNBLOCKED_MAX)),
