@@ -8,6 +8,7 @@
 //! prng      one seed, named streams                       whatever a test asserts can be replayed
 //! hash      murmur3 (a format), key hashing (seeded)      two hashes, two purposes
 //! checksum  CRC-64/NVME, 64 bits wide                     every batch and section on disk
+//! mutant    bugs that tests plant                         a harness that finds nothing has found nothing
 //! cursor    bounds-checked little-endian reads and writes every codec
 //! ```
 //!
@@ -17,5 +18,6 @@ pub mod checksum;
 pub mod clock;
 pub mod cursor;
 pub mod hash;
+pub mod mutant;
 pub mod prng;
 pub mod sync;

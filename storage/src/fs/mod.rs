@@ -3,7 +3,7 @@
 mod os;
 mod sim;
 
-use std::ops::Deref;
+use bytes::Bytes;
 
 pub use os::{OsFile, OsFs};
 pub use sim::{SimFile, SimFs};
@@ -63,9 +63,6 @@ pub trait Vfs: Clone + Send + Sync + 'static {
 
 /// An open file. Offsets and lengths in bytes.
 pub trait VFile: Send + Sync + 'static {
-    /// The whole file for reading.
-    type Map: Deref<Target = [u8]>;
-
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
@@ -87,9 +84,10 @@ pub trait VFile: Send + Sync + 'static {
     /// # Errors
     /// [`Error::Full`] or [`Error::Io`].
     fn reserve(&self, bytes: u64) -> Result<(), Error>;
-    /// The whole file for reading. Nobody else writes it: the directory is locked.
+    /// The whole file for reading, as long as any part of what is returned is kept. Nobody else writes it: the directory is
+    /// locked.
     ///
     /// # Errors
     /// [`Error::Io`].
-    fn map(&self) -> Result<Self::Map, Error>;
+    fn map(&self) -> Result<Bytes, Error>;
 }

@@ -6,11 +6,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::ops::Deref;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use memmap2::Mmap;
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -158,21 +158,7 @@ impl OsFile {
     }
 }
 
-/// A mapped file, or nothing for an empty one.
-#[derive(Debug)]
-pub struct OsMap(Option<Mmap>);
-
-impl Deref for OsMap {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
 impl VFile for OsFile {
-    type Map = OsMap;
-
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all_at(bytes, offset).map_err(|error| self.io("write", error))
     }
@@ -204,15 +190,16 @@ impl VFile for OsFile {
         unsafe_code,
         reason = "mapping a file is unsafe by nature; the proof stands at the call"
     )]
-    fn map(&self) -> Result<OsMap, Error> {
+    fn map(&self) -> Result<Bytes, Error> {
         let metadata = self.file.metadata().map_err(|error| self.io("read", error))?;
         if metadata.len() == 0 {
-            return Ok(OsMap(None));
+            return Ok(Bytes::new());
         }
         // SAFETY: a mapping is unsound when the file is changed beneath it. The directory lock keeps other larder processes
-        // out, and this process maps a segment only during recovery, before it writes to it. Somebody who edits the files
-        // of a running database by hand can break this, as they can break the database itself.
+        // out; this process maps a segment only during recovery, before it writes to it, and a snapshot only when it is
+        // finished, after which nobody writes to it. Somebody who edits the files of a running database by hand can break
+        // this, as they can break the database itself.
         let map = unsafe { Mmap::map(&self.file) }.map_err(|error| self.io("map", error))?;
-        Ok(OsMap(Some(map)))
+        Ok(Bytes::from_owner(map))
     }
 }

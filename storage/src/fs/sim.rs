@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use stdx::{prng::Prng, sync::Mutex};
 
 use super::{VFile, Vfs};
@@ -430,8 +431,6 @@ impl SimFile {
 }
 
 impl VFile for SimFile {
-    type Map = Vec<u8>;
-
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         self.change(|disk, fate| {
@@ -466,10 +465,10 @@ impl VFile for SimFile {
         self.resize(|now| now.max(bytes))
     }
 
-    fn map(&self) -> Result<Vec<u8>, Error> {
+    fn map(&self) -> Result<Bytes, Error> {
         let disk = self.fs.disk.lock();
         let content = disk.contents.get(&self.inode);
-        Ok(content.map(|content| content.seen.clone()).unwrap_or_default())
+        Ok(content.map(|content| content.seen.clone()).unwrap_or_default().into())
     }
 }
 
