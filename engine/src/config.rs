@@ -13,11 +13,18 @@ pub struct Config {
     pub seed: u64,
     /// Size of a log segment, in bytes.
     pub segment_bytes: u64,
+    /// Bytes that rows, window states, ids and buffers may take; writes that need more are refused. `None`: as much as there is.
+    pub memory_bytes_max: Option<u64>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { sync: SyncPolicy::Always, seed: stdx::prng::seed_from_os(), segment_bytes: 64 << 20 }
+        Self {
+            sync: SyncPolicy::Always,
+            seed: stdx::prng::seed_from_os(),
+            segment_bytes: 64 << 20,
+            memory_bytes_max: None,
+        }
     }
 }
 
@@ -29,10 +36,28 @@ impl Config {
             seed: self.seed,
             segment_bytes: self.segment_bytes,
             record_bytes_max: RECORD_BYTES_MAX,
+            buffer_bytes_max: self.log_buffer_bytes_max(),
             ..WalConfig::default()
         }
     }
+
+    /// Bytes that may wait to be written: a small part of a small memory.
+    fn log_buffer_bytes_max(&self) -> usize {
+        let usual = WalConfig::default().buffer_bytes_max;
+        let part = self.memory_bytes_max.map_or(u64::MAX, |bytes| bytes / LOG_BUFFER_PARTS);
+        usize::try_from(part).unwrap_or(usize::MAX).clamp(LOG_BUFFER_BYTES_MIN, usual)
+    }
+
+    /// Bytes of all the log's buffers: records that wait, those being written, and the batch they are written as.
+    pub(crate) fn log_buffers_bytes_max(&self) -> usize {
+        if self.sync == SyncPolicy::Memory { 0 } else { 3 * self.log_buffer_bytes_max() }
+    }
 }
+
+/// The log's buffer takes at most this part of the memory: one in …
+const LOG_BUFFER_PARTS: u64 = 128;
+/// But so many bytes at least.
+const LOG_BUFFER_BYTES_MIN: usize = 256 << 10;
 
 /// A record is at most its request plus 16 bytes for each row: twice the largest frame is always enough.
 const RECORD_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;

@@ -11,8 +11,8 @@ use stdx::{
 use storage::{RecoveryReport, Vfs, Wal};
 
 use crate::{
-    Config, Error, catalog::Catalog, producer::Producers, shard::ShardSet, stats::Counters,
-    sweep::SweepCursor,
+    Config, Error, catalog::Catalog, memory_limit::Accountant, producer::Producers,
+    shard::ShardSet, stats::Counters, sweep::SweepCursor,
 };
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
@@ -21,6 +21,9 @@ pub struct Database<V: Vfs> {
     pub(crate) shards: ShardSet,
     pub(crate) producers: Producers,
     pub(crate) counters: Counters,
+    pub(crate) memory: Accountant,
+    /// Most bytes of the log's buffers.
+    pub(crate) log_buffers_bytes_max: usize,
     /// Where the sweep goes on.
     pub(crate) sweep: Mutex<SweepCursor>,
     /// Numbers for writes of nobody.
@@ -47,17 +50,21 @@ impl<V: Vfs> Database<V> {
         wal: Wal<V>,
         recovery: RecoveryReport,
     ) -> Self {
-        Self {
+        let database = Self {
             catalog: RwLock::new(parts.catalog),
             shards: parts.shards,
             producers: parts.producers,
             counters: Counters::default(),
+            memory: Accountant::new(config.memory_bytes_max),
+            log_buffers_bytes_max: config.log_buffers_bytes_max(),
             sweep: Mutex::new(SweepCursor::default()),
             anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
             clock,
             wal,
             recovery,
-        }
+        };
+        database.measure_memory();
+        database
     }
 
     /// Version of the definitions; 0 before the first apply.

@@ -47,6 +47,19 @@ pub enum Error {
         /// The oldest as-of answered exactly, in ms.
         floor: i64,
     },
+    /// There is no memory for what the write adds. Nothing of it was applied; send it again when there is room.
+    #[error(
+        "memory is full: {used} of {limit} bytes are used, the write may need {needed}; nothing of it was applied. Reads and \
+         deletes go on: send it again when entities were deleted or have expired, or ask the operator for a larger --max-memory"
+    )]
+    MemoryFull {
+        /// Bytes in use.
+        used: u64,
+        /// Bytes that may be in use.
+        limit: u64,
+        /// Bytes that the write may need, an upper estimate.
+        needed: u64,
+    },
     /// The log or its directory refused: see the message for the remedy.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -76,5 +89,12 @@ impl Error {
             }
         };
         Self::NotFound { kind, name: name.to_owned(), hint }
+    }
+}
+
+impl From<crate::memory_limit::Refused> for Error {
+    fn from(refused: crate::memory_limit::Refused) -> Self {
+        let crate::memory_limit::Refused { used, limit, needed } = refused;
+        Self::MemoryFull { used, limit, needed }
     }
 }

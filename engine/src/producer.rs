@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use model::limits::{PRODUCER_SEQUENCES_MAX, PRODUCERS_MAX};
@@ -37,7 +37,14 @@ pub(crate) struct Producer {
     /// Every sequence up to here is refused: its outcome was forgotten.
     forgotten: u64,
     last_seen: u64,
+    /// Outcomes of all producers.
+    kept: Arc<AtomicI64>,
 }
+
+/// Bytes of a producer with its first outcomes: its place in the table, itself, a leaf of the map.
+const PRODUCER_BYTES: u64 = 512;
+/// Bytes of an outcome in leaves that are half full.
+const OUTCOME_BYTES: u64 = 72;
 
 /// What is known of a sequence.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,12 +67,21 @@ impl Producer {
     }
 
     pub(crate) fn record(&mut self, sequence: u64, lsn: Lsn, outcome: Outcome) {
-        self.outcomes.insert(sequence, (lsn, outcome));
+        let is_new = self.outcomes.insert(sequence, (lsn, outcome)).is_none();
+        self.kept.fetch_add(is_new.into(), Ordering::Relaxed);
         while self.outcomes.len() > PRODUCER_SEQUENCES_MAX {
             if let Some((oldest, _)) = self.outcomes.pop_first() {
                 self.forgotten = self.forgotten.max(oldest);
+                self.kept.fetch_sub(1, Ordering::Relaxed);
             }
         }
+    }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        let outcomes = i64::try_from(self.outcomes.len()).unwrap_or(0);
+        self.kept.fetch_sub(outcomes, Ordering::Relaxed);
     }
 }
 
@@ -74,6 +90,8 @@ impl Producer {
 pub(crate) struct Producers {
     table: DashMap<u128, Arc<Mutex<Producer>>>,
     tick: AtomicU64,
+    /// Outcomes remembered, of all together: counted without a lock.
+    outcomes: Arc<AtomicI64>,
 }
 
 impl Producers {
@@ -84,7 +102,11 @@ impl Producers {
         if self.table.len() > PRODUCERS_MAX {
             self.forget_oldest();
         }
-        let fresh = || Arc::new(Mutex::new(Producer { last_seen: tick, ..Producer::default() }));
+        let fresh = || {
+            let (outcomes, forgotten) = (BTreeMap::new(), 0);
+            let kept = Arc::clone(&self.outcomes);
+            Arc::new(Mutex::new(Producer { outcomes, forgotten, last_seen: tick, kept }))
+        };
         let producer = Arc::clone(&self.table.entry(id.0).or_insert_with(fresh));
         producer.lock().last_seen = tick;
         producer
@@ -93,6 +115,12 @@ impl Producers {
     /// Number of producers remembered.
     pub(crate) fn len(&self) -> usize {
         self.table.len()
+    }
+
+    /// Bytes allocated, of half full maps. No producer is locked for it.
+    pub(crate) fn bytes(&self) -> u64 {
+        let outcomes = u64::try_from(self.outcomes.load(Ordering::Relaxed)).unwrap_or(0);
+        self.table.len() as u64 * PRODUCER_BYTES + outcomes * OUTCOME_BYTES
     }
 
     /// Forgets the tenth of producers that was seen least lately.

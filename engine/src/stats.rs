@@ -120,6 +120,7 @@ impl<V: Vfs> Database<V> {
         let number = StatValue::Number;
         let mut list = self.counters.list();
         list.push(("producers_count".into(), number(self.producers.len() as u64)));
+        self.memory_stats(&mut list);
         let memory = self.group_memory();
         let by_feature: Vec<_> = (0..memory.len())
             .map(|group| self.memory_by_feature(group).unwrap_or_default())
@@ -147,6 +148,17 @@ impl<V: Vfs> Database<V> {
         drop(catalog);
         self.wal_stats(&mut list);
         list
+    }
+
+    fn memory_stats(&self, list: &mut Vec<(String, StatValue)>) {
+        self.measure_memory();
+        let memory = self.memory_use();
+        list.push(("memory_bytes".into(), StatValue::Number(memory.bytes)));
+        if let Some(bytes_max) = memory.bytes_max {
+            list.push(("memory_bytes_max".into(), StatValue::Number(bytes_max)));
+        }
+        list.push(("memory_health".into(), StatValue::Text(memory.to_string())));
+        list.push(("memory_refused_count".into(), StatValue::Number(memory.refused_count)));
     }
 
     fn wal_stats(&self, list: &mut Vec<(String, StatValue)>) {

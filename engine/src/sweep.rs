@@ -5,7 +5,7 @@
 
 use storage::Vfs;
 
-use crate::{Database, shard::SHARD_COUNT, windows::Moment};
+use crate::{Database, catalog::Catalog, shard::SHARD_COUNT, windows::Moment};
 
 /// Entities looked at under one lock: a few tenths of a millisecond; one with tiles counts as many.
 const STEP_LOOKS: usize = 1024;
@@ -62,6 +62,7 @@ impl<V: Vfs> Database<V> {
         if cursor.group >= catalog.groups.len() {
             *cursor = SweepCursor::default();
             swept.is_round_over = true;
+            self.expire_ids(&catalog);
             return 0;
         }
         let group = catalog.windows(cursor.group).ok().and_then(|windows| {
@@ -91,5 +92,15 @@ impl<V: Vfs> Database<V> {
             None => cursor.next_shard(),
         }
         step.cost.max(1)
+    }
+
+    /// Ids leave when others arrive; here those of streams to which none does.
+    fn expire_ids(&self, catalog: &Catalog) {
+        for (stream, runtime) in catalog.definitions.streams.iter().zip(&catalog.streams) {
+            if let Some(span_ms) = stream.dedup_ms {
+                let arrival = runtime.state.arrival(stream, self.clock.wall_ms(), i64::MIN);
+                runtime.state.dedup.expire(arrival.saturating_sub(span_ms));
+            }
+        }
     }
 }

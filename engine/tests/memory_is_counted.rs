@@ -3,10 +3,11 @@
 //! Entities of a window group come with one event, with many, and with so many that they have tiles; half of them are deleted
 //! again. At every stage the count of the group and the growth of the heap agree within a tenth.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod allocator;
 
+use std::sync::Arc;
+
+use allocator::live_bytes;
 use engine::{Config, Database, PushRequest, SyncPolicy, WriteOptions};
 use model::{
     packed_row::{Cell, write_row},
@@ -15,30 +16,6 @@ use model::{
 };
 use stdx::clock::ManualClock;
 use storage::fs::SimFs;
-
-/// Bytes allocated and not freed.
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-// SAFETY: every call goes on to the system's allocator as it came; counting touches no memory of anybody.
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `dealloc`, and all memory here is the system allocator's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const START: i64 = 1_767_225_600_000;
 
@@ -95,7 +72,7 @@ fn push(database: &Database<SimFs>, cards: &[String], at: i64) {
 
 /// The heap's growth since `before` and the group's count agree.
 fn check(database: &Database<SimFs>, (heap, counted): (usize, u64), stage: &str) {
-    let heap = LIVE.load(Ordering::Relaxed) as f64 - heap as f64;
+    let heap = live_bytes() as f64 - heap as f64;
     let memory = database.group_memory()[0];
     let counted = (memory.bytes - counted) as f64;
     let ratio = counted / heap;
@@ -104,13 +81,14 @@ fn check(database: &Database<SimFs>, (heap, counted): (usize, u64), stage: &str)
 
 #[test]
 fn counted_bytes_are_the_allocated_ones() {
-    let config = Config { sync: SyncPolicy::Memory, seed: 5, segment_bytes: 1 << 16 };
+    let config =
+        Config { sync: SyncPolicy::Memory, seed: 5, segment_bytes: 1 << 16, ..Config::default() };
     let clock = Arc::new(ManualClock::at(START));
     let database = Database::open(SimFs::new(), &config, clock).expect("opens");
     database.apply("test.toml", DEFINITIONS, false).expect("valid");
     // What a first push leaves behind beside the entity is not the group's.
     push(&database, &["first".to_owned()], START);
-    let before = (LIVE.load(Ordering::Relaxed), database.group_memory()[0].bytes);
+    let before = (live_bytes(), database.group_memory()[0].bytes);
     let cards: Vec<_> = (0..20_000).map(|card| format!("c{card:08}")).collect();
     let names: usize = cards.iter().map(String::capacity).sum::<usize>();
     let names = names + cards.capacity() * size_of::<String>();

@@ -17,6 +17,9 @@ const STRIPES: usize = 16;
 /// Ids remembered by one stripe. Beyond it the oldest leave before their span is over, and that is counted.
 const STRIPE_IDS_MAX: usize = 4 << 20;
 
+/// Ids that one stripe forgets at once while no event comes.
+const STEP_IDS: usize = 16 * 1024;
+
 /// The fingerprint of an event id.
 pub(crate) fn fingerprint(id: &[u8]) -> u128 {
     let (high, low) = murmur3_x64_128(id, 0);
@@ -36,9 +39,36 @@ struct Stripe {
     evicted: u64,
 }
 
+/// Bytes of an id in the map: the pair, aligned, and a tag.
+const ARRIVED_BYTES: usize = size_of::<(u128, i64)>() + 1;
+/// Bytes of an id in the queue.
+const ORDER_BYTES: usize = size_of::<(i64, u128)>();
+/// Fewer ids than this part of the room there is give most of it back: one in …
+const SHRINK_PARTS: usize = 4;
+/// Room for fewer ids is kept.
+const SHRINK_FROM: usize = 1024;
+
 impl Stripe {
-    fn expire(&mut self, before: i64) {
-        while let Some((at, id)) = self.order.front().copied() {
+    /// Bytes allocated. Map and queue double at once: those nearly full are counted as if they had.
+    fn bytes(&self) -> usize {
+        let ahead = |len: usize, room: usize| if len > room / 4 * 3 { 2 * room } else { room };
+        let places = ahead(self.arrived.len(), self.arrived.capacity()) * 8 / 7;
+        places * ARRIVED_BYTES + ahead(self.order.len(), self.order.capacity()) * ORDER_BYTES
+    }
+
+    /// Gives back the room of ids that were many once.
+    fn shrink(&mut self) {
+        let room = self.order.capacity().max(self.arrived.capacity());
+        if room >= SHRINK_FROM && self.order.len() < room / SHRINK_PARTS {
+            self.arrived.shrink_to(2 * self.arrived.len());
+            self.order.shrink_to(2 * self.order.len());
+        }
+    }
+
+    /// Forgets ids that arrived at `before` or earlier, `limit` of them at most.
+    fn expire(&mut self, before: i64, limit: usize) {
+        for _ in 0..limit {
+            let Some((at, id)) = self.order.front().copied() else { break };
             let full = self.order.len() > STRIPE_IDS_MAX;
             if at > before && !full {
                 break;
@@ -49,6 +79,7 @@ impl Stripe {
                 self.arrived.remove(&id);
             }
         }
+        self.shrink();
     }
 }
 
@@ -68,6 +99,17 @@ impl Dedup {
         let guards =
             self.stripes.iter().zip(wanted).map(|(stripe, wanted)| wanted.then(|| stripe.lock()));
         DedupGuards { guards: guards.collect() }
+    }
+
+    /// Forgets ids that arrived at `before` or earlier, also when no event comes any more; a bounded number, so that whoever waits
+    /// for a stripe waits for a millisecond at most.
+    pub(crate) fn expire(&self, before: i64) {
+        self.stripes.iter().for_each(|stripe| stripe.lock().expire(before, STEP_IDS));
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.stripes.iter().map(|stripe| stripe.lock().bytes()).sum()
     }
 
     /// Ids remembered now, and those that had to leave early.
@@ -90,7 +132,7 @@ impl DedupGuards<'_> {
         let stripe = self.guards.get_mut(stripe_of(fingerprint)).and_then(Option::as_mut);
         let Some(stripe) = stripe else { return true };
         let before = now.saturating_sub(span_ms);
-        stripe.expire(before);
+        stripe.expire(before, usize::MAX);
         if stripe.arrived.get(&fingerprint).is_some_and(|at| *at > before) {
             return false;
         }

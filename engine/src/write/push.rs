@@ -22,6 +22,7 @@ use crate::{
     Database, Error,
     apply::apply_push,
     catalog::{Catalog, StreamRuntime},
+    memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
     route::{RoutedEvent, route_event, shards_of},
@@ -66,6 +67,9 @@ impl<V: Vfs> Database<V> {
                 (options.producer, sequence),
                 &mut rejects,
             );
+            // Before ids are remembered, and before anything is logged.
+            let needed = push_bytes(&routed, stream.dedup_ms.is_some(), bytes);
+            let room = self.admit(&catalog, needed)?;
             let admission =
                 Admission { catalog: &catalog, stream, runtime, wall_ms: self.clock.wall_ms() };
             let (accepted, _ids) = admission.admit(routed, &mut rejects);
@@ -88,6 +92,8 @@ impl<V: Vfs> Database<V> {
             let mut guards = self.shards.write(shards_of(&accepted));
             let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
             apply_push(&catalog, &mut guards, self.shards.hasher(), stream, &accepted, now);
+            drop(guards);
+            room.settle();
             Ok((lsn, outcome, rejects))
         })
     }

@@ -12,6 +12,7 @@ use crate::{
     Database, Error,
     apply::apply_put,
     catalog::Catalog,
+    memory_limit::put_bytes,
     mutation::{self, Header, Put, PutRow},
     producer::Outcome,
     route::RoutedRow,
@@ -50,13 +51,16 @@ impl<V: Vfs> Database<V> {
         check_batch(request.rows.len())?;
         once(self, options, || {
             let rows = request.rows.iter().map(|row| row.key.len() + row.row.len());
-            self.wal.reserve(record_bytes_max(rows))?;
+            let bytes = record_bytes_max(rows);
+            self.wal.reserve(bytes)?;
             let catalog = self.catalog.read();
             let (routed, rejects) = self.route_rows(&catalog, request)?;
             if routed.is_empty() {
                 let outcome = Outcome { rejected: to_u32(rejects.len()), ..Outcome::default() };
                 return Ok((self.wal.appended_lsn(), outcome, rejects));
             }
+            let needed = put_bytes(&catalog.rows(request.group)?.layout, &routed, bytes);
+            let room = self.admit(&catalog, needed)?;
             let outcome = Outcome {
                 applied: to_u32(routed.len()),
                 rejected: to_u32(rejects.len()),
@@ -82,6 +86,7 @@ impl<V: Vfs> Database<V> {
             let (applied, stale) =
                 apply_put(&mut guards, self.shards.hasher(), request.group, &routed);
             drop(guards);
+            room.settle();
             self.counters.rows(applied, stale, outcome.rejected);
             Ok((lsn, Outcome { applied, duplicate: stale, ..outcome }, rejects))
         })

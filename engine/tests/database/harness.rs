@@ -75,7 +75,13 @@ impl Place {
 
     /// Opens the database as the disk has it.
     pub(crate) fn open(&self) -> Database<SimFs> {
-        let config = Config { sync: SyncPolicy::Always, seed: 5, segment_bytes: 1 << 16 };
+        self.open_with(None)
+    }
+
+    /// As [`Place::open`], with a memory limit in bytes.
+    pub(crate) fn open_with(&self, memory_bytes_max: Option<u64>) -> Database<SimFs> {
+        let config =
+            Config { sync: SyncPolicy::Always, seed: 5, segment_bytes: 1 << 16, memory_bytes_max };
         Database::open(self.fs.clone(), &config, self.clock.clone()).expect("opens")
     }
 

@@ -3,6 +3,7 @@
 mod events;
 mod harness;
 mod long_events;
+mod memory_limit;
 mod replay_equals_live;
 mod retractions;
 mod rows;

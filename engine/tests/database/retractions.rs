@@ -88,7 +88,12 @@ impl Place {
     }
 
     fn open(&self) -> Database<SimFs> {
-        let config = Config { sync: SyncPolicy::Always, seed: 5, segment_bytes: 1 << 16 };
+        let config = Config {
+            sync: SyncPolicy::Always,
+            seed: 5,
+            segment_bytes: 1 << 16,
+            ..Config::default()
+        };
         Database::open(self.fs.clone(), &config, self.clock.clone()).expect("opens")
     }
 

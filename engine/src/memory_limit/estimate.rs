@@ -1,0 +1,64 @@
+//! How much memory a write may add at most, before it is logged.
+//!
+//! Upper estimates for rows, keys, cells, records and ids, as if every entity were new. Not in them, and bounded: an arena's chunk of
+//! 4 KiB that a table begins (64 tables a window group), an entity's log that moves to a block of the next size (an eighth
+//! longer), and tiles, which come where they take less than the events. The next walk finds these.
+
+use crate::{
+    route::{RoutedEvent, RoutedRow},
+    rows::RowLayout,
+    shard::SHARD_COUNT,
+};
+
+/// An entity's part of an index, on average over its doublings.
+const INDEX_BYTES: usize = 16;
+/// What the allocator adds to a small block, at most.
+const ROUNDING_BYTES: usize = 8;
+/// Rows that a table makes room for at once, and what else such a chunk takes.
+const CHUNK_ROWS: usize = 32;
+const CHUNK_BYTES: usize = 128;
+/// An entity's number and the head of its block, in a window group.
+const WINDOW_ENTITY_BYTES: usize = 32;
+/// An event id for `dedup`: its places in a map and a queue, on average over their doublings.
+const ID_BYTES: usize = 160;
+/// What a producer's sequence did.
+const OUTCOME_BYTES: usize = 128;
+
+/// Bytes that `rows` may add to a row group, `record` being the most their record takes.
+pub(crate) fn put_bytes(layout: &RowLayout, rows: &[RoutedRow<'_>], record: usize) -> u64 {
+    if rows.is_empty() {
+        return 0;
+    }
+    // A slot has a key, a time, a place for own times, its fixed cells, and the places of the others.
+    let slot = layout.slot_bytes() + size_of::<Box<[u8]>>() * (1 + layout.variable_count()) + 16;
+    let mut of_shard = [0_usize; SHARD_COUNT];
+    for row in rows {
+        if let Some(count) = of_shard.get_mut(row.shard) {
+            *count += 1;
+        }
+    }
+    let chunks: usize = of_shard.iter().map(|rows| rows.div_ceil(CHUNK_ROWS)).sum();
+    let own_times = size_of::<i64>() * layout.len() + 2 * size_of::<Box<[i64]>>();
+    let aside = |row: &RoutedRow<'_>| {
+        row.key.len() + row.packed.len() + ROUNDING_BYTES * (1 + layout.variable_count())
+    };
+    let rows: usize = rows.iter().map(|row| aside(row) + own_times + INDEX_BYTES).sum();
+    (chunks * (CHUNK_ROWS * slot + CHUNK_BYTES) + rows + record + OUTCOME_BYTES) as u64
+}
+
+/// Bytes that `events` may add to every window group of their stream and, when it remembers ids, to those; `record` is the most
+/// their record takes.
+pub(crate) fn push_bytes(events: &[RoutedEvent<'_>], remembers_ids: bool, record: usize) -> u64 {
+    if events.is_empty() {
+        return 0;
+    }
+    let of_event = |event: &RoutedEvent<'_>| {
+        let parts = event.parts.iter().map(|part| {
+            let block = part.key.as_bytes().len() + part.prepared.bytes_max() + WINDOW_ENTITY_BYTES;
+            // Blocks come in sizes at most an eighth apart.
+            block + block / 8 + INDEX_BYTES
+        });
+        parts.sum::<usize>() + if remembers_ids { ID_BYTES } else { 0 }
+    };
+    (events.iter().map(of_event).sum::<usize>() + record + OUTCOME_BYTES) as u64
+}
