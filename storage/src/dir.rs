@@ -15,10 +15,17 @@ use crate::Error;
 pub(crate) const LOCK: &str = "LOCK";
 /// Space for the segment to come.
 pub(crate) const NEXT_SEGMENT: &str = "wal-next";
+/// The snapshot being written.
+pub(crate) const NEXT_SNAPSHOT: &str = "snapshot-next";
 
 /// The name of the segment whose first record is `first_lsn`.
 pub(crate) fn segment(first_lsn: u64) -> String {
     format!("wal-{first_lsn:020}.log")
+}
+
+/// The name of the snapshot `number`.
+pub(crate) fn snapshot(number: u64) -> String {
+    format!("snapshot-{number:020}.lsnap")
 }
 
 /// The first record of the segment called `name`; `None` when no segment is called so.

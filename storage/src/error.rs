@@ -42,6 +42,18 @@ pub enum Error {
         /// What is wrong with the bytes.
         why: String,
     },
+    /// A file other than the log's is damaged: a manifest, or a part of a snapshot. Nothing was touched.
+    #[error(
+        "{file} is damaged at byte {offset}: {why}. Nothing was changed: restore the directory from a backup"
+    )]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Bytes from its start.
+        offset: u64,
+        /// What is wrong with the bytes.
+        why: String,
+    },
     /// A file of another release.
     #[error(
         "{file} has format {found}, this release knows up to {supported}: use the release that wrote it"

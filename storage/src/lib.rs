@@ -11,6 +11,7 @@
 //! loses, tears and fails as a test says.
 
 pub mod fs;
+pub mod snapshot;
 pub mod wal;
 
 mod dir;

@@ -1,0 +1,152 @@
+//! Where everything is in a snapshot file, taken from its header, footer and tables: bytes that anybody may have written.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use stdx::cursor::Reader;
+
+use super::{
+    SectionTag, SnapshotRef,
+    format::{
+        ALIGNMENT, BLOCK_BYTES, CHECKSUM_BYTES, ENTRY_BYTES, Entry, FOOTER_BYTES, FORMAT, Footer,
+        HEADER_BYTES, Header,
+    },
+};
+use crate::Error;
+
+/// See the module. All ranges lie in the file; sections lie in the body, in order, with nothing between them.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) salt: u64,
+    /// Bytes of header and sections.
+    pub(super) body: usize,
+    /// Where the blocks' checksums stand.
+    pub(super) checksums: Range<usize>,
+    /// Tags and lengths in the order of the file.
+    pub(super) sections: Vec<(SectionTag, u64)>,
+    /// Where each section lies.
+    pub(super) places: BTreeMap<SectionTag, Range<usize>>,
+}
+
+/// What is wrong with a file: the byte, and why.
+type Fault = (usize, String);
+
+impl Layout {
+    /// The layout of `bytes`, all of the file called `file`, if that is the snapshot `reference` of the database `cluster`.
+    ///
+    /// # Errors
+    /// [`Error::UnsupportedFormat`] for an undamaged header of a newer release, else [`Error::Damaged`].
+    pub(super) fn read(
+        file: &str,
+        bytes: &[u8],
+        reference: &SnapshotRef,
+        cluster: u128,
+    ) -> Result<Self, Error> {
+        let damaged = |(offset, why): Fault| {
+            let (file, offset) = (file.to_owned(), offset as u64);
+            Error::Damaged { file, offset, why }
+        };
+        let header = Header::decode(bytes);
+        let header = header.ok_or_else(|| damaged((0, "no header of a snapshot".into())))?;
+        if header.format > FORMAT {
+            let (file, found) = (file.to_owned(), header.format);
+            return Err(Error::UnsupportedFormat { file, found, supported: FORMAT });
+        }
+        check_identity(&header, reference, cluster).map_err(damaged)?;
+        check_length(bytes, reference).map_err(damaged)?;
+        Self::tables(bytes, &header, reference).map_err(damaged)
+    }
+
+    /// What footer and tables say, once their checksum is that of the manifest.
+    fn tables(bytes: &[u8], header: &Header, reference: &SnapshotRef) -> Result<Self, Fault> {
+        let footer_at = bytes.len().saturating_sub(FOOTER_BYTES);
+        let odd = |why: &str| (footer_at, why.to_owned());
+        let (footer, checksum) = Footer::decode(bytes).ok_or_else(|| odd("no footer"))?;
+        if (footer.number, footer.salt) != (header.number, header.salt) {
+            return Err(odd("header and footer are of two files"));
+        }
+        if checksum != reference.checksum {
+            return Err(odd("the footer is not that of the snapshot which the manifest names"));
+        }
+        let parts = parts(bytes.len(), &footer);
+        let (body, directory_at) = parts.ok_or_else(|| odd("a part of the file has no room"))?;
+        let tail = bytes.get(body..).unwrap_or_default();
+        if Footer::checksum(footer.salt, tail) != checksum {
+            return Err((body, "the checksum of the tables does not fit their bytes".into()));
+        }
+        let mut layout = Self {
+            salt: footer.salt,
+            body,
+            checksums: body..directory_at,
+            sections: Vec::with_capacity((footer_at - directory_at) / ENTRY_BYTES),
+            places: BTreeMap::new(),
+        };
+        layout.directory(bytes.get(directory_at..footer_at).unwrap_or_default(), directory_at)?;
+        Ok(layout)
+    }
+
+    /// Takes over the directory, which stands at `directory_at`.
+    fn directory(&mut self, directory: &[u8], directory_at: usize) -> Result<(), Fault> {
+        let mut input = Reader::new(directory);
+        let mut next = HEADER_BYTES;
+        while !input.is_empty() {
+            let at = directory_at + input.offset();
+            let odd = |why: &str| (at, why.to_owned());
+            let entry = Entry::decode(&mut input).map_err(|end| odd(&end.to_string()))?;
+            let place =
+                place(&entry, self.body).ok_or_else(|| odd("a section outside the body"))?;
+            if place.start != next {
+                return Err(odd("a section that does not begin where the one before ends"));
+            }
+            next = place.end.next_multiple_of(ALIGNMENT);
+            self.sections.push((entry.tag, entry.length));
+            if self.places.insert(entry.tag, place).is_some() {
+                return Err(odd("two sections with one name"));
+            }
+        }
+        if next != self.body {
+            return Err((self.body, "the body does not end with its last section".into()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a good header is that of the file we look for.
+fn check_identity(header: &Header, reference: &SnapshotRef, cluster: u128) -> Result<(), Fault> {
+    if header.cluster != cluster {
+        return Err((16, "it is a snapshot of another database".into()));
+    }
+    if header.number != reference.number {
+        let why = format!("it is snapshot {}, not {}", header.number, reference.number);
+        return Err((32, why));
+    }
+    if usize::try_from(header.block_bytes) != Ok(BLOCK_BYTES) {
+        return Err((48, format!("blocks of {} bytes, not {BLOCK_BYTES}", header.block_bytes)));
+    }
+    Ok(())
+}
+
+fn check_length(bytes: &[u8], reference: &SnapshotRef) -> Result<(), Fault> {
+    let (is, should) = (bytes.len() as u64, reference.bytes);
+    if is == should {
+        return Ok(());
+    }
+    let offset = usize::try_from(should).unwrap_or(usize::MAX).min(bytes.len());
+    Err((offset, format!("the file has {is} bytes, the manifest says {should}")))
+}
+
+/// Where body and checksums end in a file of `bytes` bytes, if all parts fill it exactly.
+fn parts(bytes: usize, footer: &Footer) -> Option<(usize, usize)> {
+    let body = usize::try_from(footer.body_bytes).ok()?;
+    let entries = usize::try_from(footer.sections).ok()?.checked_mul(ENTRY_BYTES)?;
+    let checksums = body.div_ceil(BLOCK_BYTES).checked_mul(CHECKSUM_BYTES)?;
+    let directory_at = body.checked_add(checksums)?;
+    let whole = directory_at.checked_add(entries)?.checked_add(FOOTER_BYTES)?;
+    (whole == bytes && body >= HEADER_BYTES).then_some((body, directory_at))
+}
+
+/// Where a section lies, if that is in the body.
+fn place(entry: &Entry, body: usize) -> Option<Range<usize>> {
+    let start = usize::try_from(entry.offset).ok()?;
+    let end = start.checked_add(usize::try_from(entry.length).ok()?)?;
+    (end <= body).then_some(start..end)
+}
