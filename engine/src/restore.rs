@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use model::{definition::Definitions, packed_row};
 use stdx::clock::Clock;
-use storage::{Lsn, Vfs, Wal};
+use storage::{Directory, Lsn, Vfs, Wal};
 
 use crate::{
     Config, Database, Error,
@@ -39,7 +39,8 @@ pub(crate) fn open<V: Vfs>(
         producers: Producers::default(),
     };
     let mut failed = None;
-    let opened = Wal::open(vfs, config.wal(), Arc::clone(&clock), &mut |lsn, kind, payload| {
+    let directory = Directory::open(vfs, config.seed)?;
+    let opened = Wal::open(&directory, config.wal(), Arc::clone(&clock), &mut |lsn, kind, payload| {
         memory.replay(lsn, kind, payload).map_err(|error| {
             let message = error.to_string();
             failed = Some(error);

@@ -1,9 +1,11 @@
 //! The names in a data directory: which file is what.
 //!
 //! ```text
-//! LOCK                             held by the process that has the directory open
-//! wal-<first LSN, 20 digits>.log   a segment of the log
-//! wal-next                         space for the segment to come: nothing in it counts, it may be removed
+//! LOCK                                held by the process that has the directory open
+//! MANIFEST                            which of the files below count
+//! wal-<first LSN, 20 digits>.log      a segment of the log
+//! snapshot-<number, 20 digits>.lsnap  a snapshot
+//! MANIFEST.next, wal-next, snapshot-next   being made: nothing in them counts, they may be removed
 //! ```
 //!
 //! Other names are left alone, with one exception: what looks like a part of the log but is none was renamed by somebody, and
@@ -13,6 +15,10 @@ use crate::Error;
 
 /// The lock file.
 pub(crate) const LOCK: &str = "LOCK";
+/// The manifest.
+pub(crate) const MANIFEST: &str = "MANIFEST";
+/// The manifest to come.
+pub(crate) const NEXT_MANIFEST: &str = "MANIFEST.next";
 /// Space for the segment to come.
 pub(crate) const NEXT_SEGMENT: &str = "wal-next";
 /// The snapshot being written.
@@ -28,31 +34,37 @@ pub(crate) fn snapshot(number: u64) -> String {
     format!("snapshot-{number:020}.lsnap")
 }
 
+/// The number of the snapshot called `name`; `None` when no snapshot is called so.
+pub(crate) fn snapshot_number(name: &str) -> Option<u64> {
+    number(name, "snapshot-", ".lsnap")
+}
+
 /// The first record of the segment called `name`; `None` when no segment is called so.
 pub(crate) fn segment_first_lsn(name: &str) -> Option<u64> {
-    let digits = name.strip_prefix("wal-")?.strip_suffix(".log")?;
+    number(name, "wal-", ".log")
+}
+
+fn number(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
+    let digits = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
     let is_number = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| digits.parse().ok()).flatten()
 }
 
-/// The segments among `names`, first to last. `path` shows a name in a message.
+/// The first records of the segments among `names`, ascending. `path` shows a name in a message.
 ///
 /// # Errors
 /// [`Error::Stray`] for a name that only looks like a segment's.
-pub(crate) fn segments(
-    names: Vec<String>,
-    path: impl Fn(&str) -> String,
-) -> Result<Vec<String>, Error> {
+pub(crate) fn segments(names: &[String], path: impl Fn(&str) -> String) -> Result<Vec<u64>, Error> {
     let mut segments = Vec::new();
     for name in names {
-        if let Some(first_lsn) = segment_first_lsn(&name) {
-            segments.push((first_lsn, name));
+        if let Some(first_lsn) = segment_first_lsn(name) {
+            segments.push(first_lsn);
         } else if name.starts_with("wal-") && name != NEXT_SEGMENT {
-            return Err(Error::Stray { file: path(&name) });
+            return Err(Error::Stray { file: path(name) });
         }
     }
-    segments.sort();
-    Ok(segments.into_iter().map(|(_, name)| name).collect())
+    segments.sort_unstable();
+    Ok(segments)
 }
 
 #[cfg(test)]
@@ -62,9 +74,10 @@ mod tests {
     #[test]
     fn names_sort_as_their_numbers() {
         assert_eq!(segment(42), "wal-00000000000000000042.log");
-        let names = [&segment(100), "LOCK", &segment(9), NEXT_SEGMENT, "notes.txt"];
-        let found = segments(names.map(str::to_owned).to_vec(), str::to_owned);
-        assert_eq!(found.expect("nothing strange"), [segment(9), segment(100)]);
+        assert_eq!(snapshot_number(&snapshot(7)), Some(7));
+        let names = [&segment(100), LOCK, &segment(9), NEXT_SEGMENT, &snapshot(7), "notes.txt"];
+        let found = segments(&names.map(str::to_owned), str::to_owned);
+        assert_eq!(found.expect("nothing strange"), [9, 100]);
     }
 
     #[test]
@@ -73,7 +86,7 @@ mod tests {
             ["wal-00000000000000000042.log.bak", "wal-42.log", "wal-+0000000000000000042.log"]
         {
             assert_eq!(segment_first_lsn(name), None);
-            let error = segments(vec![name.to_owned()], str::to_owned).expect_err("refused");
+            let error = segments(&[name.to_owned()], str::to_owned).expect_err("refused");
             assert!(error.to_string().contains(name), "{error}");
         }
     }

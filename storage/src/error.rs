@@ -75,6 +75,32 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// A file that counts is not there. Nothing was touched.
+    #[error(
+        "{file} is missing: {why}. Nothing was changed: give the file back its name if it was renamed, else restore it from a \
+         backup"
+    )]
+    Missing {
+        /// The file.
+        file: String,
+        /// Who needs it.
+        why: String,
+    },
+    /// A segment that the manifest does not know. Nothing was touched.
+    #[error(
+        "{file} is a segment that MANIFEST does not list: it belongs to another directory, or MANIFEST was replaced by an older \
+         one. Nothing was changed: move the segment out of the directory, or put back the MANIFEST that belongs to it"
+    )]
+    Unlisted {
+        /// The segment.
+        file: String,
+    },
+    /// A copy is to go where there is something already. Nothing was touched.
+    #[error("{file} is there already: a copy goes into an empty directory only")]
+    NotEmpty {
+        /// The file.
+        file: String,
+    },
     /// A write or sync failed earlier: nothing is acknowledged any more.
     #[error(
         "the log is poisoned: {0}; reads go on, writes are refused: look at the disk, then restart to recover what was \

@@ -1,27 +1,32 @@
-//! Bytes, LSNs and files: the write-ahead log and the file system beneath it. No idea what a feature is.
+//! Bytes, LSNs and files: manifest, write-ahead log, snapshots, and the file system beneath. No idea what a feature is.
 //!
 //! ```text
 //! append ─► buffer ─┐                        ┌─► written ─► synced ─► tickets wake
 //! append ─► buffer ─┴─► flusher: one batch ──┘
-//! open: directory lock ─► segments in order ─► batch by batch, checksum and chain ─► your replay
+//! open: directory lock ─► manifest ─► segments in order ─► batch by batch, checksum and chain ─► your replay
 //! ```
 //!
-//! A data directory holds `LOCK` and the log's segments `wal-<first LSN>.log`; every byte of them is described in
-//! `docs/formats/wal.md`. Files are reached through [`fs::Vfs`] only: [`fs::OsFs`] for real ones, [`fs::SimFs`] for a disk that
-//! loses, tears and fails as a test says.
+//! A data directory holds `LOCK`, the `MANIFEST` that says what counts, the snapshot that does, and the log's segments
+//! `wal-<first LSN>.log`; every byte of them is described in `docs/formats/`. Files are reached through [`fs::Vfs`] only:
+//! [`fs::OsFs`] for real ones, [`fs::SimFs`] for a disk that loses, tears and fails as a test says.
 
 pub mod fs;
 pub mod snapshot;
 pub mod wal;
 
+mod backup;
 mod dir;
+mod directory;
 mod error;
 mod lsn;
+mod manifest;
 
+pub use directory::{Directory, Removed};
 pub use error::Error;
 pub use fs::{OsFs, Vfs};
 pub use lsn::Lsn;
+pub use manifest::{ListedSegment, Manifest};
 pub use wal::{
-    CommitTicket, Durable, RecoveryReport, SyncLevel, SyncPolicy, TornTail, Wal, WalConfig,
-    WalStats,
+    CommitTicket, Durable, RecoveryReport, SegmentFile, SyncLevel, SyncPolicy, TornTail, Wal,
+    WalConfig, WalStats,
 };

@@ -109,7 +109,10 @@ fn damage_anywhere_in_a_closed_log_loses_no_record_silently() {
             copy.flip_bit(name, pick(length * 8));
         }
         match open(&copy, &config(SyncPolicy::Always)) {
-            Err(Error::Corrupt { .. }) => refused += 1,
+            Err(Error::Corrupt { file, .. } | Error::Damaged { file, .. }) => {
+                assert_eq!(&file, name, "seed {seed}");
+                refused += 1;
+            }
             Err(other) => panic!("seed {seed}: {other}"),
             Ok((.., records)) => {
                 let left = records.iter().map(|(.., payload)| payload);

@@ -3,6 +3,8 @@
 mod os;
 mod sim;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 pub use os::{OsFile, OsFs};
@@ -84,6 +86,17 @@ pub trait VFile: Send + Sync + 'static {
     /// # Errors
     /// [`Error::Full`] or [`Error::Io`].
     fn reserve(&self, bytes: u64) -> Result<(), Error>;
+    /// Has everything from `offset` on read as zeros, whatever stood there; the length stays, the space may have to be reserved
+    /// again. Survives a power loss once synced, even where an earlier change of the same bytes failed to.
+    ///
+    /// # Errors
+    /// [`Error::Full`] or [`Error::Io`].
+    fn clear_from(&self, offset: u64) -> Result<(), Error>;
+    /// The next bytes at or after `offset` that may be other than zeros; `None` when there are none up to the end.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn data_from(&self, offset: u64) -> Result<Option<Range<u64>>, Error>;
     /// The whole file for reading, as long as any part of what is returned is kept. Nobody else writes it: the directory is
     /// locked.
     ///

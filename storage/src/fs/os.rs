@@ -6,13 +6,14 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use memmap2::Mmap;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, SeekFrom as SystemSeek, fallocate, seek};
 
 use super::{VFile, Vfs};
 use crate::{Error, dir::LOCK};
@@ -153,6 +154,22 @@ impl Vfs for OsFs {
 }
 
 impl OsFile {
+    fn length(&self) -> Result<u64, Error> {
+        Ok(self.file.metadata().map_err(|error| self.io("read", error))?.len())
+    }
+
+    /// Writes zeros from `offset` to the end: for file systems that cannot punch holes.
+    fn overwrite_with_zeros(&self, offset: u64) -> Result<(), Error> {
+        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let (mut at, end) = (offset, self.length()?);
+        while at < end {
+            let bytes = usize::try_from(end - at).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.write_at(at, ZEROS.get(..bytes).unwrap_or_default())?;
+            at += bytes as u64;
+        }
+        Ok(())
+    }
+
     fn io(&self, operation: &'static str, error: std::io::Error) -> Error {
         Error::io(operation, self.path.clone(), error)
     }
@@ -179,10 +196,42 @@ impl VFile for OsFile {
         match fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
             Ok(()) => Ok(()),
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
-                let length = self.file.metadata().map_err(|error| self.io("read", error))?.len();
-                self.set_len(length.max(bytes))
+                self.set_len(self.length()?.max(bytes))
             }
             Err(error) => Err(self.io("reserve space for", error.into())),
+        }
+    }
+
+    /// A hole is punched: the bytes are gone from the disk, not just overwritten in the system's memory.
+    fn clear_from(&self, offset: u64) -> Result<(), Error> {
+        let bytes = self.length()?.saturating_sub(offset);
+        if bytes == 0 {
+            return Ok(());
+        }
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match fallocate(&self.file, flags, offset, bytes) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                self.overwrite_with_zeros(offset)
+            }
+            Err(error) => Err(self.io("clear", error.into())),
+        }
+    }
+
+    fn data_from(&self, offset: u64) -> Result<Option<Range<u64>>, Error> {
+        let length = self.length()?;
+        if offset >= length {
+            return Ok(None);
+        }
+        match seek(&self.file, SystemSeek::Data(offset)) {
+            Ok(start) => {
+                let end = seek(&self.file, SystemSeek::Hole(start)).unwrap_or(length);
+                Ok(Some(start..end.min(length)))
+            }
+            // Only zeros follow.
+            Err(rustix::io::Errno::NXIO) => Ok(None),
+            // A file system that does not know.
+            Err(_) => Ok(Some(offset..length)),
         }
     }
 
@@ -191,8 +240,7 @@ impl VFile for OsFile {
         reason = "mapping a file is unsafe by nature; the proof stands at the call"
     )]
     fn map(&self) -> Result<Bytes, Error> {
-        let metadata = self.file.metadata().map_err(|error| self.io("read", error))?;
-        if metadata.len() == 0 {
+        if self.length()? == 0 {
             return Ok(Bytes::new());
         }
         // SAFETY: a mapping is unsound when the file is changed beneath it. The directory lock keeps other larder processes

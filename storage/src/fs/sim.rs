@@ -8,6 +8,7 @@
 //! sync succeeds without them. A write that fails leaves half of its bytes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -463,6 +464,26 @@ impl VFile for SimFile {
     fn reserve(&self, bytes: u64) -> Result<(), Error> {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
         self.resize(|now| now.max(bytes))
+    }
+
+    fn clear_from(&self, offset: u64) -> Result<(), Error> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        self.change(|disk, fate| {
+            if let Some(content) = disk.contents.get_mut(&self.inode)
+                && fate == Fate::Succeeds
+                && start < content.seen.len()
+            {
+                let zeros = vec![0; content.seen.len() - start];
+                content.write(start, &zeros);
+            }
+            Ok(())
+        })
+    }
+
+    fn data_from(&self, offset: u64) -> Result<Option<Range<u64>>, Error> {
+        let disk = self.fs.disk.lock();
+        let length = disk.contents.get(&self.inode).map_or(0, |content| content.seen.len() as u64);
+        Ok((offset < length).then_some(offset..length))
     }
 
     fn map(&self) -> Result<Bytes, Error> {

@@ -15,6 +15,7 @@
 use stdx::{
     checksum::crc64,
     cursor::{Reader, Writer},
+    mutant::{Mutant, is_planted},
 };
 
 /// "LBAT", little-endian.
@@ -75,7 +76,8 @@ pub(crate) fn decode(salt: u64, bytes: &[u8]) -> Option<Batch<'_>> {
     let length = input.u32().ok()? as usize;
     let checksum = input.u64().ok()?;
     let checked = bytes.get(UNCHECKED_BYTES..length)?;
-    if length < HEADER_BYTES || crc64(salt, &[checked]) != checksum {
+    let intact = is_planted(Mutant::NoBatchChecksum) || crc64(salt, &[checked]) == checksum;
+    if length < HEADER_BYTES || !intact {
         return None;
     }
     let (first_lsn, count) = (input.u64().ok()?, input.u32().ok()?);
@@ -86,9 +88,14 @@ pub(crate) fn decode(salt: u64, bytes: &[u8]) -> Option<Batch<'_>> {
 }
 
 impl<'a> Batch<'a> {
+    /// Number of the record to come after it.
+    pub(crate) fn next_lsn(&self) -> u64 {
+        self.first_lsn.saturating_add(u64::from(self.count))
+    }
+
     /// Number of its last record; of a seal, of the record before it.
     pub(crate) fn last_lsn(&self) -> u64 {
-        (self.first_lsn + u64::from(self.count)).saturating_sub(1)
+        self.next_lsn().saturating_sub(1)
     }
 
     /// Kind and payload of each record. Fewer than `count` mean that the writer was defective: the checksum holds.

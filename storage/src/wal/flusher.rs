@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use stdx::{
     clock::Clock,
+    mutant::{Mutant, is_planted},
     prng::Prng,
     sync::{
         Arc,
@@ -15,16 +16,13 @@ use stdx::{
 
 use super::{
     WalConfig, batch,
+    extent::Extent,
     group_commit::{GroupCommit, Taken, Work},
     reader::Position,
     segment::{BATCHES_AT, Header},
     sync_policy::{INTERVAL_MS, SyncPolicy},
 };
-use crate::{
-    Error, Vfs,
-    dir::{self, NEXT_SEGMENT},
-    fs::VFile,
-};
+use crate::{Directory, Error, Vfs, dir::NEXT_SEGMENT, fs::VFile, manifest::ListedSegment};
 
 /// After so long without a write the last batch gets a seal behind it.
 const SEAL_AFTER: Duration = Duration::from_millis(100);
@@ -37,7 +35,6 @@ const FULL_RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug, Default)]
 pub(crate) struct Figures {
     pub(crate) bytes_written: AtomicU64,
-    pub(crate) segments: AtomicU64,
     pub(crate) syncs: AtomicU64,
     pub(crate) sync_ns_total: AtomicU64,
     pub(crate) sync_ns_max: AtomicU64,
@@ -65,13 +62,13 @@ pub(crate) struct Space<F> {
 
 /// See the module.
 pub(crate) struct Flusher<V: Vfs> {
-    pub(crate) vfs: V,
+    pub(crate) directory: Arc<Directory<V>>,
     pub(crate) core: Arc<GroupCommit>,
     pub(crate) config: WalConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) figures: Arc<Figures>,
+    pub(crate) extent: Arc<Extent>,
     pub(crate) prng: Prng,
-    pub(crate) cluster: u128,
     pub(crate) position: Position,
     pub(crate) segment: OpenSegment<V::File>,
     /// Space for the segment after it, reserved once it is half full.
@@ -175,6 +172,8 @@ impl<V: Vfs> Flusher<V> {
         let (bytes, checksum) = batch::encode(head, records);
         self.segment.file.write_at(self.segment.end, &bytes).map_err(broken_promise)?;
         self.segment.end += bytes.len() as u64;
+        let next_lsn = head.first_lsn + u64::from(head.count);
+        self.extent.wrote(head.first_lsn, next_lsn, self.segment.end);
         self.position.previous = checksum;
         self.figures.bytes_written.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
@@ -196,8 +195,16 @@ impl<V: Vfs> Flusher<V> {
         if !self.has_unsynced() {
             return Ok(());
         }
+        if is_planted(Mutant::AcknowledgeBeforeSync) {
+            self.core.synced(self.position.last_lsn);
+        }
         let start = self.clock.mono_ns();
-        self.segment.file.sync_data()?;
+        let mut synced = self.segment.file.sync_data();
+        if synced.is_err() && is_planted(Mutant::RetryFailedSync) {
+            synced = self.segment.file.sync_data();
+        }
+        synced?;
+        self.extent.synced();
         self.synced_at_ns = self.clock.mono_ns();
         let took = self.synced_at_ns.saturating_sub(start);
         self.figures.syncs.fetch_add(1, Ordering::Relaxed);
@@ -228,6 +235,7 @@ impl<V: Vfs> Flusher<V> {
         };
         self.append(&head, &[])?;
         self.segment.file.sync_data()?;
+        self.extent.synced();
         self.unsealed = false;
         Ok(())
     }
@@ -238,33 +246,31 @@ impl<V: Vfs> Flusher<V> {
             // It holds no record yet: a batch too large for it makes it larger.
             let bytes = self.segment.end + needed;
             let reserved = self.segment.file.reserve(bytes);
-            reserved.map_err(|error| explain_full(&self.vfs, error, bytes))?;
+            reserved.map_err(|error| explain_full(self.directory.vfs(), error, bytes))?;
             self.segment.bytes = bytes;
             return Ok(());
         }
         // The old segment is whole on the disk before the new one exists: damage in it is never a torn tail.
         self.sync()?;
         let bytes = self.config.segment_bytes.max(BATCHES_AT as u64 + needed);
-        let mut space = match self.next.take() {
+        let space = match &mut self.next {
             Some(space) => space,
-            None => reserve(&self.vfs, bytes)?,
+            none => none.insert(reserve(self.directory.vfs(), bytes)?),
         };
         if space.bytes < bytes {
-            if let Err(error) = space.file.reserve(bytes) {
-                self.next = Some(space);
-                return Err(explain_full(&self.vfs, error, bytes));
-            }
+            let reserved = space.file.reserve(bytes);
+            reserved.map_err(|error| explain_full(self.directory.vfs(), error, bytes))?;
             space.bytes = bytes;
         }
         let header = Header {
-            cluster: self.cluster,
+            cluster: self.directory.cluster(),
             salt: self.prng.next_u64(),
             first_lsn: self.position.last_lsn + 1,
             previous: self.position.previous,
         };
-        self.segment = begin(&self.vfs, &header, space)?;
+        self.segment = begin(&self.directory, &header, &mut self.next)?;
         self.position.previous = header.checksum();
-        self.figures.segments.fetch_add(1, Ordering::Relaxed);
+        self.extent.begin(header.first_lsn);
         Ok(())
     }
 
@@ -272,7 +278,7 @@ impl<V: Vfs> Flusher<V> {
     /// what they were promised, until the space is there.
     pub(crate) fn look_ahead(&mut self) -> Result<(), Error> {
         if self.next.is_none() && self.segment.end > self.segment.bytes / 2 {
-            match reserve(&self.vfs, self.config.segment_bytes) {
+            match reserve(self.directory.vfs(), self.config.segment_bytes) {
                 Ok(space) => self.next = Some(space),
                 Err(Error::Full(why)) => {
                     self.full = true;
@@ -299,18 +305,22 @@ pub(crate) fn reserve<V: Vfs>(vfs: &V, bytes: u64) -> Result<Space<V::File>, Err
     }
 }
 
-/// Makes `space` the segment of `header`. It gets its name when the header is on the disk, so that a segment has one.
+/// Makes `next` the segment of `header`. It gets its name when the header is on the disk, so that a segment has one, and is
+/// listed before the first batch. A full disk leaves `next` as it is.
 pub(crate) fn begin<V: Vfs>(
-    vfs: &V,
+    directory: &Directory<V>,
     header: &Header,
-    space: Space<V::File>,
+    next: &mut Option<Space<V::File>>,
 ) -> Result<OpenSegment<V::File>, Error> {
-    let Space { file, bytes } = space;
-    file.write_at(0, &header.encode()).map_err(broken_promise)?;
-    file.sync_data()?;
-    vfs.rename(NEXT_SEGMENT, &dir::segment(header.first_lsn))?;
-    vfs.sync_dir()?;
+    let Some(space) = next.take() else { return Err(Error::Full(NEXT_SEGMENT.to_owned())) };
+    space.file.write_at(0, &header.encode()).map_err(broken_promise)?;
+    space.file.sync_data()?;
     let (salt, first_lsn) = (header.salt, header.first_lsn);
+    if let Err(error) = directory.add_segment(ListedSegment { first_lsn, bytes_min: space.bytes }) {
+        *next = Some(space);
+        return Err(error);
+    }
+    let Space { file, bytes } = space;
     Ok(OpenSegment { file, salt, first_lsn, end: BATCHES_AT as u64, bytes })
 }
 

@@ -1,15 +1,16 @@
 //! The write-ahead log: append now, know later when it is safe.
 //!
 //! `group_commit` is the meeting point of writers and flusher, without files; `ticket` is what a writer waits on; `flusher`
-//! writes, syncs, rotates and seals; `recovery` opens what is there, `reader` judges its bytes; `batch` and `segment` are
-//! the bytes; `sync_policy` says what an acknowledgement means.
+//! writes, syncs, rotates and seals; `extent` knows how far; `recovery` opens what is there, `reader` judges its bytes; `batch`
+//! and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
 
-mod batch;
+pub(crate) mod batch;
+mod extent;
 mod flusher;
 mod group_commit;
-mod reader;
+pub(crate) mod reader;
 mod recovery;
-mod segment;
+pub(crate) mod segment;
 mod sync_policy;
 mod ticket;
 
@@ -21,11 +22,13 @@ use stdx::{
     sync::{Arc, Mutex},
 };
 
+pub use extent::SegmentFile;
 pub use group_commit::{GroupCommit, Taken, Work};
 pub use sync_policy::{SyncLevel, SyncPolicy};
 pub use ticket::{CommitTicket, Durable};
 
-use crate::{Error, Lsn, Vfs, dir};
+use crate::{Directory, Error, Lsn, Vfs, dir};
+use extent::Extent;
 use flusher::{Figures, Flusher};
 use reader::Replay;
 
@@ -40,7 +43,7 @@ pub struct WalConfig {
     pub buffer_bytes_max: usize,
     /// Longest record, in bytes.
     pub record_bytes_max: usize,
-    /// Seed of salts and of the name of a new database.
+    /// Seed of the segments' salts.
     pub seed: u64,
     /// False: no thread is started, a simulation calls [`Wal::step`].
     pub threaded: bool,
@@ -103,33 +106,35 @@ pub struct Wal<V: Vfs> {
     core: Arc<GroupCommit>,
     config: WalConfig,
     figures: Arc<Figures>,
+    extent: Arc<Extent>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// The flusher of a log without a thread.
     stepped: Mutex<Option<Flusher<V>>>,
-    _lock: V::Lock,
+    directory: Arc<Directory<V>>,
 }
 
 impl<V: Vfs> Wal<V> {
-    /// Locks the directory, gives every record of its log to `replay`, and opens it for appending.
+    /// Gives every record of the log of `directory` to `replay`, and opens it for appending. Those that the snapshot holds come
+    /// too, as far as their segments are there.
     ///
     /// # Errors
-    /// [`Error::Locked`], [`Error::Corrupt`] and [`Error::UnsupportedFormat`] before anything was changed; [`Error::Replay`]
+    /// [`Error::Corrupt`], [`Error::Unlisted`] and [`Error::UnsupportedFormat`] before anything was changed; [`Error::Replay`]
     /// with what `replay` said.
     pub fn open(
-        vfs: V,
+        directory: &Arc<Directory<V>>,
         config: WalConfig,
         clock: Arc<dyn Clock>,
         replay: &mut Replay<'_>,
     ) -> Result<(Self, RecoveryReport), Error> {
-        let lock = vfs.lock()?;
-        let names = dir::segments(vfs.list()?, |name| vfs.path(name))?;
-        let figures = Arc::new(Figures::default());
         if config.sync == SyncPolicy::Memory {
-            return Self::without_log(&vfs, config, figures, lock, names.first());
+            return Self::without_log(directory, config);
         }
+        let (figures, extent) = (Arc::new(Figures::default()), Arc::new(Extent::default()));
         let mut prng = Prng::stream(config.seed, "wal");
-        let recovered = recovery::recover(&vfs, &names, &config, &mut prng, replay)?;
-        figures.segments.store(recovered.report.segments, Ordering::Relaxed);
+        // The first two numbers named the database, if it is new.
+        let _name = (prng.next_u64(), prng.next_u64());
+        let recovered = recovery::recover(directory, &config, &mut prng, &extent, replay)?;
+        extent.synced();
         let core =
             Arc::new(GroupCommit::new(Lsn(recovered.position.last_lsn), config.buffer_bytes_max));
         let mut flusher = Flusher {
@@ -138,14 +143,14 @@ impl<V: Vfs> Wal<V> {
             config: config.clone(),
             clock,
             figures: Arc::clone(&figures),
+            extent: Arc::clone(&extent),
             prng,
-            cluster: recovered.cluster,
             position: recovered.position,
             segment: recovered.segment,
             next: None,
             full: false,
             unsealed: recovered.position.last_lsn > 0,
-            vfs,
+            directory: Arc::clone(directory),
         };
         flusher.look_ahead()?;
         let (mut thread, mut stepped) = (None, None);
@@ -158,25 +163,52 @@ impl<V: Vfs> Wal<V> {
             stepped = Some(flusher);
         }
         let (thread, stepped) = (Mutex::new(thread), Mutex::new(stepped));
-        Ok((Self { core, config, figures, thread, stepped, _lock: lock }, recovered.report))
+        let directory = Arc::clone(directory);
+        let wal = Self { core, config, figures, extent, thread, stepped, directory };
+        Ok((wal, recovered.report))
     }
 
     /// The log of a server without one: numbers are given, nothing is kept.
     fn without_log(
-        vfs: &V,
+        directory: &Arc<Directory<V>>,
         config: WalConfig,
-        figures: Arc<Figures>,
-        lock: V::Lock,
-        existing: Option<&String>,
     ) -> Result<(Self, RecoveryReport), Error> {
-        if let Some(name) = existing {
+        if let Some(first) = directory.listing().segments.first() {
+            let name = directory.vfs().path(&dir::segment(first.first_lsn));
             let why = "sync policy memory keeps no log, but this directory holds one: choose another directory or policy";
-            return Err(Error::io("ignore", vfs.path(name), std::io::Error::other(why)));
+            return Err(Error::io("ignore", name, std::io::Error::other(why)));
         }
         let core = Arc::new(GroupCommit::new(Lsn(0), config.buffer_bytes_max));
+        let (figures, extent) = (Arc::new(Figures::default()), Arc::new(Extent::default()));
         let (thread, stepped) = (Mutex::new(None), Mutex::new(None));
-        let wal = Self { core, config, figures, thread, stepped, _lock: lock };
+        let directory = Arc::clone(directory);
+        let wal = Self { core, config, figures, extent, thread, stepped, directory };
         Ok((wal, RecoveryReport::default()))
+    }
+
+    /// The directory that the log is in.
+    pub fn directory(&self) -> &Arc<Directory<V>> {
+        &self.directory
+    }
+
+    /// The segments that count, first to last, and how far each can be copied while the log goes on.
+    #[must_use]
+    pub fn segments(&self) -> Vec<SegmentFile> {
+        self.extent.forget_before(self.directory.first_segment());
+        self.extent.files()
+    }
+
+    /// Bytes of log behind the newest checkpoint: what a start has to replay.
+    #[must_use]
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        self.bytes_since(self.directory.replay_from())
+    }
+
+    /// Bytes of batches that hold the records from `lsn` on: too many by some tens of KiB at most.
+    #[must_use]
+    pub fn bytes_since(&self, lsn: Lsn) -> u64 {
+        self.extent.forget_before(self.directory.first_segment());
+        self.extent.bytes_since(lsn)
     }
 
     /// Waits until there is room for a record of `bytes`. Call it before any lock is taken; [`Wal::append`] never waits.
@@ -251,7 +283,7 @@ impl<V: Vfs> Wal<V> {
         let figures = &self.figures;
         WalStats {
             bytes_written: read(&figures.bytes_written),
-            segments: read(&figures.segments),
+            segments: self.segments().len() as u64,
             syncs: read(&figures.syncs),
             sync_ns_total: read(&figures.sync_ns_total),
             sync_ns_max: read(&figures.sync_ns_max),

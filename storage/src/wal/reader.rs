@@ -14,9 +14,10 @@ use std::ops::ControlFlow;
 
 use super::{
     batch::{self, Batch},
+    extent::Extent,
     segment::{BATCHES_AT, Header},
 };
-use crate::{Error, Lsn};
+use crate::{Error, Lsn, fs::VFile};
 
 /// Gets every record in order.
 pub(crate) type Replay<'a> = dyn FnMut(Lsn, u8, &[u8]) -> Result<(), Box<str>> + 'a;
@@ -30,19 +31,21 @@ pub(crate) struct Position {
     pub(crate) previous: u64,
 }
 
-/// What one segment holds. Bytes after `end` that are not zero are a torn tail.
+/// What one segment holds.
 #[derive(Debug)]
 pub(crate) struct Scan {
     pub(crate) header: Header,
     /// End of the last valid batch, in bytes.
     pub(crate) end: u64,
+    /// Behind `end`, up to the last byte that is not zero: a torn tail.
+    pub(crate) torn: u64,
     /// From here to `end` nothing proves that the bytes are on the disk and not just in the system's memory: no later batch
     /// says that they had been synced.
     pub(crate) unproven_from: u64,
 }
 
 /// One segment to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Segment<'a> {
     /// For messages.
     pub(crate) path: &'a str,
@@ -50,7 +53,15 @@ pub(crate) struct Segment<'a> {
     pub(crate) first_lsn: u64,
     /// First record of the segment after it, by that one's name.
     pub(crate) next_first_lsn: Option<u64>,
+    /// Names the database.
+    pub(crate) cluster: u128,
+    /// It is the first of the directory: what it continues is gone.
+    pub(crate) is_first: bool,
+    /// Bytes that its file has at least.
+    pub(crate) bytes_min: u64,
     pub(crate) bytes: &'a [u8],
+    /// How far from an offset on there are bytes other than zeros: the end of the last of them.
+    pub(crate) data_end: &'a dyn Fn(usize) -> Result<usize, Error>,
 }
 
 impl Segment<'_> {
@@ -66,9 +77,34 @@ impl Segment<'_> {
     fn after(&self, offset: usize) -> &[u8] {
         self.bytes.get(offset..).unwrap_or_default()
     }
+
+    /// The header, when it is the one that must stand here after `position`.
+    fn header(&self, position: &Position) -> Result<Header, Error> {
+        let Some(header) = Header::decode(self.path, self.bytes)? else {
+            let why = "the segment's header is damaged or missing";
+            return Err(self.corrupt(0, position, 0, why));
+        };
+        if header.cluster != self.cluster {
+            return Err(self.corrupt(16, position, 0, "the segment belongs to another database"));
+        }
+        if header.first_lsn != self.first_lsn {
+            let why = "the segment has the name of another: it was renamed or copied";
+            return Err(self.corrupt(0, position, 0, why));
+        }
+        // What came before the first one is in a snapshot, if anything did.
+        let free = self.is_first && header.first_lsn > 1;
+        let continues = header.first_lsn == position.last_lsn + 1
+            && (free || header.previous == position.previous);
+        if !continues {
+            let why =
+                "the segment does not continue the one before: that one is missing or was replaced";
+            return Err(self.corrupt(0, position, header.first_lsn.saturating_sub(1), why));
+        }
+        Ok(header)
+    }
 }
 
-/// Reads `segment` after what `position` says, and moves `position`.
+/// Reads `segment` after what `position` says, moves `position`, and tells `extent` of each batch.
 ///
 /// A segment gets its name when its header is on the disk: one without a header has lost it.
 ///
@@ -77,40 +113,62 @@ impl Segment<'_> {
 pub(crate) fn scan(
     segment: &Segment<'_>,
     position: &mut Position,
+    extent: &Extent,
     replay: &mut Replay<'_>,
 ) -> Result<Scan, Error> {
-    let is_last = segment.next_first_lsn.is_none();
-    let Some(header) = Header::decode(segment.path, segment.bytes)? else {
-        return Err(segment.corrupt(0, position, 0, "the segment's header is damaged or missing"));
-    };
-    if header.first_lsn != segment.first_lsn {
-        let why = "the segment has the name of another: it was renamed or copied";
-        return Err(segment.corrupt(0, position, 0, why));
-    }
-    if (header.first_lsn, header.previous) != (position.last_lsn + 1, position.previous) {
-        let why =
-            "the segment does not continue the one before: that one is missing or was replaced";
-        return Err(segment.corrupt(0, position, header.first_lsn.saturating_sub(1), why));
-    }
+    let header = segment.header(position)?;
     position.previous = header.checksum();
     let (mut at, mut unproven_from) = (BATCHES_AT, BATCHES_AT);
     while let ControlFlow::Continue(batch) = step(&header, segment.after(at), position, replay)? {
-        if batch.durable_before + 1 == batch.first_lsn {
+        if batch.durable_before.saturating_add(1) == batch.first_lsn {
             unproven_from = at;
         }
         at += batch.bytes;
+        extent.wrote(batch.first_lsn, batch.next_lsn(), at as u64);
     }
-    if segment.after(at).iter().any(|byte| *byte != 0) {
-        if let Some((last_lsn, why)) = damaged(&header, segment.after(at), position.last_lsn) {
+    let torn = (segment.data_end)(at)?.saturating_sub(at);
+    if torn > 0 {
+        let rest = segment.bytes.get(at..at + torn).unwrap_or_default();
+        if let Some((last_lsn, why)) = damaged(&header, rest, position.last_lsn) {
             return Err(segment.corrupt(at, position, last_lsn, why));
         }
-        if !is_last {
+        if segment.next_first_lsn.is_some() {
             let why = "a damaged batch is followed by another segment";
             return Err(segment.corrupt(at, position, 0, why));
         }
     }
-    let (end, unproven_from) = (at as u64, unproven_from as u64);
-    Ok(Scan { header, end, unproven_from })
+    if (segment.bytes.len() as u64) < segment.bytes_min {
+        let why = format!("the file was cut off, it had {} bytes at least", segment.bytes_min);
+        return Err(segment.corrupt(segment.bytes.len(), position, 0, &why));
+    }
+    let (end, torn, unproven_from) = (at as u64, torn as u64, unproven_from as u64);
+    Ok(Scan { header, end, torn, unproven_from })
+}
+
+/// Where the last byte of `bytes` ends that is not zero, `from` when there is none behind it. What `file` knows to be a hole is
+/// not touched: most of a segment is space that was never written.
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn data_end<F: VFile>(file: &F, bytes: &[u8], from: usize) -> Result<usize, Error> {
+    let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    let (mut at, mut end) = (from as u64, from);
+    while let Some(data) = file.data_from(at)? {
+        let (first, last) = (offset(data.start).max(from), offset(data.end));
+        end =
+            last_data(bytes.get(first..last).unwrap_or_default()).map_or(end, |last| first + last);
+        at = data.end;
+    }
+    Ok(end)
+}
+
+/// Where the last byte that is not zero ends.
+fn last_data(bytes: &[u8]) -> Option<usize> {
+    const CHUNK: usize = 4096;
+    let is_data = |chunk: &&[u8]| chunk.iter().fold(0, |all, byte| all | byte) != 0;
+    let (index, chunk) = bytes.chunks(CHUNK).enumerate().rev().find(|(_, chunk)| is_data(chunk))?;
+    let last = chunk.iter().rposition(|byte| *byte != 0)?;
+    Some(index * CHUNK + last + 1)
 }
 
 /// Replays the batch at the start of `bytes`, if a valid one that continues the log stands there; breaks otherwise.

@@ -2,25 +2,24 @@
 //!
 //! Nothing is changed before everything was read and found good.
 
-use stdx::prng::Prng;
+use stdx::{
+    mutant::{Mutant, is_planted},
+    prng::Prng,
+};
 
 use super::{
     RecoveryReport, TornTail, WalConfig,
+    extent::Extent,
     flusher::{self, OpenSegment},
     reader::{self, Position, Replay, Segment},
     segment::Header,
 };
-use crate::{
-    Error, Lsn, Vfs,
-    dir::{self, NEXT_SEGMENT},
-    fs::VFile,
-};
+use crate::{Directory, Error, Lsn, Vfs, dir, fs::VFile, manifest::ListedSegment};
 
 /// A log that was read to its end and can be written on.
 pub(super) struct Recovered<F> {
     pub(super) report: RecoveryReport,
     pub(super) position: Position,
-    pub(super) cluster: u128,
     pub(super) segment: OpenSegment<F>,
 }
 
@@ -40,85 +39,118 @@ struct Tail<F> {
     length: u64,
 }
 
-/// Reads the segments `names`, first to last.
+/// Reads the segments of `directory`, first to last.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::UnsupportedFormat`], [`Error::Replay`]: nothing was changed. [`Error::Io`], [`Error::Full`].
 pub(super) fn recover<V: Vfs>(
-    vfs: &V,
-    names: &[String],
+    directory: &Directory<V>,
     config: &WalConfig,
     prng: &mut Prng,
+    extent: &Extent,
     replay: &mut Replay<'_>,
 ) -> Result<Recovered<V::File>, Error> {
+    let listing = directory.listing();
     let mut report = RecoveryReport::default();
-    let mut position = Position { last_lsn: 0, previous: 0 };
+    let before = listing.segments.first().map_or(0, |first| first.first_lsn.saturating_sub(1));
+    let mut position = Position { last_lsn: before, previous: 0 };
     let mut tail: Option<Tail<V::File>> = None;
-    for (index, name) in names.iter().enumerate() {
-        let next = names.get(index + 1).map(String::as_str);
-        let read = read(vfs, name, next, &mut position, replay)?;
-        let cluster = tail.as_ref().map_or(read.header.cluster, |before| before.header.cluster);
-        if read.header.cluster != cluster {
-            let why = "the segment belongs to another database".to_owned();
-            let (first_lsn, last_lsn) = (read.header.first_lsn, position.last_lsn);
-            return Err(Error::Corrupt { file: read.path, offset: 16, first_lsn, last_lsn, why });
-        }
+    let ends = listing.segments.iter().skip(1).map(|next| next.first_lsn).chain(listing.unlisted);
+    let mut ends = ends.map(Some).chain([None]);
+    for listed in &listing.segments {
+        extent.begin(listed.first_lsn);
+        let next = ends.next().flatten();
+        let place = Place { listed, next, is_first: tail.is_none() };
+        tail = Some(read(directory, &place, &mut position, extent, replay)?);
         report.segments += 1;
-        tail = Some(read);
     }
-    report.records = position.last_lsn;
-    if vfs.list()?.iter().any(|name| name == NEXT_SEGMENT) {
-        vfs.remove(NEXT_SEGMENT)?;
+    report.records = position.last_lsn - before;
+    if let Some(first_lsn) = listing.unlisted {
+        refuse_batches(directory, first_lsn, position)?;
     }
-    let (cluster, segment) = match tail {
+    directory.clean()?;
+    let segment = match tail {
         Some(tail) => {
             report.torn_tail = torn_tail(&tail, position);
-            (tail.header.cluster, mend(vfs, tail)?)
+            let segment = mend(directory, tail)?;
+            directory.write_inferred()?;
+            segment
         }
         None => {
-            let cluster = u128::from(prng.next_u64()) << 64 | u128::from(prng.next_u64());
-            let header = Header { cluster, salt: prng.next_u64(), first_lsn: 1, previous: 0 };
-            let space = flusher::reserve(vfs, config.segment_bytes)?;
+            let (cluster, salt) = (directory.cluster(), prng.next_u64());
+            let header = Header { cluster, salt, first_lsn: 1, previous: 0 };
             position.previous = header.checksum();
             report.segments = 1;
-            (cluster, flusher::begin(vfs, &header, space)?)
+            extent.begin(1);
+            let space = flusher::reserve(directory.vfs(), config.segment_bytes)?;
+            flusher::begin(directory, &header, &mut Some(space))?
         }
     };
-    Ok(Recovered { report, position, cluster, segment })
+    Ok(Recovered { report, position, segment })
 }
 
-/// Reads the segment `name`.
+/// Where a segment stands in the log.
+struct Place<'a> {
+    listed: &'a ListedSegment,
+    /// First record of the one after it.
+    next: Option<u64>,
+    is_first: bool,
+}
+
+/// Reads a segment.
 fn read<V: Vfs>(
-    vfs: &V,
-    name: &str,
-    next: Option<&str>,
+    directory: &Directory<V>,
+    place: &Place<'_>,
     position: &mut Position,
+    extent: &Extent,
     replay: &mut Replay<'_>,
 ) -> Result<Tail<V::File>, Error> {
-    let path = vfs.path(name);
-    let file = vfs.open(name)?;
+    let name = dir::segment(place.listed.first_lsn);
+    let path = directory.vfs().path(&name);
+    let file = directory.vfs().open(&name)?;
     let bytes = file.map()?;
     let segment = Segment {
         path: &path,
-        first_lsn: dir::segment_first_lsn(name).unwrap_or(0),
-        next_first_lsn: next.and_then(dir::segment_first_lsn),
+        first_lsn: place.listed.first_lsn,
+        next_first_lsn: place.next,
+        cluster: directory.cluster(),
+        is_first: place.is_first,
+        bytes_min: place.listed.bytes_min,
         bytes: &bytes,
+        data_end: &|from| reader::data_end(&file, &bytes, from),
     };
-    let scan = reader::scan(&segment, position, replay)?;
-    let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-    let unproven = match next {
+    let scan = reader::scan(&segment, position, extent, replay)?;
+    let unproven = match place.next {
         // The segment before another one was synced.
         Some(_) => Vec::new(),
         None => {
+            let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
             bytes.get(offset(scan.unproven_from)..offset(scan.end)).unwrap_or_default().to_vec()
         }
     };
-    let rest = bytes.get(offset(scan.end)..).unwrap_or_default();
-    let torn = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
     let length = bytes.len() as u64;
     drop(bytes);
-    let (header, end, unproven_from) = (scan.header, scan.end, scan.unproven_from);
+    let reader::Scan { header, end, torn, unproven_from } = scan;
     Ok(Tail { path, file, header, end, unproven, unproven_from, torn, length })
+}
+
+/// A segment that is not listed was never written to, or the manifest is not the one that belongs to it.
+fn refuse_batches<V: Vfs>(
+    directory: &Directory<V>,
+    first_lsn: u64,
+    mut position: Position,
+) -> Result<(), Error> {
+    let listed = ListedSegment { first_lsn, bytes_min: 0 };
+    let place = Place { listed: &listed, next: None, is_first: false };
+    let unlisted = |error| match error {
+        Error::Corrupt { file, .. } | Error::Replay { why: file, .. } => Error::Unlisted { file },
+        other => other,
+    };
+    let path = directory.vfs().path(&dir::segment(first_lsn));
+    let mut refuse = |_, _, _: &[u8]| Err(path.clone().into_boxed_str());
+    let extent = Extent::default();
+    let read = read(directory, &place, &mut position, &extent, &mut refuse).map_err(unlisted)?;
+    if read.torn > 0 { Err(Error::Unlisted { file: path }) } else { Ok(()) }
 }
 
 fn torn_tail<F>(tail: &Tail<F>, position: Position) -> Option<TornTail> {
@@ -128,13 +160,17 @@ fn torn_tail<F>(tail: &Tail<F>, position: Position) -> Option<TornTail> {
 }
 
 /// Makes the last segment fit for writing: what was read is on the disk, and nothing stands behind it, before the first append.
-fn mend<V: Vfs>(vfs: &V, tail: Tail<V::File>) -> Result<OpenSegment<V::File>, Error> {
+fn mend<V: Vfs>(
+    directory: &Directory<V>,
+    tail: Tail<V::File>,
+) -> Result<OpenSegment<V::File>, Error> {
     let Tail { file, header, end, .. } = tail;
     let mut bytes = tail.length;
-    if bytes > end {
+    if bytes > end && !is_planted(Mutant::TornTailNotCut) {
         // Whatever stands behind the last good batch must not be taken for a batch later. Zeros are no proof that nothing
-        // stands there: after a failed sync of an earlier cut, the disk has what the system shows as cut.
-        file.set_len(end)?;
+        // stands there: after a failed sync of an earlier cut, the disk has what the system shows as cut. The file stays as
+        // long as it is: a shorter one was cut by somebody else.
+        file.clear_from(end)?;
         match file.reserve(bytes) {
             // The next write looks for space elsewhere; reads need none.
             Err(Error::Full(_)) => bytes = end,
@@ -147,6 +183,6 @@ fn mend<V: Vfs>(vfs: &V, tail: Tail<V::File>) -> Result<OpenSegment<V::File>, Er
         file.write_at(tail.unproven_from, &tail.unproven)?;
     }
     file.sync_data()?;
-    vfs.sync_dir()?;
+    directory.sync_names()?;
     Ok(OpenSegment { file, salt: header.salt, first_lsn: header.first_lsn, end, bytes })
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use stdx::clock::Clock;
-use storage::{Error, Lsn, RecoveryReport, SyncPolicy, Vfs, Wal, WalConfig};
+use storage::{Directory, Error, Lsn, RecoveryReport, SyncPolicy, Vfs, Wal, WalConfig};
 
 /// Records of a log, in order: number, kind, payload.
 pub(crate) type Records = Vec<(u64, u8, Vec<u8>)>;
@@ -23,8 +23,9 @@ pub(crate) fn open_at<V: Vfs>(
     clock: Arc<dyn Clock>,
 ) -> Result<Opened<V>, Error> {
     let mut records = Vec::new();
+    let directory = Directory::open(fs.clone(), config.seed)?;
     let (wal, report) =
-        Wal::open(fs.clone(), config.clone(), clock, &mut |Lsn(lsn), kind, payload| {
+        Wal::open(&directory, config.clone(), clock, &mut |Lsn(lsn), kind, payload| {
             records.push((lsn, kind, payload.to_vec()));
             Ok(())
         })?;

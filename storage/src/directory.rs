@@ -1,0 +1,366 @@
+//! A data directory that this process has for itself: its manifest, read at the start and replaced whenever a file comes to
+//! count or ceases to.
+//!
+//! ```text
+//! a segment:   written to wal-next, synced ─► MANIFEST.next lists it, synced ─► named ─► directory synced
+//!                                          ─► MANIFEST.next becomes MANIFEST ─► directory synced ─► first batch
+//! a snapshot:  written, synced, named, directory synced ─► MANIFEST with it, without the segments it makes needless
+//!                                          ─► directory synced ─► only then those files are removed
+//! ```
+//!
+//! So whichever manifest a crash leaves, all that it lists is there. What needs space comes before what cannot be taken back:
+//! a full disk refuses without having changed anything.
+
+use stdx::{
+    mutant::{Mutant, is_planted},
+    prng::Prng,
+    sync::{Arc, Mutex},
+};
+
+use crate::{
+    Error, Lsn, Vfs,
+    dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_SEGMENT, NEXT_SNAPSHOT},
+    fs::VFile,
+    manifest::{ListedSegment, Manifest},
+    snapshot::SnapshotRef,
+    wal::segment::Header,
+};
+
+/// Files that a new snapshot made needless.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// Segments of the log.
+    pub segments: u64,
+    /// Snapshots.
+    pub snapshots: u64,
+}
+
+/// The log's segments as the directory has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listing {
+    /// Those that count, first to last.
+    pub(crate) segments: Vec<ListedSegment>,
+    /// One that had its name already when the power went, but was not listed yet: it must be empty.
+    pub(crate) unlisted: Option<u64>,
+}
+
+#[derive(Debug)]
+struct State {
+    manifest: Manifest,
+    /// The file MANIFEST says what `manifest` says.
+    written: bool,
+    unlisted: Option<u64>,
+    /// There may be a file MANIFEST.next.
+    next_is_there: bool,
+    /// Highest number any snapshot of this directory had: none is given twice.
+    newest_snapshot: u64,
+}
+
+/// See the module. Share it by [`Arc`]; every method takes `&self`.
+pub struct Directory<V: Vfs> {
+    vfs: V,
+    state: Mutex<State>,
+    _lock: V::Lock,
+}
+
+impl<V: Vfs> Directory<V> {
+    /// Takes the directory of `vfs` and reads its manifest. A directory of the format before has none: it is inferred from the
+    /// segments. A new one gets its name and the seed of its keys from `seed`. Nothing but LOCK is changed.
+    ///
+    /// # Errors
+    /// [`Error::Locked`]; [`Error::Missing`], [`Error::Unlisted`], [`Error::Stray`], [`Error::Damaged`] and
+    /// [`Error::UnsupportedFormat`] name the file that is not as it should be.
+    pub fn open(vfs: V, seed: u64) -> Result<Arc<Self>, Error> {
+        let lock = vfs.lock()?;
+        let names = vfs.list()?;
+        let found = dir::segments(&names, |name| vfs.path(name))?;
+        let read = read_manifest(&vfs, &names)?;
+        let written = read.is_some();
+        let (manifest, unlisted) = match read {
+            Some(manifest) => {
+                let unlisted = compare(&vfs, &manifest, &names, &found)?;
+                (manifest, unlisted)
+            }
+            None => (infer(&vfs, &names, &found, seed)?, None),
+        };
+        let newest_snapshot = names.iter().filter_map(|name| dir::snapshot_number(name)).max();
+        let listed = manifest.snapshot.map_or(0, |snapshot| snapshot.number);
+        let state = State {
+            manifest,
+            written,
+            unlisted,
+            next_is_there: names.iter().any(|name| name == NEXT_MANIFEST),
+            newest_snapshot: newest_snapshot.unwrap_or(0).max(listed),
+        };
+        Ok(Arc::new(Self { vfs, state: Mutex::new(state), _lock: lock }))
+    }
+
+    /// The files.
+    pub fn vfs(&self) -> &V {
+        &self.vfs
+    }
+
+    /// Names the database: every file of it says the same.
+    pub fn cluster(&self) -> u128 {
+        self.state.lock().manifest.cluster
+    }
+
+    /// Seed of the hash that places keys, the same for the life of the directory.
+    pub fn key_seed(&self) -> u64 {
+        self.state.lock().manifest.key_seed
+    }
+
+    /// The snapshot that counts.
+    pub fn snapshot(&self) -> Option<SnapshotRef> {
+        self.state.lock().manifest.snapshot
+    }
+
+    /// First record that the snapshot does not hold for every shard; 1 without one.
+    pub fn replay_from(&self) -> Lsn {
+        self.state.lock().manifest.replay_from
+    }
+
+    /// A number for the next snapshot that no other had: not even one that failed to count.
+    pub fn next_snapshot_number(&self) -> u64 {
+        self.state.lock().newest_snapshot + 1
+    }
+
+    /// The manifest as it is now.
+    pub fn manifest(&self) -> Manifest {
+        self.state.lock().manifest.clone()
+    }
+
+    /// Has `snapshot`, whose file is whole and synced under its name, count from here on: a start reads it and replays what
+    /// comes from `replay_from` on. Then removes the segments that are wholly below that, and other snapshots.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::Io`]: nothing was removed. Which of the two manifests the disk has may be unknown then; both
+    /// can be opened, and the next call settles it. [`Error::NoLog`] when there is no log to go on with.
+    pub fn install(&self, snapshot: SnapshotRef, replay_from: Lsn) -> Result<Removed, Error> {
+        let mut state = self.state.lock();
+        state.newest_snapshot = state.newest_snapshot.max(snapshot.number);
+        let mut manifest = state.manifest.clone();
+        manifest.number += 1;
+        (manifest.snapshot, manifest.replay_from) = (Some(snapshot), replay_from);
+        let open = manifest.segments.last().copied().ok_or(Error::NoLog)?;
+        // A segment ends where the next one begins.
+        let ends = manifest.segments.iter().skip(1).map(|next| next.first_lsn);
+        let needless = ends.take_while(|end| *end <= replay_from.0).count();
+        manifest.segments.drain(..needless);
+        assert!(manifest.segments.last() == Some(&open), "the open segment always stays");
+        if is_planted(Mutant::LogDeletedEarly) {
+            self.remove_needless(&manifest)?;
+        }
+        self.prepare(&mut state, &manifest)?;
+        self.commit(&mut state, manifest)?;
+        // What cannot be removed now does not count any more: the next call or start tries again.
+        let removed = self.remove_needless(&state.manifest).unwrap_or_default();
+        Ok(removed)
+    }
+
+    /// The log's segments.
+    pub(crate) fn listing(&self) -> Listing {
+        let state = self.state.lock();
+        Listing { segments: state.manifest.segments.clone(), unlisted: state.unlisted }
+    }
+
+    /// First record of the oldest segment that counts.
+    pub(crate) fn first_segment(&self) -> u64 {
+        self.state.lock().manifest.segments.first().map_or(0, |segment| segment.first_lsn)
+    }
+
+    /// Gives `wal-next`, which is whole and synced, its name as `segment`, and lists it. No batch may be in it before.
+    ///
+    /// # Errors
+    /// [`Error::Full`]: nothing was changed, and it can be tried again. [`Error::Io`]: nobody knows what is on the disk.
+    pub(crate) fn add_segment(&self, segment: ListedSegment) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        let mut manifest = state.manifest.clone();
+        manifest.number += 1;
+        manifest.segments.push(segment);
+        self.prepare(&mut state, &manifest)?;
+        let named = self.vfs.rename(NEXT_SEGMENT, &dir::segment(segment.first_lsn));
+        named.and_then(|()| self.sync_names()).map_err(broken_promise)?;
+        self.commit(&mut state, manifest).map_err(broken_promise)
+    }
+
+    /// Removes what does not count, now that everything that does was found good. What an interrupted rotation left is empty.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn clean(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        // The sync of its name may have failed: the disk could have the manifest of before, which needs what this one does not.
+        self.sync_names()?;
+        for name in self.vfs.list()? {
+            if [NEXT_MANIFEST, NEXT_SEGMENT, NEXT_SNAPSHOT].contains(&name.as_str()) {
+                self.vfs.remove(&name)?;
+            }
+        }
+        state.next_is_there = false;
+        self.remove_needless(&state.manifest)?;
+        if let Some(unlisted) = state.unlisted.take() {
+            self.vfs.remove(&dir::segment(unlisted))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest of a directory that has none yet although it has a log.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::Io`].
+    pub(crate) fn write_inferred(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        if state.written || state.manifest.segments.is_empty() {
+            return Ok(());
+        }
+        let manifest = Manifest { number: state.manifest.number + 1, ..state.manifest.clone() };
+        self.prepare(&mut state, &manifest)?;
+        self.commit(&mut state, manifest)
+    }
+
+    /// Makes new names, renames and removals survive a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn sync_names(&self) -> Result<(), Error> {
+        if is_planted(Mutant::NoDirectorySync) {
+            return Ok(());
+        }
+        self.vfs.sync_dir()
+    }
+
+    /// Writes `manifest` beside the one that counts: all that a replacement needs space for.
+    fn prepare(&self, state: &mut State, manifest: &Manifest) -> Result<(), Error> {
+        if state.next_is_there {
+            self.vfs.remove(NEXT_MANIFEST)?;
+            state.next_is_there = false;
+        }
+        // Even if it comes to nothing: no two manifests have one number.
+        state.manifest.number = manifest.number;
+        let bytes = manifest.encode();
+        let file = self.vfs.create_new(NEXT_MANIFEST, bytes.len() as u64)?;
+        state.next_is_there = true;
+        file.write_at(0, &bytes)?;
+        file.sync_data()
+    }
+
+    /// Has what was prepared count. When this fails, the manifest of before goes on: all that either lists is there.
+    fn commit(&self, state: &mut State, manifest: Manifest) -> Result<(), Error> {
+        self.vfs.rename(NEXT_MANIFEST, MANIFEST)?;
+        state.next_is_there = false;
+        self.sync_names()?;
+        (state.manifest, state.written) = (manifest, true);
+        Ok(())
+    }
+
+    /// Removes segments below the first one that `manifest` lists, and snapshots other than its own.
+    fn remove_needless(&self, manifest: &Manifest) -> Result<Removed, Error> {
+        let first = manifest.segments.first().map_or(0, |segment| segment.first_lsn);
+        let snapshot = manifest.snapshot.map(|snapshot| snapshot.number);
+        let mut removed = Removed::default();
+        for name in self.vfs.list()? {
+            if dir::segment_first_lsn(&name).is_some_and(|lsn| lsn < first) {
+                self.vfs.remove(&name)?;
+                removed.segments += 1;
+            } else if dir::snapshot_number(&name).is_some_and(|number| Some(number) != snapshot) {
+                self.vfs.remove(&name)?;
+                removed.snapshots += 1;
+            }
+        }
+        if removed != Removed::default() {
+            self.sync_names()?;
+        }
+        Ok(removed)
+    }
+}
+
+/// The manifest among the files `names`, if there is one.
+///
+/// # Errors
+/// [`Error::Damaged`], [`Error::UnsupportedFormat`], [`Error::Io`].
+pub(crate) fn read_manifest<V: Vfs>(vfs: &V, names: &[String]) -> Result<Option<Manifest>, Error> {
+    if !names.iter().any(|name| name == MANIFEST) {
+        return Ok(None);
+    }
+    let bytes = vfs.open(MANIFEST)?.map()?;
+    Manifest::decode(&vfs.path(MANIFEST), &bytes).map(Some)
+}
+
+/// Whether all that `manifest` lists is there, and nothing else that would be missed. Returns a segment that is not listed yet.
+fn compare<V: Vfs>(
+    vfs: &V,
+    manifest: &Manifest,
+    names: &[String],
+    found: &[u64],
+) -> Result<Option<u64>, Error> {
+    let listed: Vec<u64> = manifest.segments.iter().map(|segment| segment.first_lsn).collect();
+    let snapshot = manifest.snapshot.map(|snapshot| dir::snapshot(snapshot.number));
+    let needed = listed.iter().map(|lsn| dir::segment(*lsn)).chain(snapshot);
+    if let Some(name) = needed.into_iter().find(|name| !names.contains(name)) {
+        let why = format!("{} lists it", vfs.path(MANIFEST));
+        return Err(Error::Missing { file: vfs.path(&name), why });
+    }
+    let (first, last) = (listed.first().copied(), listed.last().copied().unwrap_or(0));
+    let mut unlisted = None;
+    for lsn in found.iter().copied().filter(|lsn| !listed.contains(lsn)) {
+        let leftover = first.is_some_and(|first| lsn < first) && is_ours(vfs, lsn, manifest)?;
+        if leftover {
+            continue;
+        }
+        if lsn < last || unlisted.is_some() {
+            return Err(Error::Unlisted { file: vfs.path(&dir::segment(lsn)) });
+        }
+        unlisted = Some(lsn);
+    }
+    Ok(unlisted)
+}
+
+/// Whether the segment that begins with `first_lsn` belongs to the database of `manifest`, and under this name.
+fn is_ours<V: Vfs>(vfs: &V, first_lsn: u64, manifest: &Manifest) -> Result<bool, Error> {
+    let name = dir::segment(first_lsn);
+    let header = Header::decode(&vfs.path(&name), &vfs.open(&name)?.map()?)?;
+    let ours = |header: Header| (header.cluster, header.first_lsn) == (manifest.cluster, first_lsn);
+    Ok(header.is_some_and(ours))
+}
+
+/// The manifest of a directory without one: new, or of the format before, or left by a crash at its very first start.
+fn infer<V: Vfs>(vfs: &V, names: &[String], found: &[u64], seed: u64) -> Result<Manifest, Error> {
+    let missing = |why: String| Error::Missing { file: vfs.path(MANIFEST), why };
+    if let Some(name) = names.iter().find(|name| dir::snapshot_number(name).is_some()) {
+        return Err(missing(format!("{} is of no use without it", vfs.path(name))));
+    }
+    let mut prng = Prng::stream(seed, "wal");
+    let cluster = u128::from(prng.next_u64()) << 64 | u128::from(prng.next_u64());
+    let mut manifest = Manifest::new(cluster, Prng::stream(seed, "keys").next_u64());
+    let Some(first) = found.first().copied() else { return Ok(manifest) };
+    if first != 1 {
+        let name = vfs.path(&dir::segment(first));
+        return Err(missing(format!("the log begins in the middle, with {name}")));
+    }
+    for lsn in found.iter().copied() {
+        let name = dir::segment(lsn);
+        let bytes = vfs.open(&name)?.map()?;
+        if let Some(header) = Header::decode(&vfs.path(&name), &bytes)?
+            && lsn == first
+        {
+            manifest.cluster = header.cluster;
+        }
+        manifest.segments.push(ListedSegment { first_lsn: lsn, bytes_min: bytes.len() as u64 });
+    }
+    Ok(manifest)
+}
+
+/// What needs space was written before: a full disk is then a broken promise of the file system, hence a failed write.
+fn broken_promise(error: Error) -> Error {
+    match error {
+        Error::Full(file) => Error::broken("name", file, std::io::ErrorKind::StorageFull.into()),
+        other => other,
+    }
+}
+
+impl<V: Vfs> std::fmt::Debug for Directory<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("state", &*self.state.lock()).finish_non_exhaustive()
+    }
+}
