@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
 
-use crate::{input::InputFormat, output::Format};
+use crate::{input::InputFormat, output::Format, size};
 
 /// Online feature database: typed rows and sliding windows that models read.
 #[derive(Debug, Parser)]
@@ -68,6 +68,10 @@ pub(crate) struct Serve {
     /// When a write is acknowledged: always (after fdatasync), interval, os, memory (no log).
     #[arg(long, default_value = "always", value_name = "POLICY")]
     pub(crate) sync: engine::SyncPolicy,
+    /// Memory that rows, window states, ids and log buffers may take: 512MiB, 1.5GB, 2GiB or bytes, 64MiB at least. Beyond it writes
+    /// that need memory are refused, reads and deletes go on. As much as there is when not given.
+    #[arg(long, value_name = "SIZE", value_parser = size::memory_limit)]
+    pub(crate) max_memory: Option<u64>,
     /// Definitions to apply before the first connection.
     #[arg(long, value_name = "FILE")]
     pub(crate) apply: Option<PathBuf>,

@@ -9,6 +9,7 @@ mod error;
 mod input;
 mod output;
 mod remote;
+mod size;
 
 use std::process::ExitCode;
 

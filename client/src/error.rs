@@ -1,4 +1,4 @@
-//! What went wrong, cut by what the caller does next: connect elsewhere, retry, fix the request, call the operator.
+//! What went wrong, cut by what the caller does next: connect elsewhere, retry, wait for room, fix the request, call the operator.
 
 use protocol::{CallStatus, Failure, NextStep, Opcode};
 
@@ -39,6 +39,10 @@ pub enum Error {
     /// events [`Error::may_be_applied`] says whether it may have been.
     #[error("{} ({})", .0.message, .0.status)]
     Retry(Failure),
+    /// The server has no memory for what the write adds; nothing of it was applied. Send it again when there is room: entities are
+    /// deleted, expire, or the operator gives it more.
+    #[error("{} ({})", .0.message, .0.status)]
+    MemoryFull(Failure),
     /// The server refused the request: correct it.
     #[error("{} ({})", .0.message, .0.status)]
     Fix(Failure),
@@ -73,6 +77,7 @@ impl Error {
             NextStep::Retry | NextStep::RetrySameSequence | NextStep::PrepareAgain => {
                 Self::Retry(failure)
             }
+            NextStep::RetryWhenRoom => Self::MemoryFull(failure),
             NextStep::Fix => Self::Fix(failure),
             NextStep::CallOperator | NextStep::Done => Self::Operator(failure),
         }
@@ -96,20 +101,22 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> Option<CallStatus> {
         match self {
-            Self::Retry(failure) | Self::Fix(failure) | Self::Operator(failure) => {
-                Some(failure.status)
-            }
+            Self::Retry(failure)
+            | Self::MemoryFull(failure)
+            | Self::Fix(failure)
+            | Self::Operator(failure) => Some(failure.status),
             _ => None,
         }
     }
 
-    /// What belongs to the status: the floor in ms of an as-of that is too old.
+    /// What belongs to the status: the floor in ms of an as-of that is too old, the limit in bytes of a memory that is full.
     #[must_use]
     pub fn detail(&self) -> Option<i64> {
         match self {
-            Self::Retry(failure) | Self::Fix(failure) | Self::Operator(failure) => {
-                Some(failure.detail)
-            }
+            Self::Retry(failure)
+            | Self::MemoryFull(failure)
+            | Self::Fix(failure)
+            | Self::Operator(failure) => Some(failure.detail),
             _ => None,
         }
     }
@@ -119,7 +126,11 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. } | Self::Retry(_)
+            Self::Connect { .. }
+                | Self::Lost { .. }
+                | Self::Timeout { .. }
+                | Self::Retry(_)
+                | Self::MemoryFull(_)
         )
     }
 

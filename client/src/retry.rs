@@ -6,6 +6,7 @@
 //! | connection broke | again | again, same producer and sequence: applied once | error |
 //! | OVERLOADED | again | again | error |
 //! | UNKNOWN | again | again, same producer and sequence: applied once | error |
+//! | MEMORY_FULL | error | error: room takes longer than a pause | error |
 //! | anything else | error | error | error |
 //!
 //! The budget is a token bucket: every call puts in a tenth of a token, every retry takes a whole one, so that a server in

@@ -28,6 +28,8 @@ pub enum CallStatus {
     Unknown = 8,
     /// A defect of the server.
     Internal = 9,
+    /// No memory for what the write adds; the detail is the limit in bytes.
+    MemoryFull = 10,
 }
 
 /// What the caller of a failed call does next.
@@ -41,6 +43,8 @@ pub enum NextStep {
     PrepareAgain,
     /// Send it again a little later.
     Retry,
+    /// Send it again when there is room: that takes deletes, expiry, or the operator.
+    RetryWhenRoom,
     /// Send it again with the same producer and sequence: it is applied once.
     RetrySameSequence,
     /// Call the operator.
@@ -49,7 +53,7 @@ pub enum NextStep {
 
 impl CallStatus {
     /// All of them, by code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ok,
         Self::Invalid,
         Self::NotFound,
@@ -60,6 +64,7 @@ impl CallStatus {
         Self::Unavailable,
         Self::Unknown,
         Self::Internal,
+        Self::MemoryFull,
     ];
 
     /// The status of wire byte `code`.
@@ -82,6 +87,7 @@ impl CallStatus {
             Self::Invalid | Self::NotFound | Self::AsOfTooOld => NextStep::Fix,
             Self::StaleHandle => NextStep::PrepareAgain,
             Self::Overloaded | Self::DeadlineExceeded => NextStep::Retry,
+            Self::MemoryFull => NextStep::RetryWhenRoom,
             Self::Unknown => NextStep::RetrySameSequence,
             Self::Unavailable | Self::Internal => NextStep::CallOperator,
         }
@@ -107,6 +113,7 @@ impl CallStatus {
             Self::Unavailable => "UNAVAILABLE",
             Self::Unknown => "UNKNOWN",
             Self::Internal => "INTERNAL",
+            Self::MemoryFull => "MEMORY_FULL",
         }
     }
 }
@@ -126,7 +133,7 @@ mod tests {
         for (code, status) in (0..).zip(CallStatus::ALL) {
             assert_eq!((status.code(), CallStatus::from_code(code)), (code, Some(status)));
         }
-        assert_eq!(CallStatus::from_code(10), None);
+        assert_eq!(CallStatus::from_code(11), None);
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub(crate) fn engine_failure(error: engine::Error) -> Failure {
         E::NotFound { .. } => (CallStatus::NotFound, 0),
         E::StalePlan { .. } => (CallStatus::StaleHandle, 0),
         E::AsOfTooOld { floor, .. } => (CallStatus::AsOfTooOld, *floor),
+        E::MemoryFull { limit, .. } => {
+            (CallStatus::MemoryFull, i64::try_from(*limit).unwrap_or(i64::MAX))
+        }
         E::Storage(engine::StorageError::TooLarge { .. }) => (CallStatus::Invalid, 0),
         E::Storage(_) => (CallStatus::Unavailable, 0),
         E::Format(_) | E::Internal(_) => (CallStatus::Internal, 0),

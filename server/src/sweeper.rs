@@ -1,9 +1,10 @@
 //! The timer of the sweep: a little every tenth of a second, all of memory about once a minute, never more than a few percent of
-//! one core.
+//! one core. Beside it the bytes in use are counted anew, so that the memory limit knows them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::MemoryHealth;
 use stdx::clock::Clock;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
@@ -11,7 +12,7 @@ use crate::shared::Shared;
 
 /// Between two turns.
 const TICK: Duration = Duration::from_millis(100);
-/// From the start of a round to the start of the next.
+/// From the start of a round to the start of the next, unless memory is full.
 const ROUND_NS: u64 = 60_000_000_000;
 /// Turns that a round is spread over.
 const TURNS: u64 = 500;
@@ -33,6 +34,8 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
         }
         pace.turn(&shared);
+        // Behind the turn: what it gave back makes room at once.
+        shared.database.measure_memory();
     }
 }
 
@@ -51,7 +54,8 @@ impl Pace {
     fn turn(&mut self, shared: &Shared) {
         let start = shared.clock.mono_ns();
         if self.is_over {
-            if start.saturating_sub(self.started_ns) < ROUND_NS {
+            let is_urgent = shared.database.memory_use().health == MemoryHealth::Full;
+            if !is_urgent && start.saturating_sub(self.started_ns) < ROUND_NS {
                 return;
             }
             let last_entities = self.entities;

@@ -12,7 +12,7 @@ use crate::{args, error::CliError, output};
 /// See the module.
 pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
     start_logging();
-    let config = Config { sync: args.sync, ..Config::default() };
+    let config = Config { sync: args.sync, memory_bytes_max: args.max_memory, ..Config::default() };
     let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
     let database = Database::open(files, &config, Arc::new(SystemClock::new()))?;
     tell_recovery(&database, config.seed);
