@@ -40,6 +40,8 @@ mod tile;
 mod varint;
 mod wide;
 
-pub use entity::{ColumnAccount, EntityView, EntityWindows, Grown, ReadAt, ReadScratch};
+pub use entity::{
+    ColumnAccount, EncodedState, EntityView, EntityWindows, Grown, ReadAt, ReadScratch,
+};
 pub use error::{Error, Overflow};
 pub use plan::{ColumnSelection, PreparedEvent, WindowPlan, explain};

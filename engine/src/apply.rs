@@ -12,6 +12,33 @@ use crate::{
     windows::{Arrival, Moment},
 };
 
+/// Makes sure that writes of `keys`, each with its shard, will find what the snapshot holds of them.
+///
+/// # Errors
+/// [`storage::Error::Damaged`]: the write must not be logged.
+pub(crate) fn admit_keys<'a>(
+    guards: &mut WriteGuards<'_>,
+    hasher: &KeyHasher,
+    group: usize,
+    mut keys: impl Iterator<Item = (usize, &'a [u8])>,
+) -> Result<(), storage::Error> {
+    keys.try_for_each(|(shard, key)| guards.shard(shard).admit(group, hasher.hash(key), key))
+}
+
+/// As [`admit_keys`], for events.
+///
+/// # Errors
+/// [`storage::Error::Damaged`]: the events must not be logged.
+pub(crate) fn admit_events(
+    guards: &mut WriteGuards<'_>,
+    events: &[RoutedEvent<'_>],
+) -> Result<(), storage::Error> {
+    let mut parts = events.iter().flat_map(|event| &event.parts);
+    parts.try_for_each(|part| {
+        guards.shard(part.shard).admit(part.group, part.hash, part.key.as_bytes())
+    })
+}
+
 /// Puts `rows` into row group `group`; returns how many had something newer than what is stored, and how many not.
 pub(crate) fn apply_put(
     guards: &mut WriteGuards<'_>,

@@ -13,6 +13,10 @@ pub struct Config {
     pub seed: u64,
     /// Size of a log segment, in bytes.
     pub segment_bytes: u64,
+    /// A checkpoint is due so long after the last, if anything was written; `None`: never for that reason.
+    pub checkpoint_every_ms: Option<u64>,
+    /// A checkpoint is due when so many bytes of log lie behind the last; `None`: never for that reason.
+    pub checkpoint_wal_bytes: Option<u64>,
     /// Bytes that rows, window states, ids and buffers may take; writes that need more are refused. `None`: as much as there is.
     pub memory_bytes_max: Option<u64>,
 }
@@ -23,6 +27,8 @@ impl Default for Config {
             sync: SyncPolicy::Always,
             seed: stdx::prng::seed_from_os(),
             segment_bytes: 64 << 20,
+            checkpoint_every_ms: Some(300_000),
+            checkpoint_wal_bytes: Some(256 << 20),
             memory_bytes_max: None,
         }
     }

@@ -8,11 +8,11 @@ use stdx::{
     prng::Prng,
     sync::{Mutex, RwLock},
 };
-use storage::{RecoveryReport, Vfs, Wal};
+use storage::{Directory, RecoveryReport, Vfs, Wal, snapshot::Snapshot};
 
 use crate::{
-    Config, Error, catalog::Catalog, memory_limit::Accountant, producer::Producers,
-    shard::ShardSet, stats::Counters, sweep::SweepCursor,
+    Config, Error, catalog::Catalog, checkpoint::Checkpoints, memory_limit::Accountant,
+    producer::Producers, shard::ShardSet, stats::Counters, sweep::SweepCursor,
 };
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
@@ -28,7 +28,11 @@ pub struct Database<V: Vfs> {
     pub(crate) sweep: Mutex<SweepCursor>,
     /// Numbers for writes of nobody.
     pub(crate) anonymous: Mutex<Prng>,
+    pub(crate) checkpoints: Checkpoints,
+    /// The snapshot that is served from, as it was when the database was opened.
+    pub(crate) snapshot: Option<Arc<Snapshot>>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: Arc<Directory<V>>,
     pub(crate) wal: Wal<V>,
     recovery: RecoveryReport,
 }
@@ -47,7 +51,7 @@ impl<V: Vfs> Database<V> {
         parts: crate::restore::Memory,
         config: &Config,
         clock: Arc<dyn Clock>,
-        wal: Wal<V>,
+        (directory, wal): (Arc<Directory<V>>, Wal<V>),
         recovery: RecoveryReport,
     ) -> Self {
         let database = Self {
@@ -59,7 +63,10 @@ impl<V: Vfs> Database<V> {
             log_buffers_bytes_max: config.log_buffers_bytes_max(),
             sweep: Mutex::new(SweepCursor::default()),
             anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
+            checkpoints: Checkpoints::new(config, clock.mono_ns()),
+            snapshot: parts.snapshot,
             clock,
+            directory,
             wal,
             recovery,
         };

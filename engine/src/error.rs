@@ -66,6 +66,9 @@ pub enum Error {
     /// Bytes in the log that this release does not understand.
     #[error("the log holds what this release cannot read: {0}; use the release that wrote it")]
     Format(String),
+    /// It cannot be done while something else goes on: try again.
+    #[error("{0}: try again")]
+    Busy(&'static str),
     /// A defect of Larder; please report it.
     #[error("internal error: {0}")]
     Internal(String),

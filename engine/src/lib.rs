@@ -3,18 +3,21 @@
 //! ```text
 //! write  check ─► admit ─► [producer → catalog → ids → shards ascending: append to the log buffer, apply] ─► ticket
 //! read   plan ──► [one shard: rows copied, windows finalized] ─► derived features ─► columns
-//! open   directory lock ─► log, record by record ─► the same apply
+//! open   directory lock ─► snapshot, mapped ─► log, record by record ─► the same apply
 //! ```
 //!
 //! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards,
-//! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back; `catalog`
+//! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back; `checkpoint`
+//! writes all of it into a snapshot while it is in use, `base` serves from one that is mapped; `catalog`
 //! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
 //! wire, definitions' text (model), window arithmetic (aggregate), files (storage).
 
 mod apply;
+mod base;
 mod catalog;
+mod checkpoint;
 mod config;
 mod database;
 mod digest;
@@ -36,6 +39,7 @@ mod sweep;
 mod windows;
 mod write;
 
+pub use checkpoint::{BackedUp, CheckpointProgress, CheckpointReason, Checkpointed, Verified};
 pub use config::Config;
 pub use database::Database;
 pub use error::Error;

@@ -66,6 +66,17 @@ impl Producer {
         }
     }
 
+    /// Every sequence up to the first is forgotten; what the later ones did.
+    pub(crate) fn memory(&self) -> (u64, impl ExactSizeIterator<Item = (u64, Lsn, Outcome)>) {
+        let outcomes = self.outcomes.iter();
+        (self.forgotten, outcomes.map(|(sequence, (lsn, outcome))| (*sequence, *lsn, *outcome)))
+    }
+
+    /// Every sequence up to this one is forgotten.
+    pub(crate) fn forget_up_to(&mut self, sequence: u64) {
+        self.forgotten = self.forgotten.max(sequence);
+    }
+
     pub(crate) fn record(&mut self, sequence: u64, lsn: Lsn, outcome: Outcome) {
         let is_new = self.outcomes.insert(sequence, (lsn, outcome)).is_none();
         self.kept.fetch_add(is_new.into(), Ordering::Relaxed);
@@ -110,6 +121,22 @@ impl Producers {
         let producer = Arc::clone(&self.table.entry(id.0).or_insert_with(fresh));
         producer.lock().last_seen = tick;
         producer
+    }
+
+    /// Each producer as it is when nobody writes in its name, the one seen least lately first.
+    pub(crate) fn each(&self, mut visit: impl FnMut(ProducerId, &Producer)) {
+        let all = self.table.iter().map(|entry| (*entry.key(), Arc::clone(entry.value())));
+        // No lock of the table is held while a writer is waited for.
+        let all: Vec<_> = all.collect();
+        let seen = |(id, producer): (u128, Arc<Mutex<Producer>>)| {
+            let last_seen = producer.lock().last_seen;
+            (last_seen, id, producer)
+        };
+        let mut all: Vec<_> = all.into_iter().map(seen).collect();
+        all.sort_unstable_by_key(|(seen, id, _)| (*seen, *id));
+        for (_, id, producer) in all {
+            visit(ProducerId(id), &producer.lock());
+        }
     }
 
     /// Number of producers remembered.

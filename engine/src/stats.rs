@@ -4,11 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use storage::Vfs;
 
-use crate::{
-    Database, Swept,
-    producer::Outcome,
-    shard::{GroupTable, SHARD_COUNT},
-};
+use crate::{Database, Swept, producer::Outcome, shard::SHARD_COUNT};
 
 macro_rules! counters {
     ($($name:ident: $what:literal),* $(,)?) => {
@@ -102,11 +98,8 @@ impl<V: Vfs> Database<V> {
         for shard in 0..SHARD_COUNT {
             let shard = self.shards.read(shard);
             for (index, memory) in groups.iter_mut().enumerate() {
-                let (entities, bytes) = match shard.table(index) {
-                    Some(GroupTable::Rows(table)) => (table.len(), table.bytes()),
-                    Some(GroupTable::Windows(table)) => (table.len(), table.bytes()),
-                    None => (0, 0),
-                };
+                let (entities, bytes) =
+                    shard.table(index).map_or((0, 0), |table| (table.len(), table.bytes()));
                 memory.entities += entities as u64;
                 memory.bytes += bytes as u64;
             }
@@ -147,7 +140,38 @@ impl<V: Vfs> Database<V> {
         }
         drop(catalog);
         self.wal_stats(&mut list);
+        self.checkpoint_stats(&mut list);
         list
+    }
+
+    fn checkpoint_stats(&self, list: &mut Vec<(String, StatValue)>) {
+        let number = StatValue::Number;
+        let (done, failed) = self.checkpoints.counts();
+        list.push(("checkpoints_count".into(), number(done)));
+        list.push(("checkpoints_failed_count".into(), number(failed)));
+        let state = self.checkpoints.state();
+        let age_ns = self.clock.mono_ns().saturating_sub(state.last_ns);
+        list.push(("checkpoint_age_ms".into(), number(age_ns / 1_000_000)));
+        if let Some(last) = state.last {
+            list.push(("checkpoint_number".into(), number(last.number)));
+            list.push(("checkpoint_lsn".into(), number(last.lsn.0)));
+            list.push(("checkpoint_entities_count".into(), number(last.entities)));
+            list.push(("checkpoint_bytes".into(), number(last.bytes)));
+            list.push(("checkpoint_time_ms".into(), number(last.took_ms)));
+        }
+        if let Some(running) = state.running {
+            list.push(("checkpoint_shards_done_count".into(), number(running.shards_done as u64)));
+            list.push(("checkpoint_shards_count".into(), number(running.shards as u64)));
+            list.push(("checkpoint_bytes_written".into(), number(running.bytes)));
+        }
+        list.push(("log_bytes_since_checkpoint".into(), number(self.log_bytes())));
+        if let Some(snapshot) = &self.snapshot {
+            let (done, total) = snapshot.verified();
+            list.push(("snapshot_blocks_verified_count".into(), number(done as u64)));
+            list.push(("snapshot_blocks_count".into(), number(total as u64)));
+        }
+        let health = self.checkpoint_trouble().unwrap_or_else(|| "ok".to_owned());
+        list.push(("checkpoint_health".into(), StatValue::Text(health)));
     }
 
     fn memory_stats(&self, list: &mut Vec<(String, StatValue)>) {

@@ -101,6 +101,17 @@ pub enum Error {
         /// The file.
         file: String,
     },
+    /// A log that cannot be cut there. Nothing was touched.
+    #[error(
+        "the log cannot be cut behind record {last_lsn}: the snapshot needs it up to record {needed}. Nothing was changed: \
+         restore the directory from a backup"
+    )]
+    CannotCut {
+        /// The newest record that would be left.
+        last_lsn: u64,
+        /// The newest record that is needed.
+        needed: u64,
+    },
     /// A write or sync failed earlier: nothing is acknowledged any more.
     #[error(
         "the log is poisoned: {0}; reads go on, writes are refused: look at the disk, then restart to recover what was \

@@ -11,6 +11,8 @@
 //! [`fs::OsFs`] for real ones, [`fs::SimFs`] for a disk that loses, tears and fails as a test says.
 
 pub mod fs;
+pub mod inspect;
+pub mod repair;
 pub mod snapshot;
 pub mod wal;
 

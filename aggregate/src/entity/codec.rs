@@ -38,6 +38,12 @@ impl From<OutOfBytes> for Error {
 }
 
 impl EntityView<'_> {
+    /// True when there is more than the log.
+    #[must_use]
+    pub fn has_tiles(self) -> bool {
+        self.grown.is_some()
+    }
+
     /// Appends the state to `out`.
     pub fn encode(self, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
@@ -80,6 +86,41 @@ impl EntityView<'_> {
             }
         });
         stdx::checksum::crc64(0, &[&shown])
+    }
+}
+
+/// A state as [`EntityView::encode`] wrote it, of which only the log is looked at: it can be read where it lies.
+#[derive(Debug, Clone, Copy)]
+pub struct EncodedState<'a> {
+    log: &'a [u8],
+    has_tiles: bool,
+}
+
+impl<'a> EncodedState<'a> {
+    /// Takes `bytes` for a state.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when they do not begin like one. The log is not looked into: its bytes must be those that were
+    /// written.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, Error> {
+        let mut input = Reader::new(bytes);
+        if input.u8()? != VERSION {
+            return Err(Error::Malformed("an unknown version"));
+        }
+        let log = input.block()?;
+        Ok(Self { log, has_tiles: input.u8()? != 0 })
+    }
+
+    /// The raw event log.
+    #[must_use]
+    pub fn log(self) -> &'a [u8] {
+        self.log
+    }
+
+    /// True when there is more than the log: then [`EntityWindows::decode`] is needed.
+    #[must_use]
+    pub fn has_tiles(self) -> bool {
+        self.has_tiles
     }
 }
 

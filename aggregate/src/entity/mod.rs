@@ -29,6 +29,8 @@ mod sketches;
 mod tokens;
 mod young;
 
+pub use codec::EncodedState;
+
 pub use account::ColumnAccount;
 pub(crate) use fold::{INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
 pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};

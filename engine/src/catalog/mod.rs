@@ -50,6 +50,11 @@ impl WindowsRuntime {
         self.observed_since.load(Ordering::Acquire)
     }
 
+    /// Observation began no later than this, in ms: what a snapshot says.
+    pub(crate) fn observed_from(&self, since: i64) {
+        self.observed_since.fetch_min(since, Ordering::AcqRel);
+    }
+
     /// An event of this time was accepted. History observes itself: on the event clock observation began with its
     /// earliest event, on the wall clock when the group was defined.
     pub(crate) fn observe(&self, clock: StreamClock, event_time: i64) {
@@ -78,6 +83,8 @@ pub(crate) struct Catalog {
     pub(crate) definitions: Arc<Definitions>,
     pub(crate) groups: Vec<GroupRuntime>,
     pub(crate) streams: Vec<StreamRuntime>,
+    /// Every version there was, in order: what is defined depends on what was defined before.
+    pub(crate) history: Vec<Arc<CatalogRecord>>,
 }
 
 impl Catalog {
@@ -88,11 +95,13 @@ impl Catalog {
     pub(crate) fn adopt(
         &mut self,
         definitions: Definitions,
-        applied_at_ms: i64,
+        record: CatalogRecord,
         shards: &ShardSet,
     ) -> Result<(), Error> {
-        let next = self.next(definitions, applied_at_ms);
+        let mut next = self.next(definitions, record.applied_at_ms);
         shards.adopt(&next.groups)?;
+        next.history = std::mem::take(&mut self.history);
+        next.history.push(Arc::new(record));
         *self = next;
         Ok(())
     }
@@ -137,7 +146,9 @@ impl Catalog {
                 groups: fed_by(&groups, index),
             })
             .collect();
-        Self { version: self.version + 1, definitions: Arc::new(definitions), groups, streams }
+        let version = self.version + 1;
+        let definitions = Arc::new(definitions);
+        Self { version, definitions, groups, streams, history: Vec::new() }
     }
 
     /// The definition and run-time of stream `index`.

@@ -166,12 +166,14 @@ impl<'a> GroupMoment<'a> {
     ) -> Result<Option<i64>, Error> {
         match &mut self.kind {
             Kind::Rows { rows, as_of, is_past } => {
-                let row = shard.rows(self.read.group).and_then(|table| table.get(hash, key));
+                let table = shard.rows(self.read.group);
+                let row = table.map_or(Ok(None), |table| table.get(hash, key))?;
                 read_row(self.read, rows, (*as_of, *is_past), row.as_ref(), columns)
             }
             Kind::Windows { windows, at, partial, scratch, .. } => {
                 let table = shard.windows(self.read.group);
-                let state = table.and_then(|table| table.get(hash, key)).unwrap_or_default();
+                let state = table.map_or(Ok(None), |table| table.get(&windows.plan, hash, key))?;
+                let state = state.unwrap_or_default();
                 let Some(selection) = &self.read.selection else { return Ok(None) };
                 let outputs = &self.read.outputs;
                 state.read(&windows.plan, selection, *at, scratch, &mut |position, value| {
@@ -227,7 +229,7 @@ fn read_row(
             }
             _ => {
                 newest = newest.max(Some(time));
-                column.push_cell(Status::Present, row.cell(&rows.layout, feature));
+                column.push_cell(Status::Present, row.cell(feature));
             }
         }
     }

@@ -70,7 +70,7 @@ impl<V: Vfs> Database<V> {
         let mut from = cursor.slot;
         for shard_index in cursor.shard as usize..SHARD_COUNT {
             let shard = self.shards.read(shard_index);
-            let found = entities(&shard, group.group, from, limit - page.keys.len());
+            let found = entities(&shard, group.group, from, limit - page.keys.len())?;
             for (slot, key) in found {
                 let hash = self.shards.hasher().hash(key);
                 moment.keep_up(&catalog, &options, wall_ms)?;
@@ -90,15 +90,19 @@ impl<V: Vfs> Database<V> {
     }
 }
 
-/// The next entities of a shard, each with the slot after it.
-fn entities(shard: &Shard, group: usize, from: u32, limit: usize) -> Vec<(u32, &[u8])> {
-    match shard.table(group) {
+/// The next entities of a shard, each with the position after it.
+fn entities(
+    shard: &Shard,
+    group: usize,
+    from: u32,
+    limit: usize,
+) -> Result<Vec<(u32, &[u8])>, Error> {
+    let found: Result<_, storage::Error> = match shard.table(group) {
         Some(GroupTable::Rows(table)) => {
-            table.scan(from).take(limit).map(|(next, row)| (next, row.key)).collect()
+            table.scan(from).take(limit).map(|row| row.map(|(next, row)| (next, row.key))).collect()
         }
-        Some(GroupTable::Windows(table)) => {
-            table.scan(from).take(limit).map(|(next, key, _)| (next, key)).collect()
-        }
-        None => Vec::new(),
-    }
+        Some(GroupTable::Windows(table)) => table.scan(from).take(limit).collect(),
+        None => Ok(Vec::new()),
+    };
+    Ok(found?)
 }

@@ -33,7 +33,15 @@ pub(crate) struct RowLayout {
 impl RowLayout {
     /// The layout of `features`, in their order.
     pub(crate) fn new(features: &[Field]) -> Self {
-        let types: Vec<_> = features.iter().map(|feature| feature.data_type).collect();
+        Self::of(features.iter().map(|feature| feature.data_type).collect())
+    }
+
+    /// The layout of the first `features` of them; `None` when there are not so many.
+    pub(super) fn first(&self, features: usize) -> Option<Self> {
+        self.types.get(..features).map(|types| Self::of(types.to_vec()))
+    }
+
+    fn of(types: Vec<DataType>) -> Self {
         let mut slot_bytes = types.len().div_ceil(4);
         let mut variable_count = 0;
         let mut places = Vec::with_capacity(types.len());

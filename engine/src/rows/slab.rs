@@ -1,50 +1,12 @@
 //! Rows in chunks of 32 slots: growing never copies and never doubles, so that memory stays close to the payload.
 
-use super::layout::{Place, RowLayout};
+use super::{
+    layout::{Place, RowLayout},
+    slot::{Slot, Times, Variable},
+};
 
 /// Slots of a chunk. Small, because every shard of every group has at most one that is partly empty.
 const CHUNK_SLOTS: usize = 32;
-
-/// One row: borrowed from its chunk.
-pub(crate) struct Slot<'a> {
-    /// Canonical entity key.
-    pub(crate) key: &'a [u8],
-    /// Event time of every feature without a time of its own, in ms.
-    pub(crate) time: i64,
-    /// A time for each feature, when they differ.
-    times: Option<&'a [i64]>,
-    cells: &'a [u8],
-    variable: &'a [Box<[u8]>],
-}
-
-impl<'a> Slot<'a> {
-    /// 0 never written, 1 null, 2 value: as in a packed row.
-    pub(crate) fn state(&self, feature: usize) -> u8 {
-        self.cells.get(feature / 4).map_or(0, |byte| byte >> (feature % 4 * 2) & 3)
-    }
-
-    /// Event time of `feature`, in ms.
-    pub(crate) fn time_of(&self, feature: usize) -> i64 {
-        self.times.and_then(|times| times.get(feature)).copied().unwrap_or(self.time)
-    }
-
-    /// Bytes of own times and heap cells.
-    pub(crate) fn heap_bytes(&self) -> usize {
-        let cells: usize = self.variable.iter().map(|cell| cell.len()).sum();
-        cells + self.times.map_or(0, |times| size_of_val(times) + size_of::<Box<[i64]>>())
-    }
-
-    /// The packed bytes of `feature`, without a length.
-    pub(crate) fn cell(&self, layout: &RowLayout, feature: usize) -> &'a [u8] {
-        match layout.place(feature) {
-            Some(Place::Fixed { offset, width }) => {
-                self.cells.get(offset..offset + width).unwrap_or_default()
-            }
-            Some(Place::Variable(index)) => self.variable.get(index).map_or(&[], |cell| cell),
-            None => &[],
-        }
-    }
-}
 
 /// One row, to change.
 pub(crate) struct SlotMut<'a> {
@@ -166,18 +128,18 @@ impl Slab {
         self.chunks.get(chunk).and_then(|chunk| chunk.keys.get(at)).map_or(&[], |key| key)
     }
 
-    /// The row of `slot`.
-    pub(crate) fn get(&self, slot: u32) -> Option<Slot<'_>> {
+    /// The row of `slot`, laid out as `layout` says.
+    pub(crate) fn get<'a>(&'a self, layout: &'a RowLayout, slot: u32) -> Option<Slot<'a>> {
         let (chunk, at) = split(slot);
         let chunk = self.chunks.get(chunk)?;
+        let variable = at * self.variable_count..(at + 1) * self.variable_count;
         Some(Slot {
             key: chunk.keys.get(at)?,
             time: *chunk.row_times.get(at)?,
-            times: chunk.times.get(at)?.as_deref().map(|times| &**times),
+            layout,
+            times: chunk.times.get(at)?.as_deref().map_or(Times::One, |times| Times::Own(times)),
             cells: chunk.cells.get(at * self.slot_bytes..(at + 1) * self.slot_bytes)?,
-            variable: chunk
-                .variable
-                .get(at * self.variable_count..(at + 1) * self.variable_count)?,
+            variable: Variable::Boxed(chunk.variable.get(variable)?),
         })
     }
 

@@ -6,8 +6,11 @@ use stdx::{cursor::Writer, hash::KeyHasher};
 
 use super::{
     layout::RowLayout,
-    slab::{Slab, Slot, SlotMut},
+    slab::{Slab, SlotMut},
+    slot::Slot,
+    snapshot::RowBase,
 };
+use crate::base::TableFence;
 
 /// What a put did to one row.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,17 +24,22 @@ pub(crate) struct PutEffect {
 /// One group's rows in one shard.
 #[derive(Debug)]
 pub(crate) struct RowTable {
-    layout: RowLayout,
-    index: HashTable<u32>,
-    slab: Slab,
+    pub(super) layout: RowLayout,
+    pub(super) index: HashTable<u32>,
+    pub(super) slab: Slab,
     /// Bytes of keys, own times and heap cells.
     heap_bytes: usize,
+    /// What the snapshot holds that memory does not.
+    pub(super) base: Option<RowBase>,
+    /// While the table is written into a snapshot.
+    pub(super) fence: Option<TableFence>,
 }
 
 impl RowTable {
     pub(crate) fn new(layout: RowLayout) -> Self {
         let slab = Slab::new(&layout);
-        Self { layout, index: HashTable::new(), slab, heap_bytes: 0 }
+        let index = HashTable::new();
+        Self { layout, index, slab, heap_bytes: 0, base: None, fence: None }
     }
 
     pub(crate) fn layout(&self) -> &RowLayout {
@@ -40,18 +48,26 @@ impl RowTable {
 
     /// Number of entities.
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.index.len() + self.base.as_ref().map_or(0, |base| base.table.live())
     }
 
-    /// Bytes in use, the index included.
+    /// Bytes in use, the index included; what lies in a mapped file is not.
     pub(crate) fn bytes(&self) -> usize {
-        self.slab.chunk_bytes() + self.heap_bytes + self.index.capacity() * 8 / 7 * 5
+        let base = self.base.as_ref().map_or(0, |base| base.table.bytes());
+        let fence = self.fence.as_ref().map_or(0, TableFence::bytes);
+        let index = self.index.capacity() * 8 / 7 * 5;
+        self.slab.chunk_bytes() + self.heap_bytes + index + base + fence
     }
 
     /// The row of `key`, whose hash is `hash`.
-    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Slot<'_>> {
-        let slot = self.index.find(hash, |slot| self.slab.key(*slot) == key)?;
-        self.slab.get(*slot)
+    ///
+    /// # Errors
+    /// [`storage::Error::Damaged`] when it lies in a damaged part of the snapshot.
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Result<Option<Slot<'_>>, storage::Error> {
+        if let Some(slot) = self.index.find(hash, |slot| self.slab.key(*slot) == key) {
+            return Ok(self.slab.get(&self.layout, *slot));
+        }
+        self.base.as_ref().map_or(Ok(None), |base| base.find(hash, key))
     }
 
     /// Writes `cells` (of at most the layout's features) with `time`, feature by feature the newer time winning, the
@@ -65,13 +81,20 @@ impl RowTable {
     ) -> PutEffect {
         let hash = hasher.hash(key);
         let found = self.index.find(hash, |slot| self.slab.key(*slot) == key).copied();
-        let slot = found.unwrap_or_else(|| {
-            let slot = self.slab.insert(key, time);
-            let slab = &self.slab;
-            self.index.insert_unique(hash, slot, |slot| hasher.hash(slab.key(*slot)));
-            self.heap_bytes += key.len();
-            slot
-        });
+        let slot = match found {
+            Some(slot) => {
+                self.before_change(hash, slot);
+                slot
+            }
+            None => match self.promote(hasher, hash, key) {
+                Some(slot) => slot,
+                None => {
+                    let slot = self.insert(hasher, hash, key, time);
+                    self.pass(slot);
+                    slot
+                }
+            },
+        };
         let before = self.row_heap_bytes(slot);
         let effect = match self.slab.get_mut(slot) {
             Some(mut row) => put_row(&self.layout, &mut row, time, cells),
@@ -81,47 +104,71 @@ impl RowTable {
         effect
     }
 
+    /// A row in memory of which nothing was written yet.
+    pub(super) fn insert(&mut self, hasher: &KeyHasher, hash: u64, key: &[u8], time: i64) -> u32 {
+        let slot = self.slab.insert(key, time);
+        let slab = &self.slab;
+        self.index.insert_unique(hash, slot, |slot| hasher.hash(slab.key(*slot)));
+        self.heap_bytes += key.len();
+        slot
+    }
+
     /// Removes the row of `key`; false when there is none.
     pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
-        let slab = &self.slab;
-        let entry = self.index.find_entry(hasher.hash(key), |slot| slab.key(*slot) == key);
-        let Ok(entry) = entry else { return false };
-        let (slot, _) = entry.remove();
+        let hash = hasher.hash(key);
+        let found = self.index.find(hash, |slot| self.slab.key(*slot) == key).copied();
+        let Some(slot) = found else { return self.delete_from_base(hash, key) };
+        self.before_change(hash, slot);
+        if let Ok(entry) = self.index.find_entry(hash, |known| *known == slot) {
+            entry.remove();
+        }
         self.heap_bytes -= key.len() + self.row_heap_bytes(slot);
         self.slab.remove(slot);
         true
     }
 
-    /// Rows from slot `from` on, with the number of the slot after each.
-    pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (u32, Slot<'_>)> {
+    /// Changes a row in memory, and keeps the count of its bytes.
+    pub(super) fn change(&mut self, slot: u32, change: impl FnOnce(&RowLayout, &mut SlotMut<'_>)) {
+        let before = self.row_heap_bytes(slot);
+        if let Some(mut row) = self.slab.get_mut(slot) {
+            change(&self.layout, &mut row);
+        }
+        self.heap_bytes = self.heap_bytes + self.row_heap_bytes(slot) - before;
+    }
+
+    /// Rows in memory from slot `from` on, with the number of the slot after each.
+    pub(super) fn scan_memory(&self, from: u32) -> impl Iterator<Item = (u32, Slot<'_>)> {
         (from..self.slab.end()).filter_map(|slot| {
-            let row = self.slab.get(slot)?;
+            let row = self.slab.get(&self.layout, slot)?;
             (!row.key.is_empty()).then_some((slot + 1, row))
         })
     }
 
-    /// The same rows under a layout with more features at the end.
+    /// Takes a layout with more features at the end.
     ///
     /// # Errors
     /// [`Error::Malformed`] when a stored cell is not a value of its type: a programmer's error, reported not hidden.
-    pub(crate) fn widened(&self, hasher: &KeyHasher, layout: RowLayout) -> Result<Self, Error> {
+    pub(crate) fn widen(&mut self, hasher: &KeyHasher, layout: RowLayout) -> Result<(), Error> {
         let mut wide = Self::new(layout);
-        for (_, row) in self.scan(0) {
+        for (_, row) in self.scan_memory(0) {
             for (feature, data_type) in self.layout.types().iter().enumerate() {
                 let mut cells = vec![Cell::Absent; feature];
                 cells.push(match row.state(feature) {
                     0 => continue,
                     1 => Cell::Null,
-                    _ => Cell::Value(packed::decode(row.cell(&self.layout, feature), *data_type)?),
+                    _ => Cell::Value(packed::decode(row.cell(feature), *data_type)?),
                 });
                 wide.put(hasher, row.key, row.time_of(feature), &cells);
             }
         }
-        Ok(wide)
+        // Rows of a snapshot stay as they are, and have nothing of the new features.
+        wide.base = self.base.take();
+        *self = wide;
+        Ok(())
     }
 
     fn row_heap_bytes(&self, slot: u32) -> usize {
-        self.slab.get(slot).map_or(0, |row| row.heap_bytes())
+        self.slab.get(&self.layout, slot).map_or(0, |row| row.heap_bytes())
     }
 }
 
@@ -217,10 +264,10 @@ mod tests {
     }
 
     fn shown(table: &RowTable, hasher: &KeyHasher, key: &[u8]) -> Vec<(u8, i64, i64)> {
-        let row = table.get(hasher.hash(key), key).expect("the row is there");
+        let row = table.get(hasher.hash(key), key).expect("memory").expect("the row is there");
         (0..table.layout().len())
             .map(|feature| {
-                let cell = row.cell(table.layout(), feature);
+                let cell = row.cell(feature);
                 let value = cell.try_into().map_or(0, i64::from_le_bytes);
                 (
                     row.state(feature),
@@ -274,8 +321,8 @@ mod tests {
         table.put(&hasher, b"k", 10, &[number(1), Cell::Null]);
         table.put(&hasher, b"k", 12, &[number(2)]);
         let (wide, _) = self::table(&[DataType::I64, DataType::I64, DataType::F64]);
-        let wide = table.widened(&hasher, wide.layout().clone()).expect("cells are valid");
-        assert_eq!(shown(&wide, &hasher, b"k"), [(2, 2, 12), (1, 0, 10), (0, 0, 0)]);
+        table.widen(&hasher, wide.layout().clone()).expect("cells are valid");
+        assert_eq!(shown(&table, &hasher, b"k"), [(2, 2, 12), (1, 0, 10), (0, 0, 0)]);
     }
 
     /// Whatever the order of the puts, each feature ends with its newest time; ties aside.

@@ -4,6 +4,8 @@
 //! Our own array of locks, not a concurrent map: a batch takes each lock once, in ascending order, with the guard in
 //! hand it appends to the log and applies, and loom can see through it.
 
+mod table;
+
 use crossbeam_utils::CachePadded;
 use model::Error;
 use stdx::{
@@ -17,17 +19,10 @@ use crate::{
     windows::WindowTable,
 };
 
+pub(crate) use table::GroupTable;
+
 /// Shards of a database. More than cores by far, so that two writers seldom meet.
 pub(crate) const SHARD_COUNT: usize = 64;
-
-/// One group's part of a shard.
-#[derive(Debug)]
-pub(crate) enum GroupTable {
-    /// Of a row group.
-    Rows(RowTable),
-    /// Of a window group.
-    Windows(WindowTable),
-}
 
 /// One shard: a table for each group, by group index.
 #[derive(Debug, Default)]
@@ -73,6 +68,30 @@ impl Shard {
         self.groups.get(group)
     }
 
+    /// The table of `group`, to change.
+    pub(crate) fn table_mut(&mut self, group: usize) -> Option<&mut GroupTable> {
+        self.groups.get_mut(group)
+    }
+
+    /// From now on all tables are written as they are now.
+    pub(crate) fn fence(&mut self) {
+        self.groups.iter_mut().for_each(GroupTable::fence);
+    }
+
+    /// Tables are not written any more.
+    pub(crate) fn unfence(&mut self) {
+        self.groups.iter_mut().for_each(|table| drop(table.unfence()));
+    }
+
+    /// Makes sure that a write of `key` into `group` will find what the snapshot holds of it: to be asked before the write is
+    /// logged.
+    ///
+    /// # Errors
+    /// [`storage::Error::Damaged`].
+    pub(crate) fn admit(&self, group: usize, hash: u64, key: &[u8]) -> Result<(), storage::Error> {
+        self.groups.get(group).map_or(Ok(()), |table| table.admit(hash, key))
+    }
+
     /// Makes tables for new groups and widens those whose row group has grown.
     fn adopt(&mut self, hasher: &KeyHasher, groups: &[GroupRuntime]) -> Result<(), Error> {
         for (index, runtime) in groups.iter().enumerate() {
@@ -87,7 +106,7 @@ impl Shard {
                 (Some(GroupTable::Rows(table)), GroupRuntime::Rows(rows))
                     if *table.layout() != *rows.layout =>
                 {
-                    *table = table.widened(hasher, RowLayout::clone(&rows.layout))?;
+                    table.widen(hasher, RowLayout::clone(&rows.layout))?;
                 }
                 (Some(_), _) => {}
             }

@@ -12,7 +12,7 @@ use stdx::{
     sync::{Mutex, MutexGuard},
 };
 
-const STRIPES: usize = 16;
+pub(crate) const STRIPES: usize = 16;
 
 /// Ids remembered by one stripe. Beyond it the oldest leave before their span is over, and that is counted.
 const STRIPE_IDS_MAX: usize = 4 << 20;
@@ -26,7 +26,8 @@ pub(crate) fn fingerprint(id: &[u8]) -> u128 {
     u128::from(high) << 64 | u128::from(low)
 }
 
-fn stripe_of(fingerprint: u128) -> usize {
+/// The stripe that keeps an id.
+pub(crate) fn stripe_of(fingerprint: u128) -> usize {
     usize::try_from(fingerprint % STRIPES as u128).unwrap_or(0)
 }
 
@@ -99,6 +100,29 @@ impl Dedup {
         let guards =
             self.stripes.iter().zip(wanted).map(|(stripe, wanted)| wanted.then(|| stripe.lock()));
         DedupGuards { guards: guards.collect() }
+    }
+
+    /// Each id of a stripe with its arrival, in order of arrival, and what `position` says while nobody can add one.
+    pub(crate) fn copy<T>(
+        &self,
+        stripe: usize,
+        position: impl FnOnce() -> T,
+    ) -> (Vec<(i64, u128)>, T) {
+        let Some(stripe) = self.stripes.get(stripe).map(|stripe| stripe.lock()) else {
+            return (Vec::new(), position());
+        };
+        let is_current = |(at, id): &&(i64, u128)| stripe.arrived.get(id) == Some(at);
+        let ids = stripe.order.iter().filter(is_current).copied().collect();
+        (ids, position())
+    }
+
+    /// Remembers ids that [`Dedup::copy`] gave.
+    pub(crate) fn restore(&self, stripe: usize, ids: impl Iterator<Item = (i64, u128)>) {
+        let Some(mut stripe) = self.stripes.get(stripe).map(|stripe| stripe.lock()) else { return };
+        for (at, id) in ids {
+            stripe.arrived.insert(id, at);
+            stripe.order.push_back((at, id));
+        }
     }
 
     /// Forgets ids that arrived at `before` or earlier, also when no event comes any more; a bounded number, so that whoever waits

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::definition::{Stream, StreamClock};
 
-pub(crate) use dedup::{Dedup, DedupGuards, fingerprint};
+pub(crate) use dedup::{Dedup, DedupGuards, STRIPES, fingerprint, stripe_of};
 
 /// Clock and duplicates of one stream.
 #[derive(Debug)]
@@ -54,6 +54,11 @@ impl StreamState {
     /// An event of this time was accepted.
     pub(crate) fn advance(&self, event_time: i64) {
         self.newest.fetch_max(event_time, Ordering::AcqRel);
+    }
+
+    /// Largest event time accepted and latest "now" applied under, as a snapshot keeps them.
+    pub(crate) fn clocks(&self) -> (i64, i64) {
+        (self.newest.load(Ordering::Acquire), self.applied.load(Ordering::Acquire))
     }
 
     /// Largest event time accepted, in ms; `None` before the first event.

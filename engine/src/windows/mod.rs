@@ -5,13 +5,15 @@
 //! ```
 //!
 //! A cold entity costs its events and its key, and about twenty bytes: slot, index, the block's head and what a size class
-//! rounds up. `arena` holds blocks without gaps, `block` lays one out, `sweep` gives back what no window sees any more.
+//! rounds up. `arena` holds blocks without gaps, `block` lays one out, `sweep` gives back what no window sees any more,
+//! `snapshot` is how states go into a snapshot and are served from it.
 
 mod arena;
 mod block;
 mod grown;
 mod retract;
 mod slots;
+mod snapshot;
 mod sweep;
 mod table;
 

@@ -5,6 +5,7 @@
 //! cold, its first event is dead ──► dead events go
 //! with tiles                    ──► folded, dead tiles go
 //! nothing left                  ──► the entity is forgotten
+//! in the snapshot, with tiles or a dead event ──► promoted to memory, where the same is done with it
 //! ```
 //!
 //! None of it can be seen: reads look at windows, and no window reaches what goes.
@@ -13,6 +14,7 @@ use stdx::hash::KeyHasher;
 
 use super::{
     block::{self, Block},
+    snapshot::Looked,
     table::{Moment, WindowTable},
 };
 
@@ -39,21 +41,37 @@ pub(crate) struct SweepStep {
 }
 
 impl WindowTable {
-    /// Sweeps slots from `from` on, for about as long as `budget` looks at cold entities take.
+    /// Sweeps entities from position `from` on, for about as long as `budget` looks at cold entities take.
     pub(crate) fn sweep(&mut self, moment: Moment<'_>, from: u32, budget: usize) -> SweepStep {
         let mut step = SweepStep::default();
-        let mut slot = from;
+        let mut position = from;
+        let start = self.memory_start();
         // Forgetting the last entity forgets the slots.
-        while slot < self.slots.end() {
+        while position < start + self.slots.end() {
             if step.cost >= budget {
-                step.next = Some(slot);
+                step.next = Some(position);
                 return step;
             }
-            step.cost += self.sweep_slot(moment, slot, &mut step);
-            slot += 1;
+            step.cost += match position.checked_sub(start) {
+                Some(slot) => self.sweep_slot(moment, slot, &mut step),
+                None => self.sweep_stored_one(moment, position, &mut step),
+            };
+            position += 1;
         }
         self.shrink_index(moment.hasher);
         step
+    }
+
+    /// Sweeps one entity of the snapshot; what that cost.
+    fn sweep_stored_one(&mut self, moment: Moment<'_>, at: u32, step: &mut SweepStep) -> usize {
+        match self.sweep_stored(moment, at) {
+            Looked::Nothing => 1,
+            Looked::Left => {
+                step.entities += 1;
+                1
+            }
+            Looked::Promoted(slot) => RETIRE_COST + self.sweep_slot(moment, slot, step),
+        }
     }
 
     /// Sweeps one slot; what that cost.

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use aggregate::{EntityView, EntityWindows, PreparedEvent, WindowPlan};
+use aggregate::{EntityView, EntityWindows, Grown, PreparedEvent, WindowPlan};
 use hashbrown::HashTable;
 use stdx::hash::KeyHasher;
 
@@ -11,7 +11,9 @@ use super::{
     block::{self, Block, SPARE_MAX},
     grown::GrownSlab,
     slots::Slots,
+    snapshot::WindowBase,
 };
+use crate::base::TableFence;
 
 /// Most bytes that a log gets room for beyond what it holds, so that no block holds more of nothing than it can say.
 const ROOM_MAX: usize = SPARE_MAX / 4;
@@ -27,6 +29,10 @@ pub(crate) struct WindowTable {
     pub(super) grown: GrownSlab,
     /// Where blocks are put together.
     scratch: Vec<u8>,
+    /// What the snapshot holds that memory does not.
+    pub(super) base: Option<Box<WindowBase>>,
+    /// While the table is written into a snapshot.
+    pub(super) fence: Option<Box<TableFence>>,
 }
 
 /// An accepted event at its entity.
@@ -60,10 +66,10 @@ impl<'a> Moment<'a> {
 impl WindowTable {
     /// Number of entities.
     pub(crate) fn len(&self) -> usize {
-        self.index.len()
+        self.index.len() + self.base.as_ref().map_or(0, |base| base.table.live())
     }
 
-    /// Bytes allocated, the index included.
+    /// Bytes allocated, the index included; what lies in a mapped file is not.
     pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>()
             + self.index.allocation_size()
@@ -71,11 +77,25 @@ impl WindowTable {
             + self.arena.bytes()
             + self.grown.bytes()
             + self.scratch.capacity()
+            + self.base.as_ref().map_or(0, |base| base.bytes())
+            + self.fence.as_ref().map_or(0, |fence| fence.bytes())
     }
 
     /// The state of `key`, whose hash is `hash`.
-    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<EntityView<'_>> {
-        self.find(hash, key).map(|slot| self.view(self.slots.get(slot)).1)
+    ///
+    /// # Errors
+    /// [`storage::Error::Damaged`] when it lies in a damaged part of the snapshot.
+    pub(crate) fn get(
+        &self,
+        plan: &WindowPlan,
+        hash: u64,
+        key: &[u8],
+    ) -> Result<Option<EntityView<'_>>, storage::Error> {
+        match (self.find(hash, key), &self.base) {
+            (Some(slot), _) => Ok(Some(self.view(self.slots.get(slot)).1)),
+            (None, Some(base)) => base.find(plan, hash, key),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Adds accepted events to the states of their entities. Events of one entity that lie side by side find it once.
@@ -87,13 +107,21 @@ impl WindowTable {
             for (arrival, found) in run.iter().zip(found) {
                 let known = previous.filter(|(key, _)| *key == arrival.key).map(|(_, slot)| slot);
                 let slot = found.or(known).or_else(|| self.find(arrival.hash, arrival.key));
+                let slot = slot.or_else(|| {
+                    self.promote(moment.hasher, moment.plan, arrival.hash, arrival.key)
+                });
                 let slot = match slot {
                     Some(slot) => {
+                        self.before_change(arrival.hash, slot);
                         self.append(moment, slot, arrival.event);
                         slot
                     }
                     None if arrival.event.bytes_max() == 0 => continue,
-                    None => self.insert(moment.hasher, arrival),
+                    None => {
+                        let slot = self.insert(moment.hasher, arrival);
+                        self.pass(slot);
+                        slot
+                    }
                 };
                 previous = Some((arrival.key, slot));
             }
@@ -102,12 +130,18 @@ impl WindowTable {
 
     /// Removes the state of `key`; false when there is none.
     pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
-        let found = self.find(hasher.hash(key), key);
-        found.inspect(|slot| self.remove(hasher, *slot)).is_some()
+        let hash = hasher.hash(key);
+        let Some(slot) = self.find(hash, key) else { return self.delete_from_base(hash, key) };
+        self.before_change(hash, slot);
+        self.remove(hasher, slot);
+        true
     }
 
-    /// Entities from slot `from` on, with the number of the slot after each.
-    pub(crate) fn scan(&self, from: u32) -> impl Iterator<Item = (u32, &[u8], EntityView<'_>)> {
+    /// Entities in memory from slot `from` on, with the number of the slot after each.
+    pub(super) fn scan_memory(
+        &self,
+        from: u32,
+    ) -> impl Iterator<Item = (u32, &[u8], EntityView<'_>)> {
         (from..self.slots.end()).filter_map(|slot| {
             let block = Some(self.slots.get(slot)).filter(|block| block.is_block())?;
             let (key, view) = self.view(block);
@@ -196,10 +230,34 @@ impl WindowTable {
         add_record(&mut content, start, arrival.event);
         self.store(slot, None, &content, 0);
         self.scratch = content;
+        self.enter(hasher, arrival.hash, slot);
+        slot
+    }
+
+    /// An entity with the state of `log` and `tiles`.
+    pub(super) fn insert_state(
+        &mut self,
+        hasher: &KeyHasher,
+        (hash, key): (u64, &[u8]),
+        log: &[u8],
+        tiles: Option<Box<Grown>>,
+    ) -> u32 {
+        let slot = self.slots.take();
+        let mut content = std::mem::take(&mut self.scratch);
+        content.clear();
+        block::write_head(&mut content, slot, key, tiles.map(|tiles| self.grown.put(tiles)));
+        content.extend_from_slice(log);
+        self.store(slot, None, &content, 0);
+        self.scratch = content;
+        self.enter(hasher, hash, slot);
+        slot
+    }
+
+    /// The entity of `slot` is found from here on.
+    fn enter(&mut self, hasher: &KeyHasher, hash: u64, slot: u32) {
         let (slots, arena) = (&self.slots, &self.arena);
         let hash_of = |slot: &u32| hasher.hash(block::key(arena.get(slots.get(*slot))));
-        self.index.insert_unique(arrival.hash, slot, hash_of);
-        slot
+        self.index.insert_unique(hash, slot, hash_of);
     }
 
     /// Takes the state of `slot` out of its block, changes it, and puts back what is left, be it nothing, with room for events of
@@ -270,7 +328,8 @@ impl WindowTable {
         self.slots.give_back(slot);
         self.release(old);
         if self.index.is_empty() {
-            *self = Self::default();
+            let (base, fence) = (self.base.take(), self.fence.take());
+            *self = Self { base, fence, ..Self::default() };
         }
     }
 }

@@ -44,7 +44,7 @@ impl<V: Vfs> Database<V> {
         };
         let bytes = record.encode()?;
         let lsn = self.wal.append(mutation::kind::DEFINITIONS, &bytes)?;
-        catalog.adopt(definitions, record.applied_at_ms, &self.shards)?;
+        catalog.adopt(definitions, record, &self.shards)?;
         let ticket = self.wal.ticket(lsn, None);
         Ok(Applied { plan, version: catalog.version, ticket: Some(ticket) })
     }

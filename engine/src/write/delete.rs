@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Database, Error,
-    apply::apply_delete,
+    apply::{admit_keys, apply_delete},
     mutation::{self, Delete, Header},
     producer::Outcome,
     shard::ShardMask,
@@ -55,6 +55,7 @@ impl<V: Vfs> Database<V> {
             let mut mask = ShardMask::default();
             routed.iter().for_each(|(shard, _)| mask.insert(*shard));
             let mut guards = self.shards.write(mask);
+            admit_keys(&mut guards, self.shards.hasher(), group, routed.iter().copied())?;
             let lsn = self.wal.append(mutation::kind::DELETE, &record)?;
             let applied = apply_delete(&mut guards, self.shards.hasher(), group, &routed);
             Ok((lsn, Outcome { applied, ..outcome }, rejects))

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Database, Error,
-    apply::apply_push,
+    apply::{admit_events, apply_push},
     catalog::{Catalog, StreamRuntime},
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
@@ -72,7 +72,7 @@ impl<V: Vfs> Database<V> {
             let room = self.admit(&catalog, needed)?;
             let admission =
                 Admission { catalog: &catalog, stream, runtime, wall_ms: self.clock.wall_ms() };
-            let (accepted, _ids) = admission.admit(routed, &mut rejects);
+            let (accepted, mut ids) = admission.admit(routed, &mut rejects);
             let outcome = tally(accepted.len(), &rejects);
             self.counters.events(&outcome);
             if accepted.is_empty() {
@@ -90,7 +90,10 @@ impl<V: Vfs> Database<V> {
             push.encode(&mut record);
             runtime.state.applies(now);
             let mut guards = self.shards.write(shards_of(&accepted));
-            let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
+            let admitted = admit_events(&mut guards, &accepted).map_err(Error::from);
+            let logged =
+                admitted.and_then(|()| Ok(self.wal.append(mutation::kind::PUSH, &record)?));
+            let lsn = logged.inspect_err(|_| admission.forget(&mut ids, &accepted))?;
             apply_push(&catalog, &mut guards, self.shards.hasher(), stream, &accepted, now);
             drop(guards);
             room.settle();
@@ -175,6 +178,14 @@ impl<'a> Admission<'a> {
         }
         rejects.sort_by_key(|reject| reject.index);
         (accepted, ids)
+    }
+
+    /// The ids of events that are not logged after all: when they come again, they are new.
+    fn forget(&self, ids: &mut DedupGuards<'_>, events: &[RoutedEvent<'_>]) {
+        if self.stream.dedup_ms.is_some() {
+            let declared = events.iter().filter_map(|event| event.declared_id.as_deref());
+            declared.for_each(|id| ids.forget(fingerprint(id)));
+        }
     }
 
     fn now(&self) -> Option<i64> {

@@ -79,7 +79,7 @@ impl<V: Vfs> Database<V> {
             let mut guards = self.shards.write(shards_of(&routed));
             let now = runtime.state.now(stream, self.clock.wall_ms());
             let decision = Decision { catalog: &catalog, stream, now };
-            let retracted = decision.decide(&mut guards, hasher, routed, &mut rejects);
+            let retracted = decision.decide(&mut guards, hasher, routed, &mut rejects)?;
             let outcome = tally(retracted.len(), &rejects);
             self.counters.retractions(&outcome);
             if retracted.is_empty() {
@@ -120,7 +120,7 @@ impl Decision<'_> {
         hasher: &stdx::hash::KeyHasher,
         routed: Vec<Retraction<'e>>,
         rejects: &mut Vec<Reject>,
-    ) -> Vec<Retraction<'e>> {
+    ) -> Result<Vec<Retraction<'e>>, Error> {
         let mut retracted = Vec::with_capacity(routed.len());
         let mut taken: BTreeSet<Place> = BTreeSet::new();
         for mut one in routed {
@@ -128,14 +128,24 @@ impl Decision<'_> {
                 rejects.push(Reject { index: one.index, kind: RejectKind::Late, reason });
                 continue;
             }
+            let mut damage = None;
             one.parts.retain(|part| {
                 let (key, id) = (part.key.as_bytes(), &one.id);
                 let Ok(windows) = self.catalog.windows(part.group) else { return false };
                 let table = guards.shard(part.shard).windows(part.group);
-                table.is_some_and(|t| t.holds(hasher, key, &windows.plan, one.event_time, id))
+                let holds = table.map_or(Ok(false), |table| {
+                    table.holds(hasher, key, &windows.plan, one.event_time, id)
+                });
+                holds.unwrap_or_else(|error| {
+                    damage = Some(error);
+                    false
+                })
                     // Not when an earlier row of the request takes it.
                     && taken.insert((part.group, key.into(), one.event_time, id.clone()))
             });
+            if let Some(error) = damage {
+                return Err(error.into());
+            }
             if one.parts.is_empty() {
                 let at = time::format_timestamp(one.event_time);
                 let reason = format!("no event of this id and time ({at}) is there");
@@ -145,7 +155,7 @@ impl Decision<'_> {
             }
         }
         rejects.sort_by_key(|reject| reject.index);
-        retracted
+        Ok(retracted)
     }
 
     /// Why an event of this time cannot be retracted any more.

@@ -80,8 +80,13 @@ impl Place {
 
     /// As [`Place::open`], with a memory limit in bytes.
     pub(crate) fn open_with(&self, memory_bytes_max: Option<u64>) -> Database<SimFs> {
-        let config =
-            Config { sync: SyncPolicy::Always, seed: 5, segment_bytes: 1 << 16, memory_bytes_max };
+        let config = Config {
+            sync: SyncPolicy::Always,
+            seed: 5,
+            segment_bytes: 1 << 16,
+            memory_bytes_max,
+            ..Config::default()
+        };
         Database::open(self.fs.clone(), &config, self.clock.clone()).expect("opens")
     }
 

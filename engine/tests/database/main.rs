@@ -1,5 +1,6 @@
 //! The embeddable database on a simulated disk, one scenario a file.
 
+mod checkpoints;
 mod events;
 mod harness;
 mod long_events;

@@ -33,7 +33,8 @@ fn the_digest_survives_every_restart() {
     }
 }
 
-fn act(place: &Place, database: &engine::Database<storage::fs::SimFs>, prng: &mut Prng) {
+/// One random write.
+pub(crate) fn act(place: &Place, database: &engine::Database<storage::fs::SimFs>, prng: &mut Prng) {
     use stdx::clock::Clock;
     let nobody = WriteOptions::default();
     let user = format!("user-{}", prng.below(12));

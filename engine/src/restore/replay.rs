@@ -1,65 +1,30 @@
-//! Recovery: the log from its start, record by record, through the same functions as live writes.
-//!
-//! The seam for snapshots: [`Memory`] is what a snapshot will fill before the log's suffix is replayed.
-
-use std::sync::Arc;
+//! The log's records, one after the other, through the same functions as live writes. What the snapshot holds already is left out.
 
 use model::{definition::Definitions, packed_row};
-use stdx::clock::Clock;
-use storage::{Directory, Lsn, Vfs, Wal};
+use storage::Lsn;
 
+use super::Memory;
 use crate::{
-    Config, Database, Error,
-    apply::{apply_delete, apply_push, apply_put, apply_retract},
-    catalog::{Catalog, CatalogRecord},
+    Error,
+    apply::{admit_events, admit_keys, apply_delete, apply_push, apply_put, apply_retract},
+    catalog::CatalogRecord,
     mutation::{Delete, Push, Put, Retract, kind},
-    producer::{Outcome, ProducerId, Producers},
+    producer::{Outcome, ProducerId},
     retraction::{self, route_retraction},
     route::{RoutedEvent, RoutedRow, route_event, shards_of},
-    shard::{ShardMask, ShardSet},
+    shard::ShardMask,
     stream::fingerprint,
 };
 
-/// Everything that is restored.
-pub(crate) struct Memory {
-    pub(crate) catalog: Catalog,
-    pub(crate) shards: ShardSet,
-    pub(crate) producers: Producers,
-}
-
-/// See [`Database::open`].
-pub(crate) fn open<V: Vfs>(
-    vfs: V,
-    config: &Config,
-    clock: Arc<dyn Clock>,
-) -> Result<Database<V>, Error> {
-    let mut memory = Memory {
-        catalog: Catalog::default(),
-        shards: ShardSet::new(config.seed),
-        producers: Producers::default(),
-    };
-    let mut failed = None;
-    let directory = Directory::open(vfs, config.seed)?;
-    let opened = Wal::open(&directory, config.wal(), Arc::clone(&clock), &mut |lsn, kind, payload| {
-        memory.replay(lsn, kind, payload).map_err(|error| {
-            let message = error.to_string();
-            failed = Some(error);
-            message.into()
-        })
-    });
-    // What failed here says more than the log's "replay stopped".
-    let (wal, report) = match (opened, failed) {
-        (_, Some(error)) => return Err(error),
-        (opened, None) => opened?,
-    };
-    Ok(Database::assemble(memory, config, clock, wal, report))
-}
-
 impl Memory {
-    fn replay(&mut self, lsn: Lsn, kind: u8, payload: &[u8]) -> Result<(), Error> {
+    /// Does what one record says.
+    pub(super) fn replay(&mut self, lsn: Lsn, kind: u8, payload: &[u8]) -> Result<(), Error> {
         let malformed = |error| Error::Format(format!("record {lsn} of kind {kind}: {error}"));
+        if lsn.0 < self.fences.replay_from() {
+            return Ok(());
+        }
         match kind {
-            kind::DEFINITIONS => self.definitions(&CatalogRecord::decode(payload)?),
+            kind::DEFINITIONS => self.definitions(CatalogRecord::decode(payload)?),
             kind::PUT => self.put(lsn, &Put::decode(payload).map_err(malformed)?),
             kind::PUSH => self.push(lsn, &Push::decode(payload).map_err(malformed)?),
             kind::DELETE => self.delete(lsn, &Delete::decode(payload).map_err(malformed)?),
@@ -68,10 +33,11 @@ impl Memory {
         }
     }
 
-    fn definitions(&mut self, record: &CatalogRecord) -> Result<(), Error> {
+    /// Makes a version of the definitions valid.
+    pub(super) fn definitions(&mut self, record: CatalogRecord) -> Result<(), Error> {
         let definitions =
             Definitions::parse(&record.file, &record.text, &self.catalog.definitions)?;
-        self.catalog.adopt(definitions, record.applied_at_ms, &self.shards)
+        self.catalog.adopt(definitions, record, &self.shards)
     }
 
     fn put(&mut self, lsn: Lsn, put: &Put<'_>) -> Result<(), Error> {
@@ -82,6 +48,9 @@ impl Memory {
         let mut rows = Vec::with_capacity(put.rows.len());
         for row in &put.rows {
             let shard = self.shards.route(row.key);
+            if self.fences.covers(shard, lsn) {
+                continue;
+            }
             mask.insert(shard);
             let cells = packed_row::read_row(row.row, types)?;
             rows.push(RoutedRow {
@@ -93,6 +62,8 @@ impl Memory {
             });
         }
         let mut guards = self.shards.write(mask);
+        let keys = rows.iter().map(|row| (row.shard, row.key));
+        admit_keys(&mut guards, self.shards.hasher(), group, keys)?;
         let (applied, duplicate) = apply_put(&mut guards, self.shards.hasher(), group, &rows);
         drop(guards);
         let outcome = Outcome { applied, duplicate, ..put.header.outcome };
@@ -108,8 +79,11 @@ impl Memory {
             let stream = (stream, runtime);
             route_event(&self.catalog, hasher, stream, push.fields as usize, *event, writer)
         };
-        let events = push.events.iter().map(route).collect::<Result<Vec<_>, _>>()?;
-        let id = |event: &RoutedEvent<'_>| event.declared_id.as_deref().map(fingerprint);
+        let mut events = push.events.iter().map(route).collect::<Result<Vec<_>, _>>()?;
+        let id = |event: &RoutedEvent<'_>| {
+            let id = event.declared_id.as_deref().map(fingerprint)?;
+            (!self.fences.covers_id(push.stream, id, lsn)).then_some(id)
+        };
         let mut ids = runtime.state.dedup.lock(events.iter().filter_map(id));
         for event in &events {
             if let Some((id, span_ms)) = id(event).zip(stream.dedup_ms) {
@@ -119,7 +93,11 @@ impl Memory {
         }
         drop(ids);
         runtime.state.applies(push.now);
+        for event in &mut events {
+            event.parts.retain(|part| !self.fences.covers(part.shard, lsn));
+        }
         let mut guards = self.shards.write(shards_of(&events));
+        admit_events(&mut guards, &events)?;
         apply_push(&self.catalog, &mut guards, hasher, stream, &events, push.now);
         drop(guards);
         self.remember(lsn, push.header.producer, push.header.sequence, push.header.outcome);
@@ -131,11 +109,16 @@ impl Memory {
         let mut keys = Vec::with_capacity(delete.keys.len());
         for key in &delete.keys {
             let shard = self.shards.route(key);
+            if self.fences.covers(shard, lsn) {
+                continue;
+            }
             mask.insert(shard);
             keys.push((shard, *key));
         }
+        let group = delete.group as usize;
         let mut guards = self.shards.write(mask);
-        let applied = apply_delete(&mut guards, self.shards.hasher(), delete.group as usize, &keys);
+        admit_keys(&mut guards, self.shards.hasher(), group, keys.iter().copied())?;
+        let applied = apply_delete(&mut guards, self.shards.hasher(), group, &keys);
         drop(guards);
         let outcome = Outcome { applied, ..delete.header.outcome };
         self.remember(lsn, delete.header.producer, delete.header.sequence, outcome);
@@ -147,11 +130,22 @@ impl Memory {
         let (hasher, fields) = (self.shards.hasher(), retract.fields as usize);
         let route = |row| route_retraction(&self.catalog, hasher, of, fields, row);
         let rows = (0..).zip(retract.events.iter().copied());
-        let retracted = rows.map(route).collect::<Result<Vec<_>, _>>()?;
+        let mut retracted = rows.map(route).collect::<Result<Vec<_>, _>>()?;
+        for one in &mut retracted {
+            one.parts.retain(|part| !self.fences.covers(part.shard, lsn));
+        }
         let mut guards = self.shards.write(retraction::shards_of(&retracted));
+        for (one, part) in retracted.iter().flat_map(|one| one.parts.iter().map(move |p| (one, p)))
+        {
+            let table = guards.shard(part.shard).windows(part.group);
+            let plan = &self.catalog.windows(part.group)?.plan;
+            let (key, time) = (part.key.as_bytes(), one.event_time);
+            table.map_or(Ok(false), |table| table.holds(hasher, key, plan, time, &one.id))?;
+        }
         apply_retract(&self.catalog, &mut guards, hasher, &retracted);
         drop(guards);
-        let ids = || retracted.iter().map(|one| fingerprint(&one.id));
+        let is_new = |id: &u128| !self.fences.covers_id(retract.stream, *id, lsn);
+        let ids = || retracted.iter().map(|one| fingerprint(&one.id)).filter(is_new);
         let mut known = runtime.state.dedup.lock(ids());
         ids().for_each(|id| known.forget(id));
         drop(known);
@@ -165,7 +159,7 @@ impl Memory {
     }
 
     fn remember(&self, lsn: Lsn, producer: ProducerId, sequence: u64, outcome: Outcome) {
-        if producer != ProducerId::default() {
+        if producer != ProducerId::default() && lsn.0 > self.fences.everything() {
             self.producers.get(producer).lock().record(sequence, lsn, outcome);
         }
     }

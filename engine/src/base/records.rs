@@ -1,0 +1,41 @@
+//! Records on their way into a snapshot: entities as bytes, with the hashes of their keys.
+
+use stdx::cursor::Writer;
+
+/// Entities of one table, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    bytes: Vec<u8>,
+    /// Hash of the key and end of the record, of each.
+    entries: Vec<(u64, usize)>,
+}
+
+impl Records {
+    /// Adds the entity `key`, whose hash is `hash`, with what `payload` writes behind it.
+    pub(crate) fn add(&mut self, hash: u64, key: &[u8], payload: impl FnOnce(&mut Vec<u8>)) {
+        // Keys have at most 512 bytes.
+        let length = u16::try_from(key.len()).unwrap_or(u16::MAX);
+        Writer::new(&mut self.bytes).u16(length).bytes(key);
+        payload(&mut self.bytes);
+        self.entries.push((hash, self.bytes.len()));
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.capacity() + self.entries.capacity() * size_of::<(u64, usize)>()
+    }
+
+    /// Forgets them, and keeps the space.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.entries.clear();
+    }
+
+    /// Hash and bytes of each.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let starts = std::iter::once(0).chain(self.entries.iter().map(|(_, end)| *end));
+        starts
+            .zip(&self.entries)
+            .filter_map(|(start, (hash, end))| Some((*hash, self.bytes.get(start..*end)?)))
+    }
+}

@@ -1,0 +1,102 @@
+//! When a checkpoint is due, and the verification of the snapshot that is served from.
+
+use std::fmt;
+
+use storage::{Lsn, SyncPolicy, Vfs};
+
+use crate::{Database, Error};
+
+/// A checkpoint that failed is not tried again before so long, in ns.
+const RETRY_NS: u64 = 30_000_000_000;
+/// Of the time between checkpoints: after so many without one there is something wrong.
+const OVERDUE_INTERVALS: u64 = 2;
+
+/// Why a checkpoint is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointReason {
+    /// The last one was so long ago, and something was written since.
+    Time,
+    /// So much of the log would have to be replayed.
+    LogBytes,
+}
+
+impl fmt::Display for CheckpointReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Time => "the last one was long ago",
+            Self::LogBytes => "the log has grown",
+        })
+    }
+}
+
+/// How far the verification of the snapshot is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Blocks of 64 KiB that were found good.
+    pub done: u64,
+    /// Blocks there are.
+    pub total: u64,
+}
+
+impl<V: Vfs> Database<V> {
+    /// Why a checkpoint is due, if one is.
+    pub fn checkpoint_due(&self) -> Option<CheckpointReason> {
+        if self.wal.policy() == SyncPolicy::Memory || self.wal.poisoned().is_some() {
+            return None;
+        }
+        let now_ns = self.clock.mono_ns();
+        let state = self.checkpoints.state();
+        if state.failure.is_some() && now_ns.saturating_sub(state.tried_ns) < RETRY_NS {
+            return None;
+        }
+        let appended = self.wal.appended_lsn();
+        let kept =
+            state.last.map_or(Lsn(self.directory.replay_from().0.saturating_sub(1)), |l| l.lsn);
+        if appended <= kept {
+            return None;
+        }
+        let (every_ns, wal_bytes) = (self.checkpoints.every_ns, self.checkpoints.wal_bytes);
+        if wal_bytes.is_some_and(|limit| self.log_bytes() >= limit) {
+            return Some(CheckpointReason::LogBytes);
+        }
+        let waited_ns = now_ns.saturating_sub(state.last_ns);
+        every_ns.is_some_and(|every| waited_ns >= every).then_some(CheckpointReason::Time)
+    }
+
+    /// Bytes of log behind the last checkpoint, about: what a start would have to replay.
+    pub fn log_bytes(&self) -> u64 {
+        self.wal.bytes_since_checkpoint()
+    }
+
+    /// Why snapshots are not as they should be, if so, with what to do.
+    pub fn checkpoint_trouble(&self) -> Option<String> {
+        if let Some(why) = self.snapshot.as_ref().and_then(|snapshot| snapshot.damage()) {
+            return Some(format!(
+                "the snapshot is damaged: {why}; stop the server, keep a copy of the directory, restore a backup"
+            ));
+        }
+        let state = self.checkpoints.state();
+        if let Some(why) = state.failure {
+            return Some(format!(
+                "the last checkpoint failed: {why}; it is tried again every 30 s"
+            ));
+        }
+        let late = self.checkpoints.every_ns.map(|every| every.saturating_mul(OVERDUE_INTERVALS));
+        let waited_ns = self.clock.mono_ns().saturating_sub(state.last_ns);
+        let is_late = late.is_some_and(|late| waited_ns > late) && self.checkpoint_due().is_some();
+        is_late.then(|| {
+            let seconds = waited_ns / 1_000_000_000;
+            format!("no checkpoint for {seconds} s: start one with `larder checkpoint` and look at the server's log")
+        })
+    }
+
+    /// Verifies up to `blocks` further blocks of the snapshot that is served from.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] names file and offset of damage.
+    pub fn verify_step(&self, blocks: usize) -> Result<Verified, Error> {
+        let Some(snapshot) = &self.snapshot else { return Ok(Verified::default()) };
+        let progress = snapshot.verify(blocks)?;
+        Ok(Verified { done: progress.done as u64, total: progress.total as u64 })
+    }
+}

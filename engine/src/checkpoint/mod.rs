@@ -1,0 +1,171 @@
+//! A checkpoint: all of memory into a snapshot, while reads and writes go on.
+//!
+//! ```text
+//! definitions ─► shard by shard: fence, then step by step ─► ids of streams ─► clocks ─► producers
+//!     ─► the log is on the disk up to there ─► snapshot is finished ─► manifest names it ─► old segments go
+//! ```
+//!
+//! No fork, no pause: one shard at a time is fenced, and a write that changes what is not written yet keeps an image of it first.
+//! What each part holds goes up to a position of its own in the log; recovery skips the records that a part holds already. So
+//! parts need not be of one moment. When definitions change meanwhile, the checkpoint begins anew.
+
+mod backup;
+mod due;
+mod progress;
+mod state;
+mod tables;
+
+pub use backup::BackedUp;
+pub use due::{CheckpointReason, Verified};
+pub(crate) use progress::Checkpoints;
+pub use progress::{CheckpointProgress, Checkpointed};
+pub(crate) use state::{
+    Clocks, SectionKind, decode_catalog, decode_clocks, decode_ids, decode_producers,
+};
+
+use stdx::mutant::{Mutant, is_planted};
+use storage::{
+    Lsn, SyncLevel, Vfs,
+    snapshot::{SectionTag, SnapshotWriter},
+};
+
+use crate::{Database, Error, stream::STRIPES};
+
+/// Definitions that change more often than this while checkpoints are tried are being changed by a machine.
+const ATTEMPTS_MAX: usize = 5;
+
+impl<V: Vfs> Database<V> {
+    /// Writes a snapshot of everything, and removes what of the log it makes unnecessary. One at a time: a second caller waits.
+    /// `progress` is told after every shard.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when the disk is full or fails, or the last snapshot is damaged: the last snapshot and the log stay as they
+    /// were, and the database goes on.
+    pub fn checkpoint(
+        &self,
+        progress: &mut dyn FnMut(CheckpointProgress),
+    ) -> Result<Checkpointed, Error> {
+        let _one = self.checkpoints.turn();
+        let started_ns = self.clock.mono_ns();
+        let done = self.checkpoint_now(progress, started_ns);
+        self.checkpoints.ended(&done, self.clock.mono_ns());
+        done
+    }
+
+    fn checkpoint_now(
+        &self,
+        progress: &mut dyn FnMut(CheckpointProgress),
+        started_ns: u64,
+    ) -> Result<Checkpointed, Error> {
+        if self.wal.policy() == storage::SyncPolicy::Memory {
+            return Err(Error::Storage(storage::Error::NoLog));
+        }
+        for _ in 0..ATTEMPTS_MAX {
+            if let Some(mut done) = self.try_checkpoint(progress)? {
+                done.took_ms = self.clock.mono_ns().saturating_sub(started_ns) / 1_000_000;
+                return Ok(done);
+            }
+        }
+        Err(Error::Busy("definitions changed again and again while a snapshot was written"))
+    }
+
+    /// Nothing when definitions changed meanwhile.
+    fn try_checkpoint(
+        &self,
+        progress: &mut dyn FnMut(CheckpointProgress),
+    ) -> Result<Option<Checkpointed>, Error> {
+        let directory = &self.directory;
+        let (number, salt) = (directory.next_snapshot_number(), self.anonymous.lock().next_u64());
+        let mut out = SnapshotWriter::create(directory.vfs(), number, directory.cluster(), salt)?;
+        let version = self.write_catalog(&mut out)?;
+        let Some(tables) = self.write_tables(&mut out, version, progress)? else { return Ok(None) };
+        let ids = self.write_ids(&mut out)?;
+        let Some(clocks) = self.clocks(version, tables.fences, ids) else { return Ok(None) };
+        write_section(&mut out, SectionKind::Clocks.tag(), &clocks.encode())?;
+        write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers())?;
+        let lsn = Lsn(clocks.everything);
+        if !is_planted(Mutant::SnapshotAheadOfLog) {
+            // What is in the snapshot is in the log too: else records of a batch could be in it that others of the batch are lost
+            // with the log.
+            self.wal.ticket(lsn, Some(SyncLevel::Durable)).wait()?;
+        }
+        let reference = out.finish()?;
+        let removed = directory.install(reference, Lsn(clocks.replay_from()))?;
+        Ok(Some(Checkpointed {
+            number,
+            lsn,
+            entities: tables.entities,
+            bytes: reference.bytes,
+            took_ms: 0,
+            segments_removed: removed.segments,
+        }))
+    }
+
+    /// Writes all definitions there ever were; the version of the last.
+    fn write_catalog(&self, out: &mut SnapshotWriter<V>) -> Result<u64, Error> {
+        let catalog = self.catalog.read();
+        let (version, history) = (catalog.version, catalog.history.clone());
+        drop(catalog);
+        write_section(out, SectionKind::Catalog.tag(), &state::encode_catalog(&history)?)?;
+        Ok(version)
+    }
+
+    /// Writes the ids of every stream that remembers some; for each its stripes' positions.
+    fn write_ids(&self, out: &mut SnapshotWriter<V>) -> Result<Vec<Vec<u64>>, Error> {
+        let streams: Vec<_> = {
+            let catalog = self.catalog.read();
+            catalog.streams.iter().map(|stream| std::sync::Arc::clone(&stream.state)).collect()
+        };
+        let mut positions = Vec::with_capacity(streams.len());
+        for (stream, state) in (0..).zip(&streams) {
+            let mut stripes = Vec::with_capacity(STRIPES);
+            for stripe in 0..STRIPES {
+                let (ids, Lsn(position)) = state.dedup.copy(stripe, || self.wal.appended_lsn());
+                stripes.push(position);
+                if !ids.is_empty() {
+                    let shard = u32::try_from(stripe).unwrap_or(u32::MAX);
+                    let tag = SectionTag { shard, group: stream, ..SectionKind::Ids.tag() };
+                    write_section(out, tag, &state::encode_ids(&ids))?;
+                }
+            }
+            positions.push(stripes);
+        }
+        Ok(positions)
+    }
+
+    /// The clocks of streams and groups, at a moment when nobody writes: from there on recovery does everything. Nothing when
+    /// definitions are of another version.
+    fn clocks(&self, version: u64, fences: Vec<u64>, ids: Vec<Vec<u64>>) -> Option<Clocks> {
+        let catalog = self.catalog.write();
+        let everything = self.wal.appended_lsn().0;
+        let streams = catalog.streams.iter().map(|stream| stream.state.clocks()).collect();
+        let observed = (0..catalog.groups.len())
+            .map(|group| catalog.windows(group).map_or(i64::MAX, |group| group.observed_since()))
+            .collect();
+        (catalog.version == version).then_some(Clocks {
+            everything,
+            fences,
+            ids,
+            streams,
+            observed,
+        })
+    }
+
+    fn encode_producers(&self) -> Vec<u8> {
+        if is_planted(Mutant::ProducersForgotten) {
+            return Vec::new();
+        }
+        state::encode_producers(&self.producers)
+    }
+}
+
+fn write_section<V: Vfs>(
+    out: &mut SnapshotWriter<V>,
+    tag: SectionTag,
+    bytes: &[u8],
+) -> Result<(), Error> {
+    out.begin(tag);
+    out.write(bytes)?;
+    out.end();
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! How checkpoints go: one at a time, how far the running one is, what became of the last.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use stdx::sync::{Mutex, MutexGuard};
+use storage::Lsn;
+
+use crate::{Config, Error};
+
+/// How far a checkpoint is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckpointProgress {
+    /// Shards written.
+    pub shards_done: usize,
+    /// Shards there are.
+    pub shards: usize,
+    /// Entities written.
+    pub entities: u64,
+    /// Bytes of the snapshot so far.
+    pub bytes: u64,
+}
+
+/// A finished checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Number of its snapshot.
+    pub number: u64,
+    /// Every record up to this one is in it.
+    pub lsn: Lsn,
+    /// Entities of all groups.
+    pub entities: u64,
+    /// Length of the snapshot.
+    pub bytes: u64,
+    /// From its start to the removal of old files, in ms.
+    pub took_ms: u64,
+    /// Segments of the log that are no longer needed and were removed.
+    pub segments_removed: u64,
+}
+
+/// What became of checkpoints since the database was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoints {
+    turn: Mutex<()>,
+    state: Mutex<State>,
+    done_count: AtomicU64,
+    failed_count: AtomicU64,
+    pub(super) every_ns: Option<u64>,
+    pub(super) wal_bytes: Option<u64>,
+}
+
+/// What is known of the last checkpoints.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    pub(crate) running: Option<CheckpointProgress>,
+    pub(crate) last: Option<Checkpointed>,
+    /// When the last one ended well, or the database was opened, in ns of the monotonic clock.
+    pub(crate) last_ns: u64,
+    /// When the last one was tried.
+    pub(crate) tried_ns: u64,
+    /// Why the last one failed, until one succeeds.
+    pub(crate) failure: Option<String>,
+}
+
+impl Checkpoints {
+    /// Since `now_ns` there has been none.
+    pub(crate) fn new(config: &Config, now_ns: u64) -> Self {
+        let state = State { last_ns: now_ns, tried_ns: now_ns, ..State::default() };
+        Self {
+            state: Mutex::new(state),
+            every_ns: config.checkpoint_every_ms.map(|ms| ms.saturating_mul(1_000_000)),
+            wal_bytes: config.checkpoint_wal_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Waits until no checkpoint runs.
+    pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock()
+    }
+
+    /// The running one has come so far.
+    pub(crate) fn at(&self, progress: CheckpointProgress) {
+        self.state.lock().running = Some(progress);
+    }
+
+    /// One ended at `now_ns`.
+    pub(crate) fn ended(&self, done: &Result<Checkpointed, Error>, now_ns: u64) {
+        let mut state = self.state.lock();
+        state.running = None;
+        state.tried_ns = now_ns;
+        match done {
+            Ok(done) => {
+                state.last = Some(*done);
+                state.last_ns = now_ns;
+                state.failure = None;
+                self.done_count.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                state.failure = Some(error.to_string());
+                self.failed_count.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.lock().clone()
+    }
+
+    /// Those that ended well, and those that did not.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.done_count.load(Ordering::Relaxed), self.failed_count.load(Ordering::Relaxed))
+    }
+}

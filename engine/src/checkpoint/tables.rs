@@ -1,0 +1,120 @@
+//! The tables of all shards on their way into a snapshot.
+
+use stdx::mutant::{Mutant, is_planted};
+use storage::{Vfs, snapshot::SnapshotWriter};
+
+use super::{CheckpointProgress, SectionKind};
+use crate::{
+    Database, Error,
+    base::{BaseWriter, Records},
+    shard::{GroupTable, SHARD_COUNT},
+};
+
+/// Entities written under one shared lock: some tens of microseconds.
+const STEP_ENTITIES: usize = 128;
+
+/// What was written.
+#[derive(Debug, Default)]
+pub(super) struct Tables {
+    /// Of each shard, the newest record that is in it.
+    pub(super) fences: Vec<u64>,
+    pub(super) entities: u64,
+}
+
+impl<V: Vfs> Database<V> {
+    /// Writes every table of every shard; nothing when definitions are not of `version` any more.
+    pub(super) fn write_tables(
+        &self,
+        out: &mut SnapshotWriter<V>,
+        version: u64,
+        progress: &mut dyn FnMut(CheckpointProgress),
+    ) -> Result<Option<Tables>, Error> {
+        let mut tables = Tables::default();
+        for shard in 0..SHARD_COUNT {
+            let Some(fence) = self.fence(shard, version) else { return Ok(None) };
+            let _unfenced = Unfence { database: self, shard };
+            tables.fences.push(fence);
+            let groups = self.catalog.read().groups.len();
+            for group in 0..groups {
+                let Some(entities) = self.write_table(out, shard, group)? else { return Ok(None) };
+                tables.entities += u64::from(entities);
+            }
+            let now = CheckpointProgress {
+                shards_done: shard + 1,
+                shards: SHARD_COUNT,
+                entities: tables.entities,
+                bytes: out.position(),
+            };
+            self.checkpoints.at(now);
+            progress(now);
+        }
+        Ok(Some(tables))
+    }
+
+    /// Fences a shard; the newest record that it holds. Nothing when definitions are of another version.
+    fn fence(&self, shard: usize, version: u64) -> Option<u64> {
+        let catalog = self.catalog.read();
+        if catalog.version != version {
+            return None;
+        }
+        let mut tables = self.shards.write_one(shard);
+        tables.fence();
+        let lsn = self.wal.appended_lsn().0;
+        Some(if is_planted(Mutant::FenceOffByOne) { lsn + 1 } else { lsn })
+    }
+
+    /// Writes one table as it was at the fence; how many entities. Nothing when definitions changed and took the fence away.
+    fn write_table(
+        &self,
+        out: &mut SnapshotWriter<V>,
+        shard: usize,
+        group: usize,
+    ) -> Result<Option<u32>, Error> {
+        let kind = match self.shards.read(shard).table(group) {
+            Some(GroupTable::Rows(_)) => SectionKind::Rows,
+            Some(GroupTable::Windows(_)) => SectionKind::Windows,
+            None => return Ok(None),
+        };
+        out.begin(kind.of(shard, group));
+        let (mut table, mut records) = (BaseWriter::default(), Records::default());
+        loop {
+            records.clear();
+            let step = {
+                let shard = self.shards.read(shard);
+                let table = shard.table(group);
+                let hasher = self.shards.hasher();
+                table
+                    .map_or(Ok(None), |table| table.write_step(hasher, STEP_ENTITIES, &mut records))
+            };
+            let Some(is_over) = step? else { return Ok(None) };
+            table.add(out, &records)?;
+            if is_over {
+                break;
+            }
+        }
+        let last = {
+            let mut shard = self.shards.write_one(shard);
+            shard.table_mut(group).and_then(|table| {
+                let fence = table.unfence()?;
+                Some((table.extra(&fence), fence))
+            })
+        };
+        let Some((extra, fence)) = last else { return Ok(None) };
+        table.add(out, fence.images())?;
+        let entities = table.finish(out, extra)?;
+        out.end();
+        Ok(Some(entities))
+    }
+}
+
+/// Takes the fences of a shard away, however its writing ends.
+struct Unfence<'a, V: Vfs> {
+    database: &'a Database<V>,
+    shard: usize,
+}
+
+impl<V: Vfs> Drop for Unfence<'_, V> {
+    fn drop(&mut self) {
+        self.database.shards.write_one(self.shard).unfence();
+    }
+}

@@ -1,0 +1,90 @@
+//! What a snapshot gives: definitions, clocks, ids and producers are read, tables are served from where they lie.
+
+use std::sync::Arc;
+
+use storage::snapshot::{Section, Snapshot};
+
+use super::{Fences, Memory};
+use crate::{
+    Error,
+    checkpoint::{self, SectionKind},
+    shard::{SHARD_COUNT, ShardMask},
+    stream::STRIPES,
+};
+
+impl Memory {
+    /// Takes over `snapshot`. Nothing was restored before.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] when it is damaged, [`Error::Format`] when it is of another release.
+    pub(super) fn load(&mut self, snapshot: Arc<Snapshot>) -> Result<(), Error> {
+        let whole = |kind: SectionKind| -> Result<Section, Error> {
+            let section = snapshot.section(kind.tag());
+            section.ok_or_else(|| Error::Format(format!("the snapshot has no section {kind:?}")))
+        };
+        for record in checkpoint::decode_catalog(all(&whole(SectionKind::Catalog)?)?)? {
+            self.definitions(record)?;
+        }
+        let clocks = checkpoint::decode_clocks(all(&whole(SectionKind::Clocks)?)?);
+        let clocks = clocks.map_err(|error| malformed("clocks", error))?;
+        if clocks.fences.len() != SHARD_COUNT {
+            let shards = clocks.fences.len();
+            return Err(Error::Format(format!("a snapshot of {shards} shards")));
+        }
+        for (stream, (newest, applied)) in self.catalog.streams.iter().zip(&clocks.streams) {
+            stream.state.advance(*newest);
+            stream.state.applies(*applied);
+        }
+        for (group, since) in clocks.observed.iter().enumerate() {
+            if let Ok(windows) = self.catalog.windows(group) {
+                windows.observed_from(*since);
+            }
+        }
+        for (index, stream) in self.catalog.streams.iter().enumerate() {
+            for stripe in 0..STRIPES {
+                let Some(section) = snapshot.section(SectionKind::Ids.of(stripe, index)) else {
+                    continue;
+                };
+                let ids = checkpoint::decode_ids(all(&section)?);
+                let ids = ids.map_err(|error| malformed("ids", error))?;
+                stream.state.dedup.restore(stripe, ids.into_iter());
+            }
+        }
+        let producers = whole(SectionKind::Producers)?;
+        checkpoint::decode_producers(all(&producers)?, &self.producers)
+            .map_err(|error| malformed("producers", error))?;
+        self.attach(&snapshot)?;
+        self.fences = Fences::new(clocks);
+        self.snapshot = Some(snapshot);
+        Ok(())
+    }
+
+    /// Hands every table its section.
+    fn attach(&self, snapshot: &Arc<Snapshot>) -> Result<(), Error> {
+        for shard in 0..SHARD_COUNT {
+            let mut one = ShardMask::default();
+            one.insert(shard);
+            let mut guards = self.shards.write(one);
+            for group in 0..self.catalog.groups.len() {
+                let section = |kind: SectionKind| snapshot.section(kind.of(shard, group));
+                let section = section(SectionKind::Rows).or_else(|| section(SectionKind::Windows));
+                let table = guards.shard(shard).table_mut(group);
+                let (Some(section), Some(table)) = (section, table) else {
+                    let what =
+                        format!("the snapshot has no table of group {group} in shard {shard}");
+                    return Err(Error::Format(what));
+                };
+                table.attach(section)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn all(section: &Section) -> Result<&[u8], storage::Error> {
+    section.bytes(0..section.len())
+}
+
+fn malformed(what: &str, error: stdx::cursor::OutOfBytes) -> Error {
+    Error::Format(format!("{what} of the snapshot: {error}"))
+}

@@ -1,0 +1,184 @@
+//! A row table and snapshots: its rows on their way into one, and those that are still served from the last.
+
+use stdx::hash::KeyHasher;
+use storage::{Error, snapshot::Section};
+
+use super::{layout::RowLayout, slab::SlotMut, slot::Slot, table::RowTable};
+use crate::base::{Base, Records, TableFence};
+
+/// The rows of a snapshot that memory does not have instead.
+#[derive(Debug)]
+pub(super) struct RowBase {
+    pub(super) table: Base,
+    /// How its rows lie: the features there were when the snapshot was taken.
+    layout: RowLayout,
+}
+
+impl RowBase {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Result<Option<Slot<'_>>, Error> {
+        match self.table.find(hash, key)? {
+            Some(ordinal) => self.get(ordinal),
+            None => Ok(None),
+        }
+    }
+
+    fn get(&self, ordinal: u32) -> Result<Option<Slot<'_>>, Error> {
+        let Some((key, payload)) = self.table.get(ordinal)? else { return Ok(None) };
+        let row = Slot::read(&self.layout, key, payload);
+        row.map(Some).map_err(|_| self.table.damaged("a row is shorter than its features"))
+    }
+}
+
+impl RowTable {
+    /// Serves the rows of `section` from where they lie; the table is empty before.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the section does not fit to the group.
+    pub(crate) fn attach(&mut self, section: Section) -> Result<(), Error> {
+        let table = Base::open(section)?;
+        let features = table.extra() as usize;
+        let layout = self.layout.first(features);
+        let layout = layout.ok_or_else(|| table.damaged("more features than the group has"))?;
+        self.base = Some(RowBase { table, layout });
+        Ok(())
+    }
+
+    /// Makes sure that a write of `key` will find what the snapshot holds of it: to be asked before the write is logged.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn admit(&self, hash: u64, key: &[u8]) -> Result<(), Error> {
+        match &self.base {
+            Some(base) if !base.table.is_verified() => base.find(hash, key).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Entities from `position` on, with the position after each: first those of the snapshot, then those in memory.
+    pub(crate) fn scan(
+        &self,
+        position: u32,
+    ) -> impl Iterator<Item = Result<(u32, Slot<'_>), Error>> {
+        let start = self.memory_start();
+        let base = self.base.as_ref().into_iter().flat_map(move |base| {
+            (position..start)
+                .filter_map(|at| Some(base.get(at).transpose()?.map(|row| (at + 1, row))))
+        });
+        let memory = self.scan_memory(position.saturating_sub(start));
+        base.chain(memory.map(move |(next, row)| Ok((start + next, row))))
+    }
+
+    /// Positions of rows in memory are from here on.
+    fn memory_start(&self) -> u32 {
+        self.base.as_ref().map_or(0, |base| base.table.end())
+    }
+
+    /// The position of a row in memory.
+    pub(super) fn position(&self, slot: u32) -> u32 {
+        self.memory_start() + slot
+    }
+
+    /// Takes the row of `key` out of the snapshot into memory; its slot.
+    pub(super) fn promote(&mut self, hasher: &KeyHasher, hash: u64, key: &[u8]) -> Option<u32> {
+        let mut base = self.base.take()?;
+        // Damage was found when the write was admitted.
+        let found = base.table.find(hash, key).ok().flatten();
+        let slot = found.and_then(|ordinal| {
+            let row = base.get(ordinal).ok().flatten()?;
+            if let Some(fence) = &mut self.fence {
+                fence.before_change(ordinal, |images, _| {
+                    images.add(hash, key, |out| row.write(out))
+                });
+            }
+            let slot = self.insert(hasher, hash, row.key, row.time);
+            self.change(slot, |layout, to| copy(layout, &row, to));
+            base.table.hide(ordinal);
+            Some(slot)
+        });
+        self.base = Some(base);
+        slot.inspect(|slot| self.pass(*slot))
+    }
+
+    /// The row of `slot` was not there at the fence, or was written elsewhere.
+    pub(super) fn pass(&mut self, slot: u32) {
+        let position = self.position(slot);
+        if let Some(fence) = &mut self.fence {
+            fence.pass(position);
+        }
+    }
+
+    /// Removes the row of `key` from what the snapshot gives; false when it is not there.
+    pub(super) fn delete_from_base(&mut self, hash: u64, key: &[u8]) -> bool {
+        let Some(base) = &mut self.base else { return false };
+        let Some(ordinal) = base.table.find(hash, key).ok().flatten() else { return false };
+        if let (Some(fence), Ok(Some(row))) = (&mut self.fence, base.get(ordinal)) {
+            fence.before_change(ordinal, |images, _| images.add(hash, key, |out| row.write(out)));
+        }
+        base.table.hide(ordinal);
+        true
+    }
+
+    /// The row of `slot` is about to change.
+    pub(super) fn before_change(&mut self, hash: u64, slot: u32) {
+        let position = self.position(slot);
+        let Some(fence) = &mut self.fence else { return };
+        let Some(row) = self.slab.get(&self.layout, slot) else { return };
+        fence.before_change(position, |images, _| images.add(hash, row.key, |out| row.write(out)));
+    }
+
+    /// From now on the table is written as it is now.
+    pub(crate) fn fence(&mut self) {
+        self.fence = Some(TableFence::default());
+    }
+
+    /// The images of rows that changed before they were written. The table is fenced no more.
+    pub(crate) fn unfence(&mut self) -> Option<TableFence> {
+        self.fence.take()
+    }
+
+    /// Adds the next `limit` rows, as they were at the fence, to `out`; true at the end, nothing when there is no fence.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn write_step(
+        &self,
+        hasher: &KeyHasher,
+        limit: usize,
+        out: &mut Records,
+    ) -> Result<Option<bool>, Error> {
+        let Some(fence) = &self.fence else { return Ok(None) };
+        let mut rows = self.scan(fence.next());
+        for _ in 0..limit {
+            let Some(row) = rows.next() else {
+                fence.advance(u32::MAX);
+                return Ok(Some(true));
+            };
+            let (next, row) = row?;
+            if !fence.is_passed(next - 1) {
+                out.add(hasher.hash(row.key), row.key, |out| row.write(out));
+            }
+            fence.advance(next);
+        }
+        Ok(Some(false))
+    }
+
+    /// Number that stands in a snapshot beside the rows: features there are now.
+    pub(crate) fn extra(&self) -> u32 {
+        u32::try_from(self.layout.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Makes `to`, of which nothing was written, what `row` is.
+fn copy(layout: &RowLayout, row: &Slot<'_>, to: &mut SlotMut<'_>) {
+    *to.time = row.time;
+    if row.has_times() {
+        *to.times = Some(Box::new((0..layout.len()).map(|feature| row.time_of(feature)).collect()));
+    }
+    for feature in 0..layout.len() {
+        match row.state(feature) {
+            0 => {}
+            1 => to.store(layout, feature, None),
+            _ => to.store(layout, feature, Some(row.cell(feature))),
+        }
+    }
+}

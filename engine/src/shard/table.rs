@@ -1,0 +1,99 @@
+//! One group's part of a shard, whatever its kind: what both kinds answer to.
+
+use stdx::hash::KeyHasher;
+use storage::{Error, snapshot::Section};
+
+use crate::{
+    base::{Records, TableFence},
+    rows::RowTable,
+    windows::WindowTable,
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) enum GroupTable {
+    /// Of a row group.
+    Rows(RowTable),
+    /// Of a window group.
+    Windows(WindowTable),
+}
+
+impl GroupTable {
+    /// Number of entities.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Rows(table) => table.len(),
+            Self::Windows(table) => table.len(),
+        }
+    }
+
+    /// Bytes in use.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Rows(table) => table.bytes(),
+            Self::Windows(table) => table.bytes(),
+        }
+    }
+
+    /// Serves what `section` of a snapshot holds from where it lies; the table is empty before.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn attach(&mut self, section: Section) -> Result<(), Error> {
+        match self {
+            Self::Rows(table) => table.attach(section),
+            Self::Windows(table) => table.attach(section),
+        }
+    }
+
+    /// Makes sure that a write of `key` will find what the snapshot holds of it: to be asked before the write is logged.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn admit(&self, hash: u64, key: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Rows(table) => table.admit(hash, key),
+            Self::Windows(table) => table.admit(hash, key),
+        }
+    }
+
+    /// From now on the table is written as it is now.
+    pub(crate) fn fence(&mut self) {
+        match self {
+            Self::Rows(table) => table.fence(),
+            Self::Windows(table) => table.fence(),
+        }
+    }
+
+    /// The fence with the images it kept; `None` when it is gone already.
+    pub(crate) fn unfence(&mut self) -> Option<TableFence> {
+        match self {
+            Self::Rows(table) => table.unfence(),
+            Self::Windows(table) => table.unfence(),
+        }
+    }
+
+    /// Adds the next `limit` entities, as they were at the fence, to `out`; true at the end, nothing when there is no fence.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn write_step(
+        &self,
+        hasher: &KeyHasher,
+        limit: usize,
+        out: &mut Records,
+    ) -> Result<Option<bool>, Error> {
+        match self {
+            Self::Rows(table) => table.write_step(hasher, limit, out),
+            Self::Windows(table) => table.write_step(hasher, limit, out),
+        }
+    }
+
+    /// The number that stands beside the entities in a snapshot, once all were written.
+    pub(crate) fn extra(&self, fence: &TableFence) -> u32 {
+        match self {
+            Self::Rows(table) => table.extra(),
+            Self::Windows(_) => fence.numbers().load(std::sync::atomic::Ordering::Relaxed),
+        }
+    }
+}

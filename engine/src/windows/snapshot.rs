@@ -1,0 +1,331 @@
+//! A window table and snapshots: its states on their way into one, and those that are still served from the last.
+//!
+//! ```text
+//! payload   number u32: of an entity with tiles, counted from 0; 2^32 - 1 without | state, as `aggregate` encodes it
+//! ```
+//!
+//! A state without tiles is its log, and that is read where it lies. Tiles are made of their bytes when they are asked for first.
+
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicU32, Ordering},
+};
+
+use aggregate::{EncodedState, EntityView, EntityWindows, Grown, WindowPlan};
+use stdx::{cursor::Writer, hash::KeyHasher};
+use storage::{Error, snapshot::Section};
+
+use super::{Moment, WindowTable};
+use crate::base::{Base, Records, TableFence};
+
+/// The number of an entity without tiles.
+const NO_TILES: u32 = u32::MAX;
+
+/// The states of a snapshot that memory does not have instead.
+#[derive(Debug)]
+pub(super) struct WindowBase {
+    pub(super) table: Base,
+    /// Tiles by number, once somebody has asked for them; nothing when their bytes are no tiles.
+    tiles: Box<[OnceLock<Option<Box<Grown>>>]>,
+}
+
+/// A state where it lies.
+#[derive(Clone, Copy)]
+struct Stored<'a> {
+    key: &'a [u8],
+    number: u32,
+    /// Its whole encoding.
+    bytes: &'a [u8],
+    log: &'a [u8],
+}
+
+impl WindowBase {
+    pub(super) fn bytes(&self) -> usize {
+        let tiles = |tiles: &OnceLock<Option<Box<Grown>>>| {
+            tiles.get().and_then(Option::as_ref).map_or(0, |tiles| tiles.bytes())
+        };
+        self.table.bytes() + size_of_val(&*self.tiles) + self.tiles.iter().map(tiles).sum::<usize>()
+    }
+
+    pub(super) fn find(
+        &self,
+        plan: &WindowPlan,
+        hash: u64,
+        key: &[u8],
+    ) -> Result<Option<EntityView<'_>>, Error> {
+        let Some(ordinal) = self.table.find(hash, key)? else { return Ok(None) };
+        let Some(stored) = self.get(ordinal)? else { return Ok(None) };
+        self.view(plan, stored).map(Some)
+    }
+
+    fn get(&self, ordinal: u32) -> Result<Option<Stored<'_>>, Error> {
+        let Some((key, payload)) = self.table.get(ordinal)? else { return Ok(None) };
+        let stored = || {
+            let (number, bytes) = payload.split_first_chunk()?;
+            let state = EncodedState::new(bytes).ok()?;
+            let number = u32::from_le_bytes(*number);
+            let is_known = (number as usize) < self.tiles.len();
+            let fits = state.has_tiles() == is_known && (is_known || number == NO_TILES);
+            fits.then_some(Stored { key, number, bytes, log: state.log() })
+        };
+        stored().map(Some).ok_or_else(|| self.table.damaged("a window state is malformed"))
+    }
+
+    /// The tiles of an entity that is there, if it has some, for good.
+    fn take_tiles(
+        &mut self,
+        plan: &WindowPlan,
+        ordinal: u32,
+    ) -> Result<Option<Option<Box<Grown>>>, Error> {
+        let Some(stored) = self.get(ordinal)? else { return Ok(None) };
+        let number = stored.number as usize;
+        self.view(plan, stored)?;
+        let tiles = self.tiles.get_mut(number).and_then(OnceLock::take);
+        Ok(Some(tiles.flatten()))
+    }
+
+    fn view<'a>(&'a self, plan: &WindowPlan, stored: Stored<'a>) -> Result<EntityView<'a>, Error> {
+        let Some(tiles) = self.tiles.get(stored.number as usize) else {
+            return Ok(EntityView::new(stored.log, None));
+        };
+        let tiles = tiles.get_or_init(|| {
+            let state = EntityWindows::decode(plan, stored.bytes).ok()?;
+            state.into_parts().1
+        });
+        let tiles = tiles.as_deref().ok_or_else(|| self.table.damaged("tiles are malformed"))?;
+        Ok(EntityView::new(stored.log, Some(tiles)))
+    }
+}
+
+impl WindowTable {
+    /// Serves the states of `section` from where they lie; the table is empty before.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] when the section is no table.
+    pub(crate) fn attach(&mut self, section: Section) -> Result<(), Error> {
+        let table = Base::open(section)?;
+        if table.extra() > table.end() {
+            return Err(table.damaged("more entities with tiles than entities"));
+        }
+        let tiles = (0..table.extra()).map(|_| OnceLock::new()).collect();
+        self.base = Some(Box::new(WindowBase { table, tiles }));
+        Ok(())
+    }
+
+    /// Makes sure that a write of `key` will find what the snapshot holds of it: to be asked before the write is logged.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn admit(&self, hash: u64, key: &[u8]) -> Result<(), Error> {
+        match &self.base {
+            Some(base) if !base.table.is_verified() => {
+                let Some(ordinal) = base.table.find(hash, key)? else { return Ok(()) };
+                base.get(ordinal).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keys from `position` on, with the position after each: first those of the snapshot, then those in memory.
+    pub(crate) fn scan(&self, position: u32) -> impl Iterator<Item = Result<(u32, &[u8]), Error>> {
+        let start = self.memory_start();
+        let base = self.base.as_ref().into_iter().flat_map(move |base| {
+            let key = |at| Some(base.table.get(at).transpose()?.map(|(key, _)| (at + 1, key)));
+            (position..start).filter_map(key)
+        });
+        let memory = self.scan_memory(position.saturating_sub(start));
+        base.chain(memory.map(move |(next, key, _)| Ok((start + next, key))))
+    }
+
+    /// Positions of entities in memory are from here on.
+    pub(super) fn memory_start(&self) -> u32 {
+        self.base.as_ref().map_or(0, |base| base.table.end())
+    }
+
+    /// Takes the state of `key` out of the snapshot into memory; its slot.
+    pub(super) fn promote(
+        &mut self,
+        hasher: &KeyHasher,
+        plan: &WindowPlan,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<u32> {
+        // Damage was found when the write was admitted.
+        let ordinal = self.base.as_ref()?.table.find(hash, key).ok().flatten()?;
+        self.promote_at(hasher, plan, hash, ordinal)
+    }
+
+    fn promote_at(
+        &mut self,
+        hasher: &KeyHasher,
+        plan: &WindowPlan,
+        hash: u64,
+        ordinal: u32,
+    ) -> Option<u32> {
+        let mut base = self.base.take()?;
+        let tiles = base.take_tiles(plan, ordinal);
+        let slot = tiles.ok().flatten().and_then(|tiles| {
+            let stored = base.get(ordinal).ok().flatten()?;
+            self.keep_stored(hash, ordinal, stored);
+            Some(self.insert_state(hasher, (hash, stored.key), stored.log, tiles))
+        });
+        if slot.is_some() {
+            base.table.hide(ordinal);
+        }
+        self.base = Some(base);
+        slot.inspect(|slot| self.pass(*slot))
+    }
+
+    /// Removes the state of `key` from what the snapshot gives; false when it is not there.
+    pub(super) fn delete_from_base(&mut self, hash: u64, key: &[u8]) -> bool {
+        let Some(mut base) = self.base.take() else { return false };
+        let found = base.table.find(hash, key).ok().flatten();
+        if let Some(ordinal) = found {
+            if let Ok(Some(stored)) = base.get(ordinal) {
+                self.keep_stored(hash, ordinal, stored);
+            }
+            base.table.hide(ordinal);
+        }
+        self.base = Some(base);
+        found.is_some()
+    }
+
+    /// The entity of the snapshot at `ordinal` is about to change.
+    fn keep_stored(&mut self, hash: u64, ordinal: u32, stored: Stored<'_>) {
+        let Some(fence) = &mut self.fence else { return };
+        fence.before_change(ordinal, |images, numbers| {
+            write_stored(images, numbers, hash, stored);
+        });
+    }
+
+    /// The entity of `slot` is about to change.
+    #[inline]
+    pub(super) fn before_change(&mut self, hash: u64, slot: u32) {
+        if self.fence.is_some() {
+            self.keep_memory(hash, slot);
+        }
+    }
+
+    fn keep_memory(&mut self, hash: u64, slot: u32) {
+        let position = self.memory_start() + slot;
+        let Some(mut fence) = self.fence.take() else { return };
+        fence.before_change(position, |images, numbers| {
+            let (key, state) = self.view(self.slots.get(slot));
+            write_state(images, numbers, hash, key, state);
+        });
+        self.fence = Some(fence);
+    }
+
+    /// The entity of `slot` was not there at the fence, or was written elsewhere.
+    pub(super) fn pass(&mut self, slot: u32) {
+        let position = self.memory_start() + slot;
+        if let Some(fence) = &mut self.fence {
+            fence.pass(position);
+        }
+    }
+
+    /// From now on the table is written as it is now.
+    pub(crate) fn fence(&mut self) {
+        self.fence = Some(Box::default());
+    }
+
+    /// The images of entities that changed before they were written. The table is fenced no more.
+    pub(crate) fn unfence(&mut self) -> Option<TableFence> {
+        self.fence.take().map(|fence| *fence)
+    }
+
+    /// Adds the next `limit` states, as they were at the fence, to `out`; true at the end, nothing when there is no fence.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn write_step(
+        &self,
+        hasher: &KeyHasher,
+        limit: usize,
+        out: &mut Records,
+    ) -> Result<Option<bool>, Error> {
+        let Some(fence) = &self.fence else { return Ok(None) };
+        let (from, start) = (fence.next(), self.memory_start());
+        let numbers = fence.numbers();
+        let mut left = limit;
+        for ordinal in from..start {
+            if left == 0 {
+                return Ok(Some(false));
+            }
+            if let Some(base) = &self.base
+                && !fence.is_passed(ordinal)
+                && let Some(stored) = base.get(ordinal)?
+            {
+                write_stored(out, numbers, hasher.hash(stored.key), stored);
+                left -= 1;
+            }
+            fence.advance(ordinal + 1);
+        }
+        for (next, key, state) in self.scan_memory(from.saturating_sub(start)) {
+            if left == 0 {
+                return Ok(Some(false));
+            }
+            if !fence.is_passed(start + next - 1) {
+                write_state(out, numbers, hasher.hash(key), key, state);
+                left -= 1;
+            }
+            fence.advance(start + next);
+        }
+        fence.advance(u32::MAX);
+        Ok(Some(true))
+    }
+
+    /// Brings entities of the snapshot into memory when they have tiles or something that no window sees any more. What that
+    /// cost, in looks at one that is left alone.
+    pub(super) fn sweep_stored(&mut self, moment: Moment<'_>, ordinal: u32) -> Looked {
+        let Some(base) = &self.base else { return Looked::Nothing };
+        // Damage is told to whoever reads it.
+        let Some(stored) = base.get(ordinal).ok().flatten() else { return Looked::Nothing };
+        let first = EntityView::new(stored.log, None).first_time();
+        let is_live = first.is_some_and(|first| first >= moment.late_before);
+        if stored.number == NO_TILES && is_live {
+            return Looked::Left;
+        }
+        let hash = moment.hasher.hash(stored.key);
+        match self.promote_at(moment.hasher, moment.plan, hash, ordinal) {
+            Some(slot) => Looked::Promoted(slot),
+            None => Looked::Left,
+        }
+    }
+}
+
+/// What became of an entity of the snapshot.
+pub(super) enum Looked {
+    /// There is none.
+    Nothing,
+    /// Left where it lies.
+    Left,
+    /// It is in memory now.
+    Promoted(u32),
+}
+
+fn write_state(
+    out: &mut Records,
+    numbers: &AtomicU32,
+    hash: u64,
+    key: &[u8],
+    state: EntityView<'_>,
+) {
+    let number = number(numbers, state.has_tiles());
+    out.add(hash, key, |out| {
+        Writer::new(out).u32(number);
+        state.encode(out);
+    });
+}
+
+fn write_stored(out: &mut Records, numbers: &AtomicU32, hash: u64, stored: Stored<'_>) {
+    let number = number(numbers, stored.number != NO_TILES);
+    out.add(hash, stored.key, |out| {
+        Writer::new(out).u32(number).bytes(stored.bytes);
+    });
+}
+
+/// The next number for an entity with tiles.
+fn number(numbers: &AtomicU32, has_tiles: bool) -> u32 {
+    if has_tiles { numbers.fetch_add(1, Ordering::Relaxed) } else { NO_TILES }
+}
