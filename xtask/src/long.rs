@@ -6,16 +6,69 @@ use crate::report;
 use crate::select::select;
 use crate::step::{self, Action, Step};
 
-const RUNS: &[Step] = &[Step {
-    name: "crashes",
-    about: "crash and recover the log on a simulated disk, LARDER_CRASHES times (10,000,000)",
-    action: Action::Cargo(Cargo {
-        arguments: &["test", "--release", "--package", "larder-storage", "--test", "crash_points"],
-        set: &[],
-        default: &[("LARDER_CRASHES", "10000000")],
-        own_target: None,
-    }),
-}];
+const RUNS: &[Step] = &[
+    Step {
+        name: "crashes",
+        about: "crash and recover the log on a simulated disk, LARDER_CRASHES times (10,000,000)",
+        action: Action::Cargo(Cargo {
+            arguments: &[
+                "test",
+                "--release",
+                "--package",
+                "larder-storage",
+                "--test",
+                "crash_points",
+            ],
+            set: &[],
+            default: &[("LARDER_CRASHES", "10000000")],
+            own_target: None,
+        }),
+    },
+    Step {
+        name: "power-loss",
+        about: "cut the power of a real file system under load, LARDER_ROUNDS times (1,000) a policy; needs root",
+        action: Action::Cargo(on_the_machine(&[
+            "test",
+            "--release",
+            "--package",
+            "larder-system-tests",
+            "--test",
+            "machine",
+            "power_loss",
+        ])),
+    },
+    Step {
+        name: "kills",
+        about: "kill the server under load, LARDER_ROUNDS times (1,000) a policy and at system calls",
+        action: Action::Cargo(on_the_machine(&[
+            "test",
+            "--release",
+            "--package",
+            "larder-system-tests",
+            "--test",
+            "machine",
+            "kill",
+        ])),
+    },
+    Step {
+        name: "damage",
+        about: "damage the files of a database, LARDER_ROUNDS times (1,000)",
+        action: Action::Cargo(on_the_machine(&[
+            "test",
+            "--release",
+            "--package",
+            "larder-system-tests",
+            "--test",
+            "machine",
+            "damage",
+        ])),
+    },
+];
+
+/// A call of tests on the real kernel that does many rounds of each.
+const fn on_the_machine(arguments: &'static [&'static str]) -> Cargo {
+    Cargo { arguments, set: &[], default: &[("LARDER_ROUNDS", "1000")], own_target: None }
+}
 
 /// Makes the runs that `arguments` names; `--list` prints what there is.
 ///

@@ -14,8 +14,13 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "unit",
-        about: "every test of the workspace, examples in the docs included",
-        action: Action::Cargo(Cargo::plain(&["test", "--workspace"])),
+        about: "every test of the workspace but the last step's, examples in the docs included",
+        action: Action::Cargo(Cargo::plain(&[
+            "test",
+            "--workspace",
+            "--exclude",
+            "larder-system-tests",
+        ])),
     },
     Step {
         name: "loom",
@@ -49,6 +54,17 @@ const STEPS: &[Step] = &[
             "demo",
             "--events",
             "20000",
+        ])),
+    },
+    Step {
+        name: "system",
+        about: "the binary on the real kernel: kills, power cuts, full and failing disks, damaged files",
+        // Optimised, as it is released and as the step before has compiled it.
+        action: Action::Cargo(Cargo::plain(&[
+            "test",
+            "--release",
+            "--package",
+            "larder-system-tests",
         ])),
     },
 ];
