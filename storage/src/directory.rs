@@ -73,16 +73,7 @@ impl<V: Vfs> Directory<V> {
     pub fn open(vfs: V, seed: u64) -> Result<Arc<Self>, Error> {
         let lock = vfs.lock()?;
         let names = vfs.list()?;
-        let found = dir::segments(&names, |name| vfs.path(name))?;
-        let read = read_manifest(&vfs, &names)?;
-        let written = read.is_some();
-        let (manifest, unlisted) = match read {
-            Some(manifest) => {
-                let unlisted = compare(&vfs, &manifest, &names, &found)?;
-                (manifest, unlisted)
-            }
-            None => (infer(&vfs, &names, &found, seed)?, None),
-        };
+        let Examined { manifest, written, unlisted } = examine(&vfs, &names, seed)?;
         let newest_snapshot = names.iter().filter_map(|name| dir::snapshot_number(name)).max();
         let listed = manifest.snapshot.map_or(0, |snapshot| snapshot.number);
         let state = State {
@@ -238,11 +229,12 @@ impl<V: Vfs> Directory<V> {
         }
         // Even if it comes to nothing: no two manifests have one number.
         state.manifest.number = manifest.number;
-        let bytes = manifest.encode();
-        let file = self.vfs.create_new(NEXT_MANIFEST, bytes.len() as u64)?;
-        state.next_is_there = true;
-        file.write_at(0, &bytes)?;
-        file.sync_data()
+        let written = write_next(&self.vfs, manifest);
+        state.next_is_there = match &written {
+            Ok(()) => true,
+            Err(_) => self.vfs.list()?.iter().any(|name| name == NEXT_MANIFEST),
+        };
+        written
     }
 
     /// Has what was prepared count. When this fails, the manifest of before goes on: all that either lists is there.
@@ -273,6 +265,40 @@ impl<V: Vfs> Directory<V> {
         }
         Ok(removed)
     }
+}
+
+/// Writes the manifest to come.
+///
+/// # Errors
+/// [`Error::Full`], [`Error::Io`].
+pub(crate) fn write_next<V: Vfs>(vfs: &V, manifest: &Manifest) -> Result<(), Error> {
+    let bytes = manifest.encode();
+    let file = vfs.create_new(NEXT_MANIFEST, bytes.len() as u64)?;
+    file.write_at(0, &bytes)?;
+    file.sync_data()
+}
+
+/// What the files of a directory say together.
+pub(crate) struct Examined {
+    pub(crate) manifest: Manifest,
+    /// It was read; else it was inferred.
+    pub(crate) written: bool,
+    /// A segment that is not listed yet.
+    unlisted: Option<u64>,
+}
+
+/// Reads the manifest among the files `names`, or infers it, and compares it with them.
+///
+/// # Errors
+/// See [`Directory::open`].
+pub(crate) fn examine<V: Vfs>(vfs: &V, names: &[String], seed: u64) -> Result<Examined, Error> {
+    let found = dir::segments(names, |name| vfs.path(name))?;
+    let Some(manifest) = read_manifest(vfs, names)? else {
+        let manifest = infer(vfs, names, &found, seed)?;
+        return Ok(Examined { manifest, written: false, unlisted: None });
+    };
+    let unlisted = compare(vfs, &manifest, names, &found)?;
+    Ok(Examined { manifest, written: true, unlisted })
 }
 
 /// The manifest among the files `names`, if there is one.

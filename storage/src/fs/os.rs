@@ -160,7 +160,7 @@ impl OsFile {
 
     /// Writes zeros from `offset` to the end: for file systems that cannot punch holes.
     fn overwrite_with_zeros(&self, offset: u64) -> Result<(), Error> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let (mut at, end) = (offset, self.length()?);
         while at < end {
             let bytes = usize::try_from(end - at).unwrap_or(usize::MAX).min(ZEROS.len());

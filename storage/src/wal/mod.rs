@@ -1,8 +1,8 @@
 //! The write-ahead log: append now, know later when it is safe.
 //!
 //! `group_commit` is the meeting point of writers and flusher, without files; `ticket` is what a writer waits on; `flusher`
-//! writes, syncs, rotates and seals; `extent` knows how far; `recovery` opens what is there, `reader` judges its bytes; `batch`
-//! and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
+//! writes, syncs, rotates and seals; `extent` knows how far; `recovery` opens what is there, `reader` judges its bytes, `walk` shows
+//! them; `batch` and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
 
 pub(crate) mod batch;
 mod extent;
@@ -13,6 +13,7 @@ mod recovery;
 pub(crate) mod segment;
 mod sync_policy;
 mod ticket;
+pub(crate) mod walk;
 
 use std::sync::atomic::Ordering;
 
@@ -26,6 +27,7 @@ pub use extent::SegmentFile;
 pub use group_commit::{GroupCommit, Taken, Work};
 pub use sync_policy::{SyncLevel, SyncPolicy};
 pub use ticket::{CommitTicket, Durable};
+pub use walk::{BatchInfo, Piece, SegmentHeader, Verdict, Walked};
 
 use crate::{Directory, Error, Lsn, Vfs, dir};
 use extent::Extent;

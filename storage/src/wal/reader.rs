@@ -16,6 +16,7 @@ use super::{
     batch::{self, Batch},
     extent::Extent,
     segment::{BATCHES_AT, Header},
+    walk::Verdict,
 };
 use crate::{Error, Lsn, fs::VFile};
 
@@ -74,12 +75,12 @@ impl Segment<'_> {
         Error::Corrupt { file, offset, first_lsn, last_lsn, why }
     }
 
-    fn after(&self, offset: usize) -> &[u8] {
+    pub(crate) fn after(&self, offset: usize) -> &[u8] {
         self.bytes.get(offset..).unwrap_or_default()
     }
 
     /// The header, when it is the one that must stand here after `position`.
-    fn header(&self, position: &Position) -> Result<Header, Error> {
+    pub(crate) fn header(&self, position: &Position) -> Result<Header, Error> {
         let Some(header) = Header::decode(self.path, self.bytes)? else {
             let why = "the segment's header is damaged or missing";
             return Err(self.corrupt(0, position, 0, why));
@@ -127,19 +128,8 @@ pub(crate) fn scan(
         extent.wrote(batch.first_lsn, batch.next_lsn(), at as u64);
     }
     let torn = (segment.data_end)(at)?.saturating_sub(at);
-    if torn > 0 {
-        let rest = segment.bytes.get(at..at + torn).unwrap_or_default();
-        if let Some((last_lsn, why)) = damaged(&header, rest, position.last_lsn) {
-            return Err(segment.corrupt(at, position, last_lsn, why));
-        }
-        if segment.next_first_lsn.is_some() {
-            let why = "a damaged batch is followed by another segment";
-            return Err(segment.corrupt(at, position, 0, why));
-        }
-    }
-    if (segment.bytes.len() as u64) < segment.bytes_min {
-        let why = format!("the file was cut off, it had {} bytes at least", segment.bytes_min);
-        return Err(segment.corrupt(segment.bytes.len(), position, 0, &why));
+    if let Some(damage) = damage(segment, &header, at, torn, position.last_lsn) {
+        return Err(segment.corrupt(damage.offset, position, damage.last_lsn, &damage.why));
     }
     let (end, torn, unproven_from) = (at as u64, torn as u64, unproven_from as u64);
     Ok(Scan { header, end, torn, unproven_from })
@@ -178,10 +168,7 @@ fn step<'a>(
     position: &mut Position,
     replay: &mut Replay<'_>,
 ) -> Result<ControlFlow<(), Batch<'a>>, Error> {
-    let continues = |batch: &Batch<'_>| {
-        (batch.first_lsn, batch.previous) == (position.last_lsn + 1, position.previous)
-    };
-    let Some(batch) = batch::decode(header.salt, bytes).filter(continues) else {
+    let Some(batch) = next(header, bytes, position) else {
         return Ok(ControlFlow::Break(()));
     };
     for (lsn, (kind, payload)) in (batch.first_lsn..).zip(batch.records()) {
@@ -191,11 +178,72 @@ fn step<'a>(
     Ok(ControlFlow::Continue(batch))
 }
 
+/// The batch at the start of `bytes`, if a valid one that continues the log stands there.
+pub(crate) fn next<'a>(header: &Header, bytes: &'a [u8], position: &Position) -> Option<Batch<'a>> {
+    let continues = |batch: &Batch<'_>| {
+        (batch.first_lsn, batch.previous) == (position.last_lsn + 1, position.previous)
+    };
+    batch::decode(header.salt, bytes).filter(continues)
+}
+
+/// Why what stands behind the last good batch is more than an unfinished write.
+struct Damage {
+    offset: usize,
+    /// Newest record known to be lost; 0 when none is known.
+    last_lsn: u64,
+    why: String,
+}
+
+/// Judges the `torn` bytes at `at`, behind the last good batch, and the length of the file.
+fn damage(
+    segment: &Segment<'_>,
+    header: &Header,
+    at: usize,
+    torn: usize,
+    last_good: u64,
+) -> Option<Damage> {
+    let rest = segment.bytes.get(at..at + torn).unwrap_or_default();
+    if let Some((last_lsn, why)) = proof(header, rest, last_good) {
+        return Some(Damage { offset: at, last_lsn, why: why.to_owned() });
+    }
+    if torn > 0 && segment.next_first_lsn.is_some() {
+        let why = "a damaged batch is followed by another segment".to_owned();
+        return Some(Damage { offset: at, last_lsn: 0, why });
+    }
+    let length = segment.bytes.len();
+    ((length as u64) < segment.bytes_min).then(|| {
+        let why = format!("the file was cut off: it had {} bytes at least", segment.bytes_min);
+        Damage { offset: length, last_lsn: 0, why }
+    })
+}
+
+/// The judgement of a segment whose good batches end at `at`.
+pub(crate) fn judge(
+    segment: &Segment<'_>,
+    header: &Header,
+    at: usize,
+    torn: usize,
+    last_good: u64,
+) -> Verdict {
+    match damage(segment, header, at, torn, last_good) {
+        Some(Damage { offset, why, .. }) => Verdict::Corrupt { offset: offset as u64, why },
+        None if torn > 0 => Verdict::TornTail { offset: at as u64, bytes: torn as u64 },
+        None => Verdict::Clean,
+    }
+}
+
+/// Every valid batch of this segment in `bytes`, wherever it stands, with its offset.
+pub(crate) fn valid_batches<'a>(
+    header: &Header,
+    bytes: &'a [u8],
+) -> impl Iterator<Item = (usize, Batch<'a>)> {
+    let (magic, salt) = (batch::MAGIC.to_le_bytes(), header.salt);
+    let starts = bytes.windows(magic.len()).enumerate().filter(move |(_, window)| *window == magic);
+    starts.filter_map(move |(at, _)| Some((at, batch::decode(salt, bytes.get(at..)?)?)))
+}
+
 /// Whether the bad bytes at the start of `rest` had been synced: the newest record known to be lost, and how it is known.
-fn damaged(header: &Header, rest: &[u8], last_good: u64) -> Option<(u64, &'static str)> {
-    let magic = batch::MAGIC.to_le_bytes();
-    let starts = rest.windows(magic.len()).enumerate().filter(|(_, window)| *window == magic);
-    let batches = starts.filter_map(|(at, _)| batch::decode(header.salt, rest.get(at..)?));
+fn proof(header: &Header, rest: &[u8], last_good: u64) -> Option<(u64, &'static str)> {
     let proof = |batch: Batch<'_>| {
         if batch.durable_before > last_good {
             let why = "a damaged batch is followed by one written after it had been synced";
@@ -207,5 +255,6 @@ fn damaged(header: &Header, rest: &[u8], last_good: u64) -> Option<(u64, &'stati
             None
         }
     };
+    let batches = valid_batches(header, rest).map(|(_, batch)| batch);
     batches.filter_map(proof).max_by_key(|(last_lsn, _)| *last_lsn)
 }

@@ -7,167 +7,20 @@
 //! A sync that fails is as treacherous as Linux makes it: the written bytes are still seen, never reach the disk, and the next
 //! sync succeeds without them. A write that fails leaves half of its bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+mod content;
+mod disk;
+mod file;
+
 use std::sync::Arc;
 
-use bytes::Bytes;
 use stdx::{prng::Prng, sync::Mutex};
 
-use super::{VFile, Vfs};
+use super::Vfs;
 use crate::Error;
+use content::Content;
+use disk::{DirChange, Disk, Fate, Inode, failure, no_such_file};
 
-/// Bytes that reach a disk together.
-const SECTOR: usize = 512;
-
-/// Names a file whatever it is called.
-type Inode = u64;
-
-#[derive(Debug, Clone, Default)]
-struct Content {
-    /// As processes see it.
-    seen: Vec<u8>,
-    /// As a crash finds it.
-    durable: Vec<u8>,
-    /// Sectors that the next sync brings to the disk. Others differ between `seen` and `durable` only after a failed sync.
-    dirty: BTreeSet<usize>,
-    /// The length was changed since the last sync.
-    resized: bool,
-}
-
-impl Content {
-    fn write(&mut self, start: usize, bytes: &[u8]) {
-        let end = start + bytes.len();
-        if self.seen.len() < end {
-            self.resize(end);
-        }
-        for (to, from) in self.seen.iter_mut().skip(start).zip(bytes) {
-            *to = *from;
-        }
-        self.dirty.extend(start / SECTOR..end.div_ceil(SECTOR));
-    }
-
-    fn resize(&mut self, length: usize) {
-        let (low, high) = (length.min(self.seen.len()), length.max(self.seen.len()));
-        self.dirty.extend(low / SECTOR..high.div_ceil(SECTOR));
-        self.seen.resize(length, 0);
-        self.resized = true;
-    }
-
-    fn sync(&mut self) {
-        if self.resized {
-            self.durable.resize(self.seen.len(), 0);
-        }
-        for sector in std::mem::take(&mut self.dirty) {
-            let from = self.seen.iter().skip(sector * SECTOR).take(SECTOR);
-            for (to, from) in self.durable.iter_mut().skip(sector * SECTOR).zip(from) {
-                *to = *from;
-            }
-        }
-        self.resized = false;
-    }
-
-    /// The system forgets that there was something to bring to the disk.
-    fn fail_sync(&mut self) {
-        self.dirty.clear();
-        self.resized = false;
-    }
-
-    /// What a crash leaves.
-    fn settle(&mut self, prng: &mut Prng) {
-        if self.resized && prng.chance(0.5) {
-            self.durable.resize(self.seen.len(), 0);
-        }
-        for sector in std::mem::take(&mut self.dirty) {
-            let fate = prng.below(8);
-            let new = self.seen.iter().skip(sector * SECTOR).take(SECTOR);
-            for (old, new) in self.durable.iter_mut().skip(sector * SECTOR).zip(new) {
-                match fate {
-                    0..=3 => *old = *new,
-                    4..=6 => {}
-                    // Powersafe overwrite: bytes of the sector that were not written are as they were.
-                    _ if *old == *new => {}
-                    _ => *old = u8::try_from(prng.below(256)).unwrap_or(0),
-                }
-            }
-        }
-        self.resized = false;
-        self.seen.clone_from(&self.durable);
-    }
-}
-
-/// A change of the directory, with what it takes to undo it.
-#[derive(Debug)]
-enum DirChange {
-    Created { name: String },
-    Renamed { from: String, to: String, replaced: Option<Inode> },
-    Removed { name: String, inode: Inode },
-}
-
-#[derive(Debug, Default)]
-struct Disk {
-    names: BTreeMap<String, Inode>,
-    contents: BTreeMap<Inode, Content>,
-    /// Since the directory was synced.
-    unsynced: Vec<DirChange>,
-    next_inode: Inode,
-    locked: bool,
-    /// Calls that change something, counted.
-    operations: u64,
-    /// From this operation on, everything fails: the power is gone.
-    power_off_at: Option<u64>,
-    /// These operations fail once, without the power going.
-    failing: Vec<u64>,
-    capacity: Option<u64>,
-    /// Handles of an earlier life are dead.
-    life: u64,
-}
-
-/// How an operation goes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Succeeds,
-    Fails,
-}
-
-impl Disk {
-    fn content(&mut self, name: &str) -> Option<&mut Content> {
-        self.contents.get_mut(self.names.get(name)?)
-    }
-
-    /// Refuses what would need more space than there is.
-    fn need(&self, name: &str, more: u64) -> Result<(), Error> {
-        let full = self.capacity.is_some_and(|capacity| self.used() + more > capacity);
-        if full { Err(Error::Full(name.to_owned())) } else { Ok(()) }
-    }
-
-    fn used(&self) -> u64 {
-        self.names
-            .values()
-            .filter_map(|inode| self.contents.get(inode))
-            .map(|content| content.seen.len() as u64)
-            .sum()
-    }
-
-    fn undo(&mut self, change: DirChange) {
-        match change {
-            DirChange::Created { name } => {
-                self.names.remove(&name);
-            }
-            DirChange::Renamed { from, to, replaced } => {
-                if let Some(inode) = self.names.remove(&to) {
-                    self.names.insert(from, inode);
-                }
-                if let Some(inode) = replaced {
-                    self.names.insert(to, inode);
-                }
-            }
-            DirChange::Removed { name, inode } => {
-                self.names.insert(name, inode);
-            }
-        }
-    }
-}
+pub use file::SimFile;
 
 /// A simulated directory; clones share it.
 #[derive(Debug, Clone, Default)]
@@ -214,6 +67,19 @@ impl SimFs {
         }
     }
 
+    /// Changes what is on the disk beneath a file: rot, a misdirected write, somebody who cuts it.
+    pub fn damage(&self, name: &str, change: impl Fn(&mut Vec<u8>)) {
+        if let Some(content) = self.disk.lock().content(name) {
+            change(&mut content.seen);
+            change(&mut content.durable);
+        }
+    }
+
+    /// Has every read of a file fail, or none.
+    pub fn fail_reads_of(&self, name: Option<&str>) {
+        self.disk.lock().unreadable = name.map(str::to_owned);
+    }
+
     /// The bytes of a file as a process sees them.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Vec<u8> {
@@ -224,10 +90,7 @@ impl SimFs {
     #[must_use]
     pub fn fork(&self) -> Self {
         let disk = self.disk.lock();
-        let synced = |(inode, content): (&Inode, &Content)| {
-            let seen = content.seen.clone();
-            (*inode, Content { durable: seen.clone(), seen, ..Content::default() })
-        };
+        let synced = |(inode, content): (&Inode, &Content)| (*inode, content.as_seen());
         let copy = Disk {
             names: disk.names.clone(),
             contents: disk.contents.iter().map(synced).collect(),
@@ -294,24 +157,6 @@ impl SimFs {
             Fate::Fails => Err(failure("use", name, "a simulated I/O error")),
         })
     }
-}
-
-fn failure(operation: &'static str, name: &str, why: &str) -> Error {
-    Error::io(operation, name, std::io::Error::other(why.to_owned()))
-}
-
-fn no_such_file(operation: &'static str, name: &str) -> Error {
-    failure(operation, name, "there is no such file")
-}
-
-/// A simulated file.
-#[derive(Debug)]
-pub struct SimFile {
-    fs: SimFs,
-    /// What it was called when it was opened, for messages.
-    name: String,
-    inode: Inode,
-    life: u64,
 }
 
 /// Holds a simulated directory's lock.
@@ -405,97 +250,12 @@ impl Vfs for SimFs {
     }
 }
 
-impl SimFile {
-    fn change(&self, act: impl FnOnce(&mut Disk, Fate) -> Result<(), Error>) -> Result<(), Error> {
-        self.fs.change(&self.name, |disk, fate| {
-            if disk.life != self.life {
-                return Err(failure("use", &self.name, "the handle is dead"));
-            }
-            act(disk, fate)
-        })
-    }
-
-    /// Changes the content; space for a longer file is asked for before.
-    fn resize(&self, length: impl FnOnce(usize) -> usize) -> Result<(), Error> {
-        self.change(|disk, fate| {
-            let now = disk.contents.get(&self.inode).map_or(0, |content| content.seen.len());
-            let length = length(now);
-            disk.need(&self.name, length.saturating_sub(now) as u64)?;
-            if let Some(content) = disk.contents.get_mut(&self.inode)
-                && fate == Fate::Succeeds
-            {
-                content.resize(length);
-            }
-            Ok(())
-        })
-    }
-}
-
-impl VFile for SimFile {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), Error> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.change(|disk, fate| {
-            let now = disk.contents.get(&self.inode).map_or(0, |content| content.seen.len());
-            disk.need(&self.name, (start + bytes.len()).saturating_sub(now) as u64)?;
-            let written = if fate == Fate::Succeeds { bytes.len() } else { bytes.len() / 2 };
-            if let Some(content) = disk.contents.get_mut(&self.inode) {
-                content.write(start, bytes.get(..written).unwrap_or_default());
-            }
-            Ok(())
-        })
-    }
-
-    fn sync_data(&self) -> Result<(), Error> {
-        self.change(|disk, fate| {
-            if let Some(content) = disk.contents.get_mut(&self.inode) {
-                match fate {
-                    Fate::Succeeds => content.sync(),
-                    Fate::Fails => content.fail_sync(),
-                }
-            }
-            Ok(())
-        })
-    }
-
-    fn set_len(&self, bytes: u64) -> Result<(), Error> {
-        self.resize(|_| usize::try_from(bytes).unwrap_or(usize::MAX))
-    }
-
-    fn reserve(&self, bytes: u64) -> Result<(), Error> {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.resize(|now| now.max(bytes))
-    }
-
-    fn clear_from(&self, offset: u64) -> Result<(), Error> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        self.change(|disk, fate| {
-            if let Some(content) = disk.contents.get_mut(&self.inode)
-                && fate == Fate::Succeeds
-                && start < content.seen.len()
-            {
-                let zeros = vec![0; content.seen.len() - start];
-                content.write(start, &zeros);
-            }
-            Ok(())
-        })
-    }
-
-    fn data_from(&self, offset: u64) -> Result<Option<Range<u64>>, Error> {
-        let disk = self.fs.disk.lock();
-        let length = disk.contents.get(&self.inode).map_or(0, |content| content.seen.len() as u64);
-        Ok((offset < length).then_some(offset..length))
-    }
-
-    fn map(&self) -> Result<Bytes, Error> {
-        let disk = self.fs.disk.lock();
-        let content = disk.contents.get(&self.inode);
-        Ok(content.map(|content| content.seen.clone()).unwrap_or_default().into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::fs::VFile;
 
     fn written(fs: &SimFs, bytes: &[u8]) -> SimFile {
         let file = fs.create_new("f", 0).expect("made");

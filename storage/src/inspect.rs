@@ -1,0 +1,122 @@
+//! Looks at a directory without opening it: no lock is taken, nothing is changed, nothing stops at the first problem.
+//!
+//! For `larder check`, which wants the judgement, and `larder inspect`, which wants every record. A directory that somebody
+//! writes to meanwhile may look as if its log ended in the middle.
+
+use crate::{
+    Error, ListedSegment, Manifest, Vfs, dir, directory,
+    fs::VFile,
+    wal::{
+        Piece, Walked,
+        reader::{self, Segment},
+        segment::Header,
+        walk,
+    },
+};
+
+/// A segment as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentFound {
+    /// Its name.
+    pub name: String,
+    /// Length of its file, in bytes.
+    pub bytes: u64,
+    /// The manifest lists it; always true where there is none.
+    pub listed: bool,
+    /// What is in it.
+    pub walked: Walked,
+}
+
+/// What was found in a directory, snapshots aside: see [`crate::snapshot::Snapshot`].
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The manifest; `None` when there is none, or a damaged one.
+    pub manifest: Option<Manifest>,
+    /// The segments, first to last.
+    pub segments: Vec<SegmentFound>,
+    /// What is wrong with the directory as a whole: why a start would be refused, besides what the segments' verdicts say.
+    pub problems: Vec<Error>,
+}
+
+/// Shows every piece of every segment of `vfs` to `visit`, with the segment's name.
+///
+/// # Errors
+/// [`Error::Io`] when files cannot be read at all.
+pub fn walk<V: Vfs>(vfs: &V, visit: &mut dyn FnMut(&str, Piece<'_>)) -> Result<Found, Error> {
+    let names = vfs.list()?;
+    let mut problems = Vec::new();
+    let mut manifest = None;
+    match directory::examine(vfs, &names, 0) {
+        Ok(examined) => manifest = examined.written.then_some(examined.manifest),
+        Err(error) => {
+            problems.push(error);
+            // What is missing does not keep what is there from being shown.
+            if let Ok(read) = directory::read_manifest(vfs, &names) {
+                manifest = read;
+            }
+        }
+    }
+    let mut present: Vec<u64> =
+        names.iter().filter_map(|name| dir::segment_first_lsn(name)).collect();
+    present.sort_unstable();
+    let is_leftover = |lsn: &u64| {
+        let first = manifest.as_ref().and_then(|manifest| manifest.segments.first());
+        first.is_some_and(|first| *lsn < first.first_lsn)
+    };
+    present.retain(|lsn| !is_leftover(lsn));
+    let (mut segments, mut position) = (Vec::new(), None);
+    for (index, first_lsn) in present.iter().copied().enumerate() {
+        let entry = manifest.as_ref().map(|manifest| {
+            manifest.segments.iter().find(|listed| listed.first_lsn == first_lsn).copied()
+        });
+        let place = Place {
+            listed: entry.flatten().unwrap_or(ListedSegment { first_lsn, bytes_min: 0 }),
+            next: present.get(index + 1).copied(),
+            cluster: manifest.as_ref().map(|manifest| manifest.cluster),
+        };
+        let name = dir::segment(first_lsn);
+        let mut show = |piece: Piece<'_>| visit(&name, piece);
+        let look = |segment: &Segment<'_>| {
+            Ok((segment.bytes.len() as u64, walk::walk(segment, &mut position, &mut show)?))
+        };
+        let (bytes, walked) = with_segment(vfs, &place, look)?;
+        let listed = entry.is_none_or(|entry| entry.is_some());
+        segments.push(SegmentFound { name, bytes, listed, walked });
+    }
+    Ok(Found { manifest, segments, problems })
+}
+
+/// A segment and where it stands in the log.
+pub(crate) struct Place {
+    pub(crate) listed: ListedSegment,
+    /// First record of the segment after it.
+    pub(crate) next: Option<u64>,
+    /// `None`: whatever its own header says.
+    pub(crate) cluster: Option<u128>,
+}
+
+/// Reads the file of a segment for `look`.
+///
+/// # Errors
+/// [`Error::Io`], and those of `look`.
+pub(crate) fn with_segment<V: Vfs, T>(
+    vfs: &V,
+    place: &Place,
+    look: impl FnOnce(&Segment<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let name = dir::segment(place.listed.first_lsn);
+    let path = vfs.path(&name);
+    let file = vfs.open(&name)?;
+    let bytes = file.map()?;
+    let own = || Header::decode(&path, &bytes).ok().flatten().map_or(0, |header| header.cluster);
+    look(&Segment {
+        path: &path,
+        first_lsn: place.listed.first_lsn,
+        next_first_lsn: place.next,
+        cluster: place.cluster.unwrap_or_else(own),
+        is_first: false,
+        bytes_min: place.listed.bytes_min,
+        bytes: &bytes,
+        data_end: &|from| reader::data_end(&file, &bytes, from),
+    })
+}
