@@ -199,11 +199,12 @@ pub fn files(directory: &Path) -> Vec<(String, Contents)> {
     files
 }
 
-/// Makes `files` in `directory`.
+/// Makes `files` in `directory`, which is made when it is not there.
 ///
 /// # Panics
 /// When it cannot.
 pub fn put_files(directory: &Path, files: &[(String, Contents)]) {
+    std::fs::create_dir_all(directory).expect("a directory can be made");
     for (name, contents) in files {
         contents.write(&directory.join(name)).expect("there is space");
     }

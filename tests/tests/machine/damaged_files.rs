@@ -7,9 +7,8 @@
 
 use std::path::Path;
 
-use stdx::prng::Prng;
 use system_tests::{
-    damage::{Contents, Damage, How, files, put_files},
+    damage::{Contents, Damage, files, put_files},
     journal::Promise,
     load::Load,
     seed::{Seed, rounds, say},
@@ -51,7 +50,7 @@ fn damage_copies(acks: u64, note_bytes: usize, count: u64) {
     for _ in 0..count {
         let copy = tempfile::tempdir().expect("a temporary directory");
         put_files(copy.path(), &whole);
-        let damage = draw(copy.path(), &whole, &mut prng);
+        let damage = Damage::draw(copy.path(), &mut prng);
         damage.apply(copy.path());
         // A log that is cut before its first record has lost the definitions too: then they are made anew, else they are there.
         let start = Start::on(copy.path()).apply(&setting.definitions());
@@ -59,17 +58,6 @@ fn damage_copies(acks: u64, note_bytes: usize, count: u64) {
     }
     say(&format!("{count} damages: {tally:?}"));
     assert!(tally.refused > 0, "{tally:?}");
-}
-
-/// Without a manifest nobody knows that a log was there which is gone as a whole, or with its last segment.
-fn draw(copy: &Path, whole: &[(String, Contents)], prng: &mut Prng) -> Damage {
-    let has_manifest = whole.iter().any(|(name, _)| name == "MANIFEST");
-    loop {
-        let damage = Damage::draw(copy, prng);
-        if damage.how != How::Remove || has_manifest {
-            return damage;
-        }
-    }
 }
 
 /// Starts a server on the damaged copy of what `load` wrote.

@@ -1,7 +1,8 @@
 //! The server is killed exactly as a system call begins: the n-th write or sync under load, and every call of a very first
-//! start that changes files. Whatever stands there, the next start opens it.
+//! start, or of a recovery, that touches files. Whatever stands there, the next start opens it.
 
 use system_tests::{
+    damage::{files, put_files},
     load::Load,
     seed::{Seed, rounds, skip},
     server::Start,
@@ -12,8 +13,10 @@ use crate::setting::Setting;
 
 /// Longest wait for the kill, in ms.
 const KILL_MS_MAX: u64 = 20_000;
-/// A first start makes fewer calls of one kind than this.
-const FIRST_CALLS_MAX: u32 = 50;
+/// Long notes fill a segment fast.
+const NOTE_BYTES: usize = 48 << 10;
+/// A start makes fewer calls of one kind than this.
+const START_CALLS_MAX: u32 = 50;
 
 #[test]
 fn a_kill_at_a_write_or_sync_loses_nothing_acknowledged() {
@@ -43,30 +46,94 @@ fn a_kill_at_a_write_or_sync_loses_nothing_acknowledged() {
     load.must_have_everything(&server);
 }
 
+/// A segment is reserved when the one before is half full, and begun when that is full.
 #[test]
-fn a_first_start_that_is_killed_anywhere_is_finished_by_the_next() {
+fn a_kill_while_a_segment_follows_another_loses_nothing_acknowledged() {
     if let Err(reason) = available() {
-        return skip("kills during the first start", &reason);
+        return skip("kills between segments", &reason);
     }
     let seed = Seed::take();
+    let mut kills_under_load = 0;
+    for (call, nth) in [("fallocate", 2), ("rename", 1), ("rename", 2), ("fsync", 2)] {
+        let setting = Setting::new();
+        let start = Start::on(&setting.make());
+        let fault = SyscallFault { call, effect: Effect::Kill, nth };
+        let mut load = Load::new(seed.value(), 2, 8, NOTE_BYTES);
+        // Calls are counted for each thread: some are reached by the start already.
+        match start.clone().sync("os").fault(fault).start() {
+            Ok(mut server) => {
+                let addr = server.addr().to_owned();
+                load.run(&addr, |running| {
+                    running.run_for(KILL_MS_MAX);
+                    assert!(running.is_over(), "{fault:?} never came");
+                });
+                server.kill();
+                kills_under_load += 1;
+            }
+            Err(refused) => assert!(refused.status.code().is_none(), "{}", refused.message),
+        }
+        load.must_have_everything(&start.must_start());
+    }
+    assert!(kills_under_load > 1, "only {kills_under_load} kills between segments");
+}
+
+/// Kills a start at each call of each kind that changes files; `prepare` makes the directory before each start. Returns the
+/// number of kills.
+fn kill_starts_everywhere(load: &Load, prepare: impl Fn() -> Setting) -> u64 {
     let mut kills = 0;
-    for call in ["openat", "fallocate", "pwrite64", "fdatasync", "fsync", "rename", "write"] {
-        for nth in 1..FIRST_CALLS_MAX {
-            let setting = Setting::new();
+    for call in
+        ["openat", "fallocate", "pwrite64", "ftruncate", "fdatasync", "fsync", "rename", "unlink"]
+    {
+        for nth in 1..START_CALLS_MAX {
+            let setting = prepare();
             let start = Start::on(&setting.data()).apply(&setting.definitions());
             match start.clone().fault(SyscallFault { call, effect: Effect::Kill, nth }).start() {
                 Ok(_) => break,
                 Err(refused) if refused.status.code().is_none() => kills += 1,
                 Err(refused) => panic!("{call} {nth}: {}", refused.message),
             }
-            let mut load = Load::new(seed.value(), 1, 4, 64);
             let server = start.must_start();
+            let mut load = load.clone();
+            load.must_have_everything(&server);
             load.run(server.addr(), |running| {
                 running.wait_until(KILL_MS_MAX, || running.acks() > 5)
             });
             load.must_have_everything(&server);
         }
     }
+    kills
+}
+
+#[test]
+fn a_first_start_that_is_killed_anywhere_is_finished_by_the_next() {
+    if let Err(reason) = available() {
+        return skip("kills during the first start", &reason);
+    }
+    let seed = Seed::take();
+    let kills = kill_starts_everywhere(&Load::new(seed.value(), 1, 4, 64), Setting::new);
+    assert!(kills > 5, "only {kills} kills: nothing was tested");
+}
+
+#[test]
+fn a_recovery_that_is_killed_anywhere_is_finished_by_the_next() {
+    if let Err(reason) = available() {
+        return skip("kills during recovery", &reason);
+    }
+    let seed = Seed::take();
+    let crashed = Setting::new();
+    let mut server = Start::on(&crashed.make()).must_start();
+    let addr = server.addr().to_owned();
+    let mut load = Load::new(seed.value(), 2, 4, 64);
+    load.run(&addr, |running| {
+        assert!(running.wait_until(KILL_MS_MAX, || running.acks() > 50), "{}", running.acks());
+        server.kill();
+    });
+    let files = files(&crashed.data());
+    let kills = kill_starts_everywhere(&load, || {
+        let setting = Setting::new();
+        put_files(&setting.data(), &files);
+        setting
+    });
     assert!(kills > 5, "only {kills} kills: nothing was tested");
 }
 
