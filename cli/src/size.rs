@@ -41,8 +41,8 @@ pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
 fn parse(text: &str) -> Result<u64, String> {
     let wrong = || {
         format!(
-            "`{text}` is no size: write bytes, or a number with KiB, MiB, GiB, TiB (powers of 1024) or KB, MB, GB, TB (of 1000), \
-             like 512MiB or 1.5GB"
+            "`{text}` is no size: write bytes, or a number with KiB, MiB, GiB, TiB (powers of 1024) or KB, MB, GB, TB \
+             (of 1000), like 512MiB or 1.5GB"
         )
     };
     let lower = text.trim().to_ascii_lowercase();

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards,
-//! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back; `checkpoint`
+//! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back, `memory_limit`
+//! refuses writes before it ends; `checkpoint`
 //! writes all of it into a snapshot while it is in use, `base` serves from one that is mapped; `catalog`
 //! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
 //!

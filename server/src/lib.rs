@@ -4,7 +4,7 @@
 //! accept ──► net-0 ─ runtime ─ connection ─ session (bytes to frames) ─ dispatch ─ handler/* ─► engine
 //!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
 //! admin  ──► runtime of its own ─ /health
-//! sweeper    a timer: window states that no window sees any more give their memory back
+//! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
 //! ```
 //!
 //! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each

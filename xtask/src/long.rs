@@ -25,6 +25,24 @@ const RUNS: &[Step] = &[
         }),
     },
     Step {
+        name: "memory",
+        about: "push new entities at a memory limit for LARDER_MEMORY_SECONDS (60), while memory is watched",
+        action: Action::Cargo(Cargo {
+            arguments: &[
+                "test",
+                "--release",
+                "--package",
+                "larder-cli",
+                "--test",
+                "binary",
+                "memory_limit",
+            ],
+            set: &[],
+            default: &[("LARDER_MEMORY_SECONDS", "60")],
+            own_target: None,
+        }),
+    },
+    Step {
         name: "power-loss",
         about: "cut the power of a real file system under load, LARDER_ROUNDS times (1,000) a policy; needs root",
         action: Action::Cargo(on_the_machine(&[

@@ -5,4 +5,5 @@ mod commits_equal_brute_force;
 mod explain;
 mod harness;
 mod kill_while_pushing;
+mod memory_limit;
 mod retractions;

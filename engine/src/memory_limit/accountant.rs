@@ -4,12 +4,14 @@
 //! used = what the last walk found + the estimates of writes that it may not have seen
 //! ```
 //!
-//! A write adds its estimate before anything happens, and takes it back when it fails. One that succeeded is *settled*: the next
-//! walk that begins finds what it allocated, and when that walk is over the estimate goes. So the number is never below what is
-//! allocated, as long as no write allocates more than it said, and no estimate is counted for longer than two walks.
+//! A write adds its estimate before anything happens, and takes it back when it fails. One that succeeded is *settled*:
+//! the next walk that begins finds what it allocated, and when that walk is over the estimate goes. So the number is
+//! never below what is allocated, as long as no write allocates more than it said, and no estimate is counted for
+//! longer than two walks.
 //!
-//! Refusing has a memory: once a write was refused although the walk was fresh and hardly anything was left, all are refused until
-//! a walk finds [`RESUME_PARTS`] of the limit free. Else a server at its limit would take one write in ten, at random.
+//! Refusing has a memory: once a write was refused although the walk was fresh and hardly anything was left, all are
+//! refused until a walk finds [`RESUME_PARTS`] of the limit free. Else a server at its limit would take one write in
+//! ten, at random.
 
 use stdx::sync::{
     Mutex, MutexGuard,
@@ -124,8 +126,9 @@ impl Accountant {
         }
     }
 
-    /// Room for a write that adds at most `bytes`, before it adds any. `walk` says how much memory is in use now; it is called when
-    /// that may help; `now_ns` reads the monotonic clock, and is asked only then. Whoever needs nothing is never refused.
+    /// Room for a write that adds at most `bytes`, before it adds any. `walk` says how much memory is in use now; it is
+    /// called when that may help; `now_ns` reads the monotonic clock, and is asked only then. Whoever needs nothing is
+    /// never refused.
     ///
     /// # Errors
     /// [`Refused`]: there is no room, and there was none a moment ago either.
@@ -160,7 +163,8 @@ impl Accountant {
         Err(Refused { used: self.used(), limit, needed: bytes })
     }
 
-    /// Replaces estimates by what `walk` finds, and takes writes again when there is room. About every 100 ms, or when somebody asks.
+    /// Replaces estimates by what `walk` finds, and takes writes again when there is room. About every 100 ms, or when
+    /// somebody asks.
     pub fn measure(&self, now_ns: u64, walk: impl FnOnce() -> u64) {
         self.renew(&mut self.walked.lock(), now_ns, walk);
     }

@@ -1,8 +1,8 @@
 //! How much memory a write may add at most, before it is logged.
 //!
-//! Upper estimates for rows, keys, cells, records and ids, as if every entity were new. Not in them, and bounded: an arena's chunk of
-//! 4 KiB that a table begins (64 tables a window group), an entity's log that moves to a block of the next size (an eighth
-//! longer), and tiles, which come where they take less than the events. The next walk finds these.
+//! Upper estimates for rows, keys, cells, records and ids, as if every entity were new. Not in them, and bounded: an
+//! arena's chunk of 4 KiB that a table begins (64 tables a window group), an entity's log that moves to a block of the
+//! next size (an eighth longer), and tiles, which come where they take less than the events. The next walk finds these.
 
 use crate::{
     route::{RoutedEvent, RoutedRow},
@@ -46,8 +46,8 @@ pub(crate) fn put_bytes(layout: &RowLayout, rows: &[RoutedRow<'_>], record: usiz
     (chunks * (CHUNK_ROWS * slot + CHUNK_BYTES) + rows + record + OUTCOME_BYTES) as u64
 }
 
-/// Bytes that `events` may add to every window group of their stream and, when it remembers ids, to those; `record` is the most
-/// their record takes.
+/// Bytes that `events` may add to every window group of their stream and, when it remembers ids, to those; `record` is
+/// the most their record takes.
 pub(crate) fn push_bytes(events: &[RoutedEvent<'_>], remembers_ids: bool, record: usize) -> u64 {
     if events.is_empty() {
         return 0;

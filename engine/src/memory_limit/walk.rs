@@ -1,7 +1,7 @@
 //! How much memory is in use: every table, id, producer and buffer says how many bytes it has.
 //!
-//! Cheap enough for ten times a second: a table knows its bytes, so a walk costs about a tenth of a microsecond for each shard and
-//! group, whatever they hold. A shard is locked while it is asked, one at a time.
+//! Cheap enough for ten times a second: a table knows its bytes, so a walk costs about a tenth of a microsecond for
+//! each shard and group, whatever they hold. A shard is locked while it is asked, one at a time.
 
 use std::fmt;
 
@@ -26,7 +26,8 @@ const WINDOW_ENTITY_BYTES_MIN: usize = 24;
 /// How much memory is in use, and how much may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryUse {
-    /// Bytes of rows, window states, ids, producers and the log's buffers, and what writes may have added since they were counted.
+    /// Bytes of rows, window states, ids, producers and the log's buffers, and what writes may have added since they
+    /// were counted.
     pub bytes: u64,
     /// Bytes that may be in use; `None` without a limit.
     pub bytes_max: Option<u64>,
@@ -43,11 +44,12 @@ impl MemoryUse {
         match self.health {
             Health::Ok => None,
             Health::Near => Some(
-                "writes will be refused when it is full: delete entities, shorten windows, or start with a larger --max-memory",
+                "writes will be refused when it is full: delete entities, shorten windows, or start with a larger \
+                 --max-memory",
             ),
             Health::Full => Some(
-                "writes that need memory are refused, reads, deletes and expiry go on: delete entities, shorten windows, or \
-                 start with a larger --max-memory",
+                "writes that need memory are refused, reads, deletes and expiry go on: delete entities, shorten windows, \
+                 or start with a larger --max-memory",
             ),
         }
     }
@@ -61,8 +63,8 @@ impl fmt::Display for MemoryUse {
 }
 
 impl<V: Vfs> Database<V> {
-    /// Counts memory anew; to be called about every 100 ms, so that estimates of writes are replaced by what they became, and writes
-    /// are taken again as soon as there is room.
+    /// Counts memory anew; to be called about every 100 ms, so that estimates of writes are replaced by what they
+    /// became, and writes are taken again as soon as there is room.
     pub fn measure_memory(&self) {
         let catalog = self.catalog.read();
         self.memory.measure(self.clock.mono_ns(), || self.memory_in_use(&catalog));

@@ -125,8 +125,8 @@ impl Dedup {
         }
     }
 
-    /// Forgets ids that arrived at `before` or earlier, also when no event comes any more; a bounded number, so that whoever waits
-    /// for a stripe waits for a millisecond at most.
+    /// Forgets ids that arrived at `before` or earlier, also when no event comes any more; a bounded number, so that
+    /// whoever waits for a stripe waits for a millisecond at most.
     pub(crate) fn expire(&self, before: i64) {
         self.stripes.iter().for_each(|stripe| stripe.lock().expire(before, STEP_IDS));
     }
