@@ -5,7 +5,17 @@ use rustix::time::{ClockId, clock_gettime};
 /// CPU time of this thread so far, in ns.
 #[must_use]
 pub fn thread_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    ns(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of this process so far, in ns.
+#[must_use]
+pub fn process_ns() -> u64 {
+    ns(ClockId::ProcessCPUTime)
+}
+
+fn ns(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     let (seconds, ns) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     seconds * 1_000_000_000 + ns
 }

@@ -29,8 +29,8 @@ pub struct Database<V: Vfs> {
     /// Numbers for writes of nobody.
     pub(crate) anonymous: Mutex<Prng>,
     pub(crate) checkpoints: Checkpoints,
-    /// The snapshot that is served from, as it was when the database was opened.
-    pub(crate) snapshot: Option<Arc<Snapshot>>,
+    /// The snapshot that tables are served from, when the database was opened with one.
+    pub(crate) snapshot: Mutex<Option<Arc<Snapshot>>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<Directory<V>>,
     pub(crate) wal: Wal<V>,
@@ -44,7 +44,7 @@ impl<V: Vfs> Database<V> {
     /// [`Error::Storage`] when the directory is locked, unreadable or corrupt (nothing was touched then),
     /// [`Error::Format`] when the log holds what this release does not know.
     pub fn open(vfs: V, config: &Config, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        crate::restore::open(vfs, config, clock)
+        crate::restore::open(vfs, config, config.wal(), clock)
     }
 
     pub(crate) fn assemble(
@@ -64,7 +64,7 @@ impl<V: Vfs> Database<V> {
             sweep: Mutex::new(SweepCursor::default()),
             anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
             checkpoints: Checkpoints::new(config, clock.mono_ns()),
-            snapshot: parts.snapshot,
+            snapshot: Mutex::new(parts.snapshot),
             clock,
             directory,
             wal,

@@ -35,6 +35,7 @@ mod route;
 mod rows;
 mod shard;
 mod stats;
+mod stepped;
 mod stream;
 mod sweep;
 mod windows;

@@ -165,7 +165,7 @@ impl<V: Vfs> Database<V> {
             list.push(("checkpoint_bytes_written".into(), number(running.bytes)));
         }
         list.push(("log_bytes_since_checkpoint".into(), number(self.log_bytes())));
-        if let Some(snapshot) = &self.snapshot {
+        if let Some(snapshot) = self.snapshot.lock().clone() {
             let (done, total) = snapshot.verified();
             list.push(("snapshot_blocks_verified_count".into(), number(done as u64)));
             list.push(("snapshot_blocks_count".into(), number(total as u64)));

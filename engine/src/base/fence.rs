@@ -13,15 +13,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use stdx::mutant::{Mutant, is_planted};
 
-use super::Records;
+use super::{Ordinals, Records};
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct TableFence {
     /// Positions below are written. Changed by the one who writes, under the shard's shared lock.
     next: AtomicU32,
-    /// A bit for each position that is passed over.
-    passed: Vec<u64>,
+    /// Positions that are passed over.
+    passed: Ordinals,
     images: Records,
     /// Entities with tiles that were written or left an image, counted.
     numbers: AtomicU32,
@@ -40,18 +40,12 @@ impl TableFence {
 
     /// True for a position that is not to be written: its image is kept, or it was not there at the fence.
     pub(crate) fn is_passed(&self, position: u32) -> bool {
-        self.passed.get(position as usize / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+        self.passed.contains(position)
     }
 
     /// What is at `position` was not there at the fence.
     pub(crate) fn pass(&mut self, position: u32) {
-        let word = position as usize / 64;
-        if self.passed.len() <= word {
-            self.passed.resize(word + 1, 0);
-        }
-        if let Some(word) = self.passed.get_mut(word) {
-            *word |= 1 << (position % 64);
-        }
+        self.passed.insert(position);
     }
 
     /// What is at `position` is about to change: `image` keeps it as it is, unless it is written already or its image kept.
@@ -81,6 +75,6 @@ impl TableFence {
 
     /// Bytes of memory.
     pub(crate) fn bytes(&self) -> usize {
-        self.passed.capacity() * size_of::<u64>() + self.images.bytes()
+        self.passed.bytes() + self.images.bytes()
     }
 }

@@ -11,23 +11,33 @@
 //! changes while a table is written.
 
 mod fence;
+mod ordinals;
 mod records;
 mod section;
 mod writer;
 
 pub(crate) use fence::TableFence;
+pub(crate) use ordinals::Ordinals;
 pub(crate) use records::Records;
 pub(crate) use section::BaseSection;
 pub(crate) use writer::BaseWriter;
 
 use storage::snapshot::Section;
 
+/// An entity as a snapshot has it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record<'a> {
+    /// Canonical entity key.
+    pub(crate) key: &'a [u8],
+    pub(crate) payload: &'a [u8],
+}
+
 /// A mapped table, less what memory has instead.
 #[derive(Debug)]
 pub(crate) struct Base {
     section: BaseSection,
-    /// A bit for each entity that is no longer true.
-    hidden: Vec<u64>,
+    /// Entities that are no longer true.
+    hidden: Ordinals,
     live: usize,
 }
 
@@ -39,7 +49,7 @@ impl Base {
     pub(crate) fn open(section: Section) -> Result<Self, storage::Error> {
         let section = BaseSection::open(section)?;
         let live = section.entities() as usize;
-        Ok(Self { section, hidden: Vec::new(), live })
+        Ok(Self { section, hidden: Ordinals::default(), live })
     }
 
     /// Columns of the group when the snapshot was taken; of window groups, entities with tiles.
@@ -59,7 +69,7 @@ impl Base {
 
     /// Bytes of memory; the mapped file is none of it.
     pub(crate) fn bytes(&self) -> usize {
-        self.hidden.capacity() * size_of::<u64>()
+        self.hidden.bytes()
     }
 
     /// The ordinal of `key`, whose hash is `hash`, when it is still true.
@@ -77,7 +87,7 @@ impl Base {
     ///
     /// # Errors
     /// [`storage::Error::Damaged`].
-    pub(crate) fn get(&self, ordinal: u32) -> Result<Option<(&[u8], &[u8])>, storage::Error> {
+    pub(crate) fn get(&self, ordinal: u32) -> Result<Option<Record<'_>>, storage::Error> {
         if self.is_hidden(ordinal) || ordinal >= self.end() {
             return Ok(None);
         }
@@ -96,25 +106,34 @@ impl Base {
 
     /// The entity is no longer true.
     pub(crate) fn hide(&mut self, ordinal: u32) {
-        let (word, bit) = place(ordinal);
-        if self.hidden.len() <= word {
-            self.hidden.resize((self.end() as usize).div_ceil(64).max(word + 1), 0);
-        }
-        if let Some(word) = self.hidden.get_mut(word)
-            && *word & bit == 0
-        {
-            *word |= bit;
+        if ordinal < self.end() && self.hidden.insert(ordinal) {
             self.live -= 1;
         }
     }
 
-    fn is_hidden(&self, ordinal: u32) -> bool {
-        let (word, bit) = place(ordinal);
-        self.hidden.get(word).is_some_and(|word| word & bit != 0)
+    /// The same entities as `section` of a newer snapshot has them, in which those of `carried` come first. Nothing when none are
+    /// left that memory does not have.
+    ///
+    /// # Errors
+    /// [`storage::Error::Damaged`].
+    pub(crate) fn succeed(
+        &self,
+        section: Section,
+        carried: &Ordinals,
+    ) -> Result<Option<Self>, storage::Error> {
+        let mut next = Self::open(section)?;
+        let mut end = 0;
+        for (ordinal, before) in (0..).zip(carried.iter()) {
+            if self.is_hidden(before) {
+                next.hide(ordinal);
+            }
+            end = ordinal + 1;
+        }
+        (end..next.end()).for_each(|ordinal| next.hide(ordinal));
+        Ok((next.live > 0).then_some(next))
     }
-}
 
-/// Word and bit of an ordinal.
-fn place(ordinal: u32) -> (usize, u64) {
-    (ordinal as usize / 64, 1 << (ordinal % 64))
+    fn is_hidden(&self, ordinal: u32) -> bool {
+        self.hidden.contains(ordinal)
+    }
 }

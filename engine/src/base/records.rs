@@ -8,6 +8,8 @@ pub(crate) struct Records {
     bytes: Vec<u8>,
     /// Hash of the key and end of the record, of each.
     entries: Vec<(u64, usize)>,
+    /// Ordinals in the last snapshot, ascending, of those that come from there. They stand before all others.
+    carried: Vec<u32>,
 }
 
 impl Records {
@@ -20,6 +22,16 @@ impl Records {
         self.entries.push((hash, self.bytes.len()));
     }
 
+    /// The entity added last is the one that the last snapshot has at `ordinal`.
+    pub(crate) fn carry(&mut self, ordinal: u32) {
+        self.carried.push(ordinal);
+    }
+
+    /// Ordinals given to [`Records::carry`].
+    pub(crate) fn carried(&self) -> &[u32] {
+        &self.carried
+    }
+
     /// Bytes allocated.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.capacity() + self.entries.capacity() * size_of::<(u64, usize)>()
@@ -29,6 +41,7 @@ impl Records {
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.entries.clear();
+        self.carried.clear();
     }
 
     /// Hash and bytes of each.

@@ -14,6 +14,8 @@ use std::ops::Range;
 use stdx::cursor::Reader;
 use storage::{Error, snapshot::Section};
 
+use super::Record;
+
 /// Bytes of the trailer.
 pub(super) const TRAILER_BYTES: usize = 24;
 const WORD: usize = size_of::<u64>();
@@ -80,7 +82,7 @@ impl BaseSection {
             if entry >> 32 == hash >> 32 {
                 let ordinal =
                     u32::try_from(entry & u64::from(u32::MAX)).unwrap_or(0).wrapping_sub(1);
-                if self.record(ordinal)?.0 == key {
+                if self.record(ordinal)?.key == key {
                     return Ok(Some(ordinal));
                 }
             }
@@ -90,13 +92,14 @@ impl BaseSection {
     }
 
     /// Key and payload of entity `ordinal`.
-    pub(super) fn record(&self, ordinal: u32) -> Result<(&[u8], &[u8]), Error> {
+    pub(super) fn record(&self, ordinal: u32) -> Result<Record<'_>, Error> {
         let at = self.offsets_at + ordinal as usize * WORD;
         let record = self.section.bytes(self.range(at)?)?;
         let mut input = Reader::new(record);
         let key = input.u16().and_then(|length| input.bytes(length.into()));
         let key = key.map_err(|_| self.section.damaged(at, "a record is shorter than its key"))?;
-        Ok((key, record.get(size_of::<u16>() + key.len()..).unwrap_or_default()))
+        let payload = record.get(size_of::<u16>() + key.len()..).unwrap_or_default();
+        Ok(Record { key, payload })
     }
 
     /// The two offsets at `at`.

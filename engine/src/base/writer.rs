@@ -2,7 +2,7 @@
 
 use storage::{Error, Vfs, snapshot::SnapshotWriter};
 
-use super::{Records, section::TRAILER_BYTES};
+use super::{Ordinals, Records, section::TRAILER_BYTES};
 
 /// At least one place in so many is free: keys that are not there are found out soon.
 const PLACES_PER_ENTITY: usize = 2;
@@ -15,6 +15,7 @@ pub(crate) struct BaseWriter {
     hashes: Vec<u64>,
     offsets: Vec<u64>,
     end: u64,
+    carried: Ordinals,
 }
 
 impl BaseWriter {
@@ -33,10 +34,14 @@ impl BaseWriter {
             self.end += record.len() as u64;
             out.write(record)?;
         }
+        for ordinal in records.carried() {
+            self.carried.insert(*ordinal);
+        }
         Ok(())
     }
 
-    /// Writes offsets, index and trailer, which ends with `extra`. Returns the number of entities.
+    /// Writes offsets, index and trailer, which ends with `extra`. Returns the number of entities, and which of the last snapshot's
+    /// are the first among them.
     ///
     /// # Errors
     /// Those of the file.
@@ -44,7 +49,7 @@ impl BaseWriter {
         mut self,
         out: &mut SnapshotWriter<V>,
         extra: u32,
-    ) -> Result<u32, Error> {
+    ) -> Result<(u32, Ordinals), Error> {
         let entities = u32::try_from(self.hashes.len()).unwrap_or(u32::MAX);
         self.offsets.push(self.end);
         write_words(out, &self.offsets)?;
@@ -54,7 +59,7 @@ impl BaseWriter {
         let mut fields = stdx::cursor::Writer::new(&mut trailer);
         fields.u32(entities).u32(extra).u64(places as u64).u64(0);
         out.write(&trailer)?;
-        Ok(entities)
+        Ok((entities, self.carried))
     }
 }
 

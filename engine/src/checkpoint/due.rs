@@ -70,7 +70,7 @@ impl<V: Vfs> Database<V> {
 
     /// Why snapshots are not as they should be, if so, with what to do.
     pub fn checkpoint_trouble(&self) -> Option<String> {
-        if let Some(why) = self.snapshot.as_ref().and_then(|snapshot| snapshot.damage()) {
+        if let Some(why) = self.snapshot.lock().as_ref().and_then(|snapshot| snapshot.damage()) {
             return Some(format!(
                 "the snapshot is damaged: {why}; stop the server, keep a copy of the directory, restore a backup"
             ));
@@ -95,7 +95,8 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// [`Error::Storage`] names file and offset of damage.
     pub fn verify_step(&self, blocks: usize) -> Result<Verified, Error> {
-        let Some(snapshot) = &self.snapshot else { return Ok(Verified::default()) };
+        let snapshot = self.snapshot.lock().clone();
+        let Some(snapshot) = snapshot else { return Ok(Verified::default()) };
         let progress = snapshot.verify(blocks)?;
         Ok(Verified { done: progress.done as u64, total: progress.total as u64 })
     }

@@ -25,8 +25,8 @@ pub(crate) use state::{
 
 use stdx::mutant::{Mutant, is_planted};
 use storage::{
-    Lsn, SyncLevel, Vfs,
-    snapshot::{SectionTag, SnapshotWriter},
+    Lsn, Vfs,
+    snapshot::{SectionTag, Snapshot, SnapshotRef, SnapshotWriter},
 };
 
 use crate::{Database, Error, stream::STRIPES};
@@ -36,7 +36,8 @@ const ATTEMPTS_MAX: usize = 5;
 
 impl<V: Vfs> Database<V> {
     /// Writes a snapshot of everything, and removes what of the log it makes unnecessary. One at a time: a second caller waits.
-    /// `progress` is told after every shard.
+    /// `progress` is told when a
+    /// shard is fenced, when it is written, and when clocks were taken; no lock is held then.
     ///
     /// # Errors
     /// [`Error::Storage`] when the disk is full or fails, or the last snapshot is damaged: the last snapshot and the log stay as they
@@ -80,17 +81,21 @@ impl<V: Vfs> Database<V> {
         let version = self.write_catalog(&mut out)?;
         let Some(tables) = self.write_tables(&mut out, version, progress)? else { return Ok(None) };
         let ids = self.write_ids(&mut out)?;
-        let Some(clocks) = self.clocks(version, tables.fences, ids) else { return Ok(None) };
+        let Some(clocks) = self.clocks(version, tables.fences.clone(), ids) else {
+            return Ok(None);
+        };
         write_section(&mut out, SectionKind::Clocks.tag(), &clocks.encode())?;
-        write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers())?;
         let lsn = Lsn(clocks.everything);
+        progress(self.checkpoints.state().running.unwrap_or_default());
+        write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers(lsn))?;
         if !is_planted(Mutant::SnapshotAheadOfLog) {
             // What is in the snapshot is in the log too: else records of a batch could be in it that others of the batch are lost
             // with the log.
-            self.wal.ticket(lsn, Some(SyncLevel::Durable)).wait()?;
+            self.wait_durable(lsn)?;
         }
         let reference = out.finish()?;
         let removed = directory.install(reference, Lsn(clocks.replay_from()))?;
+        self.serve_from(&reference, &tables);
         Ok(Some(Checkpointed {
             number,
             lsn,
@@ -99,6 +104,26 @@ impl<V: Vfs> Database<V> {
             took_ms: 0,
             segments_removed: removed.segments,
         }))
+    }
+
+    /// Serves from the new snapshot what was served from the last one, whose file is gone: its space is free only then.
+    fn serve_from(&self, reference: &SnapshotRef, tables: &tables::Tables) {
+        let mut served = self.snapshot.lock();
+        if served.is_none() {
+            return;
+        }
+        let (vfs, cluster) = (self.directory.vfs(), self.directory.cluster());
+        let opened = Snapshot::open(vfs, reference, cluster).map_err(Error::from);
+        let done = opened.and_then(|snapshot| {
+            self.rebase(&snapshot, tables)?;
+            Ok(snapshot)
+        });
+        match done {
+            Ok(snapshot) => *served = Some(snapshot),
+            Err(error) => {
+                tracing::warn!(%error, "tables go on being served from the snapshot before");
+            }
+        }
     }
 
     /// Writes all definitions there ever were; the version of the last.
@@ -151,11 +176,11 @@ impl<V: Vfs> Database<V> {
         })
     }
 
-    fn encode_producers(&self) -> Vec<u8> {
+    fn encode_producers(&self, up_to: Lsn) -> Vec<u8> {
         if is_planted(Mutant::ProducersForgotten) {
             return Vec::new();
         }
-        state::encode_producers(&self.producers)
+        state::encode_producers(&self.producers, up_to)
     }
 }
 

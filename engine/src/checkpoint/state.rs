@@ -147,11 +147,13 @@ pub(crate) fn decode_ids(bytes: &[u8]) -> Result<Vec<(i64, u128)>, OutOfBytes> {
     (0..input.u32()?).map(|_| Ok((input.i64()?, input.u128()?))).collect()
 }
 
-pub(super) fn encode_producers(producers: &Producers) -> Vec<u8> {
+pub(super) fn encode_producers(producers: &Producers, Lsn(everything): Lsn) -> Vec<u8> {
     let mut bytes = vec![0; 4];
     let mut n = 0;
     producers.each(|ProducerId(id), producer| {
         let (forgotten, outcomes) = producer.memory();
+        // What came later may be lost with the end of the log: a write must not be known that is not there.
+        let outcomes: Vec<_> = outcomes.filter(|(_, Lsn(lsn), _)| *lsn <= everything).collect();
         let mut out = Writer::new(&mut bytes);
         out.u128(id).u64(forgotten).u32(u32::try_from(outcomes.len()).unwrap_or(u32::MAX));
         for (sequence, Lsn(lsn), outcome) in outcomes {

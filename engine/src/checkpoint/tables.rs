@@ -1,12 +1,17 @@
 //! The tables of all shards on their way into a snapshot.
 
+use std::sync::Arc;
 use stdx::mutant::{Mutant, is_planted};
-use storage::{Vfs, snapshot::SnapshotWriter};
+
+use storage::{
+    Vfs,
+    snapshot::{Snapshot, SnapshotWriter},
+};
 
 use super::{CheckpointProgress, SectionKind};
 use crate::{
     Database, Error,
-    base::{BaseWriter, Records},
+    base::{BaseWriter, Ordinals, Records},
     shard::{GroupTable, SHARD_COUNT},
 };
 
@@ -19,6 +24,8 @@ pub(super) struct Tables {
     /// Of each shard, the newest record that is in it.
     pub(super) fences: Vec<u64>,
     pub(super) entities: u64,
+    /// Of each table, by shard and group, the entities of the last snapshot that come first in it.
+    carried: Vec<Vec<Ordinals>>,
 }
 
 impl<V: Vfs> Database<V> {
@@ -34,21 +41,31 @@ impl<V: Vfs> Database<V> {
             let Some(fence) = self.fence(shard, version) else { return Ok(None) };
             let _unfenced = Unfence { database: self, shard };
             tables.fences.push(fence);
+            self.tell(progress, shard, &tables, out.position());
             let groups = self.catalog.read().groups.len();
+            let mut carried = Vec::with_capacity(groups);
             for group in 0..groups {
-                let Some(entities) = self.write_table(out, shard, group)? else { return Ok(None) };
-                tables.entities += u64::from(entities);
+                let Some(written) = self.write_table(out, shard, group)? else { return Ok(None) };
+                tables.entities += u64::from(written.0);
+                carried.push(written.1);
             }
-            let now = CheckpointProgress {
-                shards_done: shard + 1,
-                shards: SHARD_COUNT,
-                entities: tables.entities,
-                bytes: out.position(),
-            };
-            self.checkpoints.at(now);
-            progress(now);
+            tables.carried.push(carried);
+            self.tell(progress, shard + 1, &tables, out.position());
         }
         Ok(Some(tables))
+    }
+
+    fn tell(
+        &self,
+        progress: &mut dyn FnMut(CheckpointProgress),
+        shards_done: usize,
+        tables: &Tables,
+        bytes: u64,
+    ) {
+        let entities = tables.entities;
+        let now = CheckpointProgress { shards_done, shards: SHARD_COUNT, entities, bytes };
+        self.checkpoints.at(now);
+        progress(now);
     }
 
     /// Fences a shard; the newest record that it holds. Nothing when definitions are of another version.
@@ -69,7 +86,7 @@ impl<V: Vfs> Database<V> {
         out: &mut SnapshotWriter<V>,
         shard: usize,
         group: usize,
-    ) -> Result<Option<u32>, Error> {
+    ) -> Result<Option<(u32, Ordinals)>, Error> {
         let kind = match self.shards.read(shard).table(group) {
             Some(GroupTable::Rows(_)) => SectionKind::Rows,
             Some(GroupTable::Windows(_)) => SectionKind::Windows,
@@ -101,9 +118,31 @@ impl<V: Vfs> Database<V> {
         };
         let Some((extra, fence)) = last else { return Ok(None) };
         table.add(out, fence.images())?;
-        let entities = table.finish(out, extra)?;
+        let written = table.finish(out, extra)?;
         out.end();
-        Ok(Some(entities))
+        Ok(Some(written))
+    }
+
+    /// Has tables that were served from the last snapshot be served from this one, so that the last one's file can go.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: some tables go on with the last one.
+    pub(super) fn rebase(&self, snapshot: &Arc<Snapshot>, tables: &Tables) -> Result<(), Error> {
+        for (shard, carried) in tables.carried.iter().enumerate() {
+            let mut shard_tables = self.shards.write_one(shard);
+            shard_tables.renumber();
+            for (group, carried) in carried.iter().enumerate() {
+                let Some(table) = shard_tables.table_mut(group) else { continue };
+                let kind = match table {
+                    GroupTable::Rows(_) => SectionKind::Rows,
+                    GroupTable::Windows(_) => SectionKind::Windows,
+                };
+                if let Some(section) = snapshot.section(kind.of(shard, group)) {
+                    table.rebase(section, carried)?;
+                }
+            }
+        }
+        Ok(())
     }
 }
 

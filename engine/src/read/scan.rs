@@ -1,7 +1,7 @@
 //! Scans: the entities of one group, page by page.
 //!
 //! A page is consistent shard by shard. An entity written or deleted while a scan goes on may or may not be seen; every
-//! other entity is seen exactly once.
+//! other entity is seen, once, unless it moves meanwhile: from a snapshot to memory, or with a whole shard to a newer snapshot.
 
 use model::{
     column::Column,
@@ -21,10 +21,31 @@ const PAGE_BYTES: usize = FRAME_BYTES_MAX / 4;
 /// Where a scan goes on; 0, 0 is the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ScanCursor {
-    /// Shard.
+    /// Shard in the lowest 8 bits; above them, which numbering of its positions the slot is of.
     pub shard: u32,
-    /// Slot in the shard.
+    /// Position in the shard.
     pub slot: u32,
+}
+
+/// Bits of a cursor's shard that number it.
+const SHARD_BITS: u32 = 8;
+const _: () = assert!(SHARD_COUNT <= 1 << SHARD_BITS, "a cursor's shard holds any shard");
+
+impl ScanCursor {
+    fn new(index: usize, shard: &Shard, slot: u32) -> Self {
+        let index = u32::try_from(index).unwrap_or(0);
+        Self { shard: shard.numbering() << SHARD_BITS | index, slot }
+    }
+
+    fn index(self) -> usize {
+        (self.shard & ((1 << SHARD_BITS) - 1)) as usize
+    }
+
+    /// Where to go on in `shard`: at its start when its entities have other positions now.
+    fn position(self, shard: &Shard) -> u32 {
+        let is_same = self.shard >> SHARD_BITS == shard.numbering() << SHARD_BITS >> SHARD_BITS;
+        if is_same { self.slot } else { 0 }
+    }
 }
 
 /// One page of a group.
@@ -67,9 +88,10 @@ impl<V: Vfs> Database<V> {
             columns: plan.stored_columns(limit),
             next: None,
         };
-        let mut from = cursor.slot;
-        for shard_index in cursor.shard as usize..SHARD_COUNT {
+        let mut cursor = Some(cursor);
+        for shard_index in cursor.map_or(0, ScanCursor::index)..SHARD_COUNT {
             let shard = self.shards.read(shard_index);
+            let from = cursor.take().map_or(0, |cursor| cursor.position(&shard));
             let found = entities(&shard, group.group, from, limit - page.keys.len())?;
             for (slot, key) in found {
                 let hash = self.shards.hasher().hash(key);
@@ -79,12 +101,10 @@ impl<V: Vfs> Database<V> {
                 page.event_times.push(time.unwrap_or(i64::MIN));
                 let bytes: usize = page.columns.iter().map(|column| column.data().len()).sum();
                 if page.keys.len() == limit || bytes > PAGE_BYTES {
-                    page.next =
-                        Some(ScanCursor { shard: u32::try_from(shard_index).unwrap_or(0), slot });
+                    page.next = Some(ScanCursor::new(shard_index, &shard, slot));
                     return Ok(page);
                 }
             }
-            from = 0;
         }
         Ok(page)
     }

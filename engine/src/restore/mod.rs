@@ -9,7 +9,7 @@ mod snapshot;
 use std::sync::Arc;
 
 use stdx::clock::Clock;
-use storage::{Directory, Vfs, Wal, snapshot::Snapshot};
+use storage::{Directory, Vfs, Wal, WalConfig, snapshot::Snapshot};
 
 use crate::{Config, Database, Error, catalog::Catalog, producer::Producers, shard::ShardSet};
 use fences::Fences;
@@ -28,6 +28,7 @@ pub(crate) struct Memory {
 pub(crate) fn open<V: Vfs>(
     vfs: V,
     config: &Config,
+    wal: WalConfig,
     clock: Arc<dyn Clock>,
 ) -> Result<Database<V>, Error> {
     let directory = Directory::open(vfs, config.seed)?;
@@ -42,14 +43,13 @@ pub(crate) fn open<V: Vfs>(
         memory.load(Snapshot::open(directory.vfs(), &reference, directory.cluster())?)?;
     }
     let mut failed = None;
-    let opened =
-        Wal::open(&directory, config.wal(), Arc::clone(&clock), &mut |lsn, kind, payload| {
-            memory.replay(lsn, kind, payload).map_err(|error| {
-                let message = error.to_string();
-                failed = Some(error);
-                message.into()
-            })
-        });
+    let opened = Wal::open(&directory, wal, Arc::clone(&clock), &mut |lsn, kind, payload| {
+        memory.replay(lsn, kind, payload).map_err(|error| {
+            let message = error.to_string();
+            failed = Some(error);
+            message.into()
+        })
+    });
     // What failed here says more than the log's "replay stopped".
     let (wal, report) = match (opened, failed) {
         (_, Some(error)) => return Err(error),

@@ -64,9 +64,12 @@ impl<'a> Slot<'a> {
         Ok(Self { key, time, layout, times, cells, variable })
     }
 
-    /// Appends the row's payload.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    /// Appends the row's payload under `layout`, which may have more features than the row was written with.
+    pub(super) fn write(&self, layout: &RowLayout, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
+        if layout.len() != self.layout.len() {
+            return self.write_widened(layout, &mut out);
+        }
         out.i64(self.time);
         match self.times {
             Times::One => out.u8(0),
@@ -78,6 +81,36 @@ impl<'a> Slot<'a> {
             Variable::Packed(bytes) => out.bytes(bytes),
             Variable::Boxed(cells) => cells.iter().fold(&mut out, |out, cell| out.block(cell)),
         };
+    }
+
+    fn write_widened(&self, layout: &RowLayout, out: &mut Writer<'_>) {
+        out.i64(self.time).u8(self.has_times().into());
+        if self.has_times() {
+            (0..layout.len()).for_each(|feature| {
+                out.i64(self.time_of(feature));
+            });
+        }
+        let mut cells = vec![0; layout.slot_bytes()];
+        let mut variable = Vec::with_capacity(layout.variable_count());
+        for feature in 0..layout.len() {
+            if let Some(byte) = cells.get_mut(feature / 4) {
+                *byte |= self.state(feature) << (feature % 4 * 2);
+            }
+            match layout.place(feature) {
+                Some(Place::Fixed { offset, width }) => {
+                    let (to, from) = (cells.get_mut(offset..offset + width), self.cell(feature));
+                    if let Some(to) = to.filter(|to| to.len() == from.len()) {
+                        to.copy_from_slice(from);
+                    }
+                }
+                Some(Place::Variable(_)) => variable.push(self.cell(feature)),
+                None => {}
+            }
+        }
+        out.bytes(&cells);
+        variable.iter().for_each(|cell| {
+            out.block(cell);
+        });
     }
 
     /// 0 never written, 1 null, 2 value: as in a packed row.

@@ -4,7 +4,7 @@ use stdx::hash::KeyHasher;
 use storage::{Error, snapshot::Section};
 
 use super::{layout::RowLayout, slab::SlotMut, slot::Slot, table::RowTable};
-use crate::base::{Base, Records, TableFence};
+use crate::base::{Base, Ordinals, Records, TableFence};
 
 /// The rows of a snapshot that memory does not have instead.
 #[derive(Debug)]
@@ -15,6 +15,12 @@ pub(super) struct RowBase {
 }
 
 impl RowBase {
+    fn new(layout: &RowLayout, table: Base) -> Result<Self, Error> {
+        let layout = layout.first(table.extra() as usize);
+        let layout = layout.ok_or_else(|| table.damaged("more features than the group has"))?;
+        Ok(Self { table, layout })
+    }
+
     pub(super) fn find(&self, hash: u64, key: &[u8]) -> Result<Option<Slot<'_>>, Error> {
         match self.table.find(hash, key)? {
             Some(ordinal) => self.get(ordinal),
@@ -23,8 +29,8 @@ impl RowBase {
     }
 
     fn get(&self, ordinal: u32) -> Result<Option<Slot<'_>>, Error> {
-        let Some((key, payload)) = self.table.get(ordinal)? else { return Ok(None) };
-        let row = Slot::read(&self.layout, key, payload);
+        let Some(record) = self.table.get(ordinal)? else { return Ok(None) };
+        let row = Slot::read(&self.layout, record.key, record.payload);
         row.map(Some).map_err(|_| self.table.damaged("a row is shorter than its features"))
     }
 }
@@ -35,11 +41,21 @@ impl RowTable {
     /// # Errors
     /// [`Error::Damaged`] when the section does not fit to the group.
     pub(crate) fn attach(&mut self, section: Section) -> Result<(), Error> {
-        let table = Base::open(section)?;
-        let features = table.extra() as usize;
-        let layout = self.layout.first(features);
-        let layout = layout.ok_or_else(|| table.damaged("more features than the group has"))?;
-        self.base = Some(RowBase { table, layout });
+        self.base = Some(Box::new(RowBase::new(&self.layout, Base::open(section)?)?));
+        Ok(())
+    }
+
+    /// Serves from `section` of a newer snapshot what it served from the last; `carried` are the rows of that one that come first
+    /// in it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]: it goes on with the last one.
+    pub(crate) fn rebase(&mut self, section: Section, carried: &Ordinals) -> Result<(), Error> {
+        let Some(base) = &self.base else { return Ok(()) };
+        self.base = match base.table.succeed(section, carried)? {
+            Some(table) => Some(Box::new(RowBase::new(&self.layout, table)?)),
+            None => None,
+        };
         Ok(())
     }
 
@@ -87,7 +103,7 @@ impl RowTable {
             let row = base.get(ordinal).ok().flatten()?;
             if let Some(fence) = &mut self.fence {
                 fence.before_change(ordinal, |images, _| {
-                    images.add(hash, key, |out| row.write(out))
+                    images.add(hash, key, |out| row.write(&self.layout, out))
                 });
             }
             let slot = self.insert(hasher, hash, row.key, row.time);
@@ -112,7 +128,7 @@ impl RowTable {
         let Some(base) = &mut self.base else { return false };
         let Some(ordinal) = base.table.find(hash, key).ok().flatten() else { return false };
         if let (Some(fence), Ok(Some(row))) = (&mut self.fence, base.get(ordinal)) {
-            fence.before_change(ordinal, |images, _| images.add(hash, key, |out| row.write(out)));
+            fence.before_change(ordinal, |images, _| images.add(hash, key, |out| row.write(&self.layout, out)));
         }
         base.table.hide(ordinal);
         true
@@ -123,17 +139,17 @@ impl RowTable {
         let position = self.position(slot);
         let Some(fence) = &mut self.fence else { return };
         let Some(row) = self.slab.get(&self.layout, slot) else { return };
-        fence.before_change(position, |images, _| images.add(hash, row.key, |out| row.write(out)));
+        fence.before_change(position, |images, _| images.add(hash, row.key, |out| row.write(&self.layout, out)));
     }
 
     /// From now on the table is written as it is now.
     pub(crate) fn fence(&mut self) {
-        self.fence = Some(TableFence::default());
+        self.fence = Some(Box::default());
     }
 
     /// The images of rows that changed before they were written. The table is fenced no more.
     pub(crate) fn unfence(&mut self) -> Option<TableFence> {
-        self.fence.take()
+        self.fence.take().map(|fence| *fence)
     }
 
     /// Adds the next `limit` rows, as they were at the fence, to `out`; true at the end, nothing when there is no fence.
@@ -155,7 +171,10 @@ impl RowTable {
             };
             let (next, row) = row?;
             if !fence.is_passed(next - 1) {
-                out.add(hasher.hash(row.key), row.key, |out| row.write(out));
+                out.add(hasher.hash(row.key), row.key, |out| row.write(&self.layout, out));
+                if next <= self.memory_start() {
+                    out.carry(next - 1);
+                }
             }
             fence.advance(next);
         }

@@ -30,9 +30,9 @@ pub(crate) struct RowTable {
     /// Bytes of keys, own times and heap cells.
     heap_bytes: usize,
     /// What the snapshot holds that memory does not.
-    pub(super) base: Option<RowBase>,
+    pub(super) base: Option<Box<RowBase>>,
     /// While the table is written into a snapshot.
-    pub(super) fence: Option<TableFence>,
+    pub(super) fence: Option<Box<TableFence>>,
 }
 
 impl RowTable {
@@ -54,7 +54,7 @@ impl RowTable {
     /// Bytes in use, the index included; what lies in a mapped file is not.
     pub(crate) fn bytes(&self) -> usize {
         let base = self.base.as_ref().map_or(0, |base| base.table.bytes());
-        let fence = self.fence.as_ref().map_or(0, TableFence::bytes);
+        let fence = self.fence.as_ref().map_or(0, |fence| fence.bytes());
         let index = self.index.capacity() * 8 / 7 * 5;
         self.slab.chunk_bytes() + self.heap_bytes + index + base + fence
     }

@@ -28,6 +28,7 @@ pub(crate) const SHARD_COUNT: usize = 64;
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
     groups: Vec<GroupTable>,
+    numbering: u32,
 }
 
 impl Shard {
@@ -71,6 +72,16 @@ impl Shard {
     /// The table of `group`, to change.
     pub(crate) fn table_mut(&mut self, group: usize) -> Option<&mut GroupTable> {
         self.groups.get_mut(group)
+    }
+
+    /// Changes when entities get other positions.
+    pub(crate) fn numbering(&self) -> u32 {
+        self.numbering
+    }
+
+    /// Entities have other positions from now on.
+    pub(crate) fn renumber(&mut self) {
+        self.numbering = self.numbering.wrapping_add(1);
     }
 
     /// From now on all tables are written as they are now.

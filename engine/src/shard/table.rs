@@ -4,7 +4,7 @@ use stdx::hash::KeyHasher;
 use storage::{Error, snapshot::Section};
 
 use crate::{
-    base::{Records, TableFence},
+    base::{Ordinals, Records, TableFence},
     rows::RowTable,
     windows::WindowTable,
 };
@@ -43,6 +43,18 @@ impl GroupTable {
         match self {
             Self::Rows(table) => table.attach(section),
             Self::Windows(table) => table.attach(section),
+        }
+    }
+
+    /// Serves from `section` of a newer snapshot what it served from the last; `carried` are the entities of that one that come
+    /// first in it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]: it goes on with the last one.
+    pub(crate) fn rebase(&mut self, section: Section, carried: &Ordinals) -> Result<(), Error> {
+        match self {
+            Self::Rows(table) => table.rebase(section, carried),
+            Self::Windows(table) => table.rebase(section, carried),
         }
     }
 

@@ -16,7 +16,7 @@ use stdx::{cursor::Writer, hash::KeyHasher};
 use storage::{Error, snapshot::Section};
 
 use super::{Moment, WindowTable};
-use crate::base::{Base, Records, TableFence};
+use crate::base::{Base, Ordinals, Record, Records, TableFence};
 
 /// The number of an entity without tiles.
 const NO_TILES: u32 = u32::MAX;
@@ -40,6 +40,14 @@ struct Stored<'a> {
 }
 
 impl WindowBase {
+    fn new(table: Base) -> Result<Self, Error> {
+        if table.extra() > table.end() {
+            return Err(table.damaged("more entities with tiles than entities"));
+        }
+        let tiles = (0..table.extra()).map(|_| OnceLock::new()).collect();
+        Ok(Self { table, tiles })
+    }
+
     pub(super) fn bytes(&self) -> usize {
         let tiles = |tiles: &OnceLock<Option<Box<Grown>>>| {
             tiles.get().and_then(Option::as_ref).map_or(0, |tiles| tiles.bytes())
@@ -59,7 +67,7 @@ impl WindowBase {
     }
 
     fn get(&self, ordinal: u32) -> Result<Option<Stored<'_>>, Error> {
-        let Some((key, payload)) = self.table.get(ordinal)? else { return Ok(None) };
+        let Some(Record { key, payload }) = self.table.get(ordinal)? else { return Ok(None) };
         let stored = || {
             let (number, bytes) = payload.split_first_chunk()?;
             let state = EncodedState::new(bytes).ok()?;
@@ -103,12 +111,21 @@ impl WindowTable {
     /// # Errors
     /// [`Error::Damaged`] when the section is no table.
     pub(crate) fn attach(&mut self, section: Section) -> Result<(), Error> {
-        let table = Base::open(section)?;
-        if table.extra() > table.end() {
-            return Err(table.damaged("more entities with tiles than entities"));
-        }
-        let tiles = (0..table.extra()).map(|_| OnceLock::new()).collect();
-        self.base = Some(Box::new(WindowBase { table, tiles }));
+        self.base = Some(Box::new(WindowBase::new(Base::open(section)?)?));
+        Ok(())
+    }
+
+    /// Serves from `section` of a newer snapshot what it served from the last; `carried` are the entities of that one that come
+    /// first in it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`]: it goes on with the last one.
+    pub(crate) fn rebase(&mut self, section: Section, carried: &Ordinals) -> Result<(), Error> {
+        let Some(base) = &self.base else { return Ok(()) };
+        self.base = match base.table.succeed(section, carried)? {
+            Some(table) => Some(Box::new(WindowBase::new(table)?)),
+            None => None,
+        };
         Ok(())
     }
 
@@ -130,7 +147,7 @@ impl WindowTable {
     pub(crate) fn scan(&self, position: u32) -> impl Iterator<Item = Result<(u32, &[u8]), Error>> {
         let start = self.memory_start();
         let base = self.base.as_ref().into_iter().flat_map(move |base| {
-            let key = |at| Some(base.table.get(at).transpose()?.map(|(key, _)| (at + 1, key)));
+            let key = |at| Some(base.table.get(at).transpose()?.map(|record| (at + 1, record.key)));
             (position..start).filter_map(key)
         });
         let memory = self.scan_memory(position.saturating_sub(start));
@@ -257,6 +274,7 @@ impl WindowTable {
                 && let Some(stored) = base.get(ordinal)?
             {
                 write_stored(out, numbers, hasher.hash(stored.key), stored);
+                out.carry(ordinal);
                 left -= 1;
             }
             fence.advance(ordinal + 1);

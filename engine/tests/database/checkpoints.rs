@@ -36,12 +36,17 @@ fn a_snapshot_under_writes_and_the_log_behind_it_are_what_was_live() {
                     act(&place, &database, &mut prng);
                 }
                 let writes = prng.chance(0.7);
+                let before = (!writes).then(|| database.digest().expect("readable"));
                 let done = database.checkpoint(&mut |_| {
                     for _ in 0..prng.below(4) * u64::from(writes) {
                         act(&place, &database, &mut prng);
                     }
                 });
                 assert!(done.is_ok(), "seed {seed}, life {life}: {done:?}");
+                if let Some(before) = before {
+                    let after = database.digest().expect("readable");
+                    assert_eq!(before, after, "seed {seed}, life {life}: served from the new one");
+                }
             }
             for _ in 0..prng.below(10) {
                 act(&place, &database, &mut prng);
