@@ -152,3 +152,51 @@ impl Footer {
 pub(super) fn block_checksum(salt: u64, number: usize, block: &[u8]) -> u64 {
     crc64(salt.wrapping_add(number as u64), &[block])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: Header = Header { format: 1, cluster: 2, number: 3, salt: 4, block_bytes: 5 };
+    const FOOTER: Footer = Footer { number: 3, salt: 4, body_bytes: 5, sections: 6 };
+
+    #[test]
+    fn headers_come_back_and_damage_is_noticed() {
+        let bytes = HEADER.encode();
+        assert_eq!((bytes.len(), Header::decode(&bytes)), (HEADER_BYTES, Some(HEADER)));
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::decode(&damaged), None, "bit {bit}");
+        }
+        assert_eq!(Header::decode(&bytes[..HEADER_BYTES - 1]), None);
+    }
+
+    #[test]
+    fn a_footer_comes_back_from_the_end_with_a_checksum_of_all_before() {
+        let mut tail = b"tables".to_vec();
+        let checksum = FOOTER.seal(&mut tail);
+        assert_eq!(tail.len(), 6 + FOOTER_BYTES);
+        assert_eq!(Footer::decode(&tail), Some((FOOTER, checksum)));
+        assert_eq!(Footer::checksum(FOOTER.salt, &tail), checksum);
+        tail[0] ^= 1;
+        assert_ne!(Footer::checksum(FOOTER.salt, &tail), checksum);
+        assert_eq!(Footer::decode(&tail[10..]), None);
+    }
+
+    #[test]
+    fn entries_come_back() {
+        let tag = SectionTag { kind: 1, shard: 2, group: 3 };
+        let (entry, mut bytes) = (Entry { tag, offset: 4, length: 5 }, Vec::new());
+        entry.encode(&mut bytes);
+        assert_eq!(bytes.len(), ENTRY_BYTES);
+        assert_eq!(Entry::decode(&mut Reader::new(&bytes)), Ok(entry));
+    }
+
+    #[test]
+    fn a_block_has_another_checksum_elsewhere() {
+        let sums =
+            [block_checksum(1, 0, b"x"), block_checksum(1, 1, b"x"), block_checksum(7, 0, b"x")];
+        assert!(sums[0] != sums[1] && sums[0] != sums[2] && sums[1] != sums[2]);
+    }
+}

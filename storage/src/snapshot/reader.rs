@@ -58,7 +58,8 @@ impl Snapshot {
         self.blocks.verified()
     }
 
-    /// Verifies up to `blocks` blocks of 64 KiB that were not used yet, in the order of the file.
+    /// Verifies up to `blocks` blocks of 64 KiB that were not used yet, in the order of the file. Once as many are done as there
+    /// are, [`Snapshot::damage`] says whether all were good.
     ///
     /// # Errors
     /// [`Error::Damaged`] names a damaged one; the next call goes on behind it.

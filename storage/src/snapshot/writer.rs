@@ -99,6 +99,9 @@ impl<V: Vfs> SnapshotWriter<V> {
     /// Outside of a section: a programmer's error.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         assert!(self.open.is_some(), "bytes outside of a section");
+        if let State::Failed(error) = &self.state {
+            return Err(error.clone());
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let room = BUFFER_BYTES - self.buffer.len();
@@ -153,7 +156,7 @@ impl<V: Vfs> SnapshotWriter<V> {
         Ok(SnapshotRef { number: self.number, bytes: self.written, checksum })
     }
 
-    /// Gives up: the file is removed.
+    /// Gives up: the file is removed. Dropping the writer does the same.
     pub fn abort(self) {}
 
     /// Brings the buffer to the file, with the checksums of its blocks noted.
@@ -165,7 +168,10 @@ impl<V: Vfs> SnapshotWriter<V> {
             self.checksums.extend_from_slice(&checksum.to_le_bytes());
         }
         let appended = self.append(&buffer);
-        buffer.clear();
+        // After a failure too the position never goes back.
+        if appended.is_ok() {
+            buffer.clear();
+        }
         self.buffer = buffer;
         appended?;
         if self.written - self.synced >= SYNC_BYTES { self.sync() } else { Ok(()) }
