@@ -5,7 +5,8 @@
 //! MANIFEST                            which of the files below count
 //! wal-<first LSN, 20 digits>.log      a segment of the log
 //! snapshot-<number, 20 digits>.lsnap  a snapshot
-//! MANIFEST.next, wal-next, snapshot-next   being made: nothing in them counts, they may be removed
+//! MANIFEST.next, wal-next, snapshot-next, REPAIR.next   being made: nothing in them counts, they may be removed
+//! REPAIR                              a repair that was begun and not finished: nothing else is done before it is
 //! ```
 //!
 //! Other names are left alone, with one exception: what looks like a part of the log but is none was renamed by somebody, and
@@ -34,6 +35,14 @@ pub(crate) fn snapshot(number: u64) -> String {
     format!("snapshot-{number:020}.lsnap")
 }
 
+/// A repair under way.
+pub(crate) const REPAIR: &str = "REPAIR";
+/// A repair about to begin.
+pub(crate) const NEXT_REPAIR: &str = "REPAIR.next";
+
+/// Names of what is being made: nothing in these files counts.
+pub(crate) const UNFINISHED: [&str; 4] = [NEXT_MANIFEST, NEXT_SEGMENT, NEXT_SNAPSHOT, NEXT_REPAIR];
+
 /// The number of the snapshot called `name`; `None` when no snapshot is called so.
 pub(crate) fn snapshot_number(name: &str) -> Option<u64> {
     number(name, "snapshot-", ".lsnap")
@@ -50,19 +59,23 @@ fn number(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
     is_number.then(|| digits.parse().ok()).flatten()
 }
 
+/// The names among `names` that look like a segment's and are none's.
+pub(crate) fn strays(names: &[String]) -> impl Iterator<Item = &String> {
+    let is_stray = |name: &&String| {
+        name.starts_with("wal-") && segment_first_lsn(name).is_none() && *name != NEXT_SEGMENT
+    };
+    names.iter().filter(is_stray)
+}
+
 /// The first records of the segments among `names`, ascending. `path` shows a name in a message.
 ///
 /// # Errors
 /// [`Error::Stray`] for a name that only looks like a segment's.
 pub(crate) fn segments(names: &[String], path: impl Fn(&str) -> String) -> Result<Vec<u64>, Error> {
-    let mut segments = Vec::new();
-    for name in names {
-        if let Some(first_lsn) = segment_first_lsn(name) {
-            segments.push(first_lsn);
-        } else if name.starts_with("wal-") && name != NEXT_SEGMENT {
-            return Err(Error::Stray { file: path(name) });
-        }
+    if let Some(name) = strays(names).next() {
+        return Err(Error::Stray { file: path(name) });
     }
+    let mut segments: Vec<u64> = names.iter().filter_map(|name| segment_first_lsn(name)).collect();
     segments.sort_unstable();
     Ok(segments)
 }

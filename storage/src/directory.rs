@@ -19,7 +19,7 @@ use stdx::{
 
 use crate::{
     Error, Lsn, Vfs,
-    dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_SEGMENT, NEXT_SNAPSHOT},
+    dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_SEGMENT, REPAIR, UNFINISHED},
     fs::VFile,
     manifest::{ListedSegment, Manifest},
     snapshot::SnapshotRef,
@@ -184,7 +184,7 @@ impl<V: Vfs> Directory<V> {
         // The sync of its name may have failed: the disk could have the manifest of before, which needs what this one does not.
         self.sync_names()?;
         for name in self.vfs.list()? {
-            if [NEXT_MANIFEST, NEXT_SEGMENT, NEXT_SNAPSHOT].contains(&name.as_str()) {
+            if UNFINISHED.contains(&name.as_str()) {
                 self.vfs.remove(&name)?;
             }
         }
@@ -292,6 +292,9 @@ pub(crate) struct Examined {
 /// # Errors
 /// See [`Directory::open`].
 pub(crate) fn examine<V: Vfs>(vfs: &V, names: &[String], seed: u64) -> Result<Examined, Error> {
+    if names.iter().any(|name| name == REPAIR) {
+        return Err(Error::Unfinished { file: vfs.path(REPAIR) });
+    }
     let found = dir::segments(names, |name| vfs.path(name))?;
     let Some(manifest) = read_manifest(vfs, names)? else {
         let manifest = infer(vfs, names, &found, seed)?;
@@ -320,13 +323,28 @@ fn compare<V: Vfs>(
     names: &[String],
     found: &[u64],
 ) -> Result<Option<u64>, Error> {
+    let (problems, unlisted) = differences(vfs, manifest, names, found)?;
+    problems.into_iter().next().map_or(Ok(unlisted), Err)
+}
+
+/// All that is not as `manifest` says: what is missing, then what is too much. And a segment that is not listed yet.
+///
+/// # Errors
+/// [`Error::UnsupportedFormat`], [`Error::Io`].
+pub(crate) fn differences<V: Vfs>(
+    vfs: &V,
+    manifest: &Manifest,
+    names: &[String],
+    found: &[u64],
+) -> Result<(Vec<Error>, Option<u64>), Error> {
     let listed: Vec<u64> = manifest.segments.iter().map(|segment| segment.first_lsn).collect();
     let snapshot = manifest.snapshot.map(|snapshot| dir::snapshot(snapshot.number));
     let needed = listed.iter().map(|lsn| dir::segment(*lsn)).chain(snapshot);
-    if let Some(name) = needed.into_iter().find(|name| !names.contains(name)) {
+    let missing = |name: String| {
         let why = format!("{} lists it", vfs.path(MANIFEST));
-        return Err(Error::Missing { file: vfs.path(&name), why });
-    }
+        (!names.contains(&name)).then(|| Error::Missing { file: vfs.path(&name), why })
+    };
+    let mut problems: Vec<Error> = needed.filter_map(missing).collect();
     let (first, last) = (listed.first().copied(), listed.last().copied().unwrap_or(0));
     let mut unlisted = None;
     for lsn in found.iter().copied().filter(|lsn| !listed.contains(lsn)) {
@@ -335,11 +353,12 @@ fn compare<V: Vfs>(
             continue;
         }
         if lsn < last || unlisted.is_some() {
-            return Err(Error::Unlisted { file: vfs.path(&dir::segment(lsn)) });
+            problems.push(Error::Unlisted { file: vfs.path(&dir::segment(lsn)) });
+        } else {
+            unlisted = Some(lsn);
         }
-        unlisted = Some(lsn);
     }
-    Ok(unlisted)
+    Ok((problems, unlisted))
 }
 
 /// Whether the segment that begins with `first_lsn` belongs to the database of `manifest`, and under this name.
@@ -351,7 +370,15 @@ fn is_ours<V: Vfs>(vfs: &V, first_lsn: u64, manifest: &Manifest) -> Result<bool,
 }
 
 /// The manifest of a directory without one: new, or of the format before, or left by a crash at its very first start.
-fn infer<V: Vfs>(vfs: &V, names: &[String], found: &[u64], seed: u64) -> Result<Manifest, Error> {
+///
+/// # Errors
+/// [`Error::Missing`] when there must have been one; [`Error::UnsupportedFormat`], [`Error::Io`].
+pub(crate) fn infer<V: Vfs>(
+    vfs: &V,
+    names: &[String],
+    found: &[u64],
+    seed: u64,
+) -> Result<Manifest, Error> {
     let missing = |why: String| Error::Missing { file: vfs.path(MANIFEST), why };
     if let Some(name) = names.iter().find(|name| dir::snapshot_number(name).is_some()) {
         return Err(missing(format!("{} is of no use without it", vfs.path(name))));

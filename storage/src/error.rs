@@ -95,6 +95,15 @@ pub enum Error {
         /// The segment.
         file: String,
     },
+    /// A repair was interrupted. Its copy of what was before is whole.
+    #[error(
+        "{file} says that a repair of this directory was begun and not finished: run `larder repair` on the directory, which \
+         finishes it, or restore the copy that it made before"
+    )]
+    Unfinished {
+        /// The file.
+        file: String,
+    },
     /// A copy is to go where there is something already. Nothing was touched.
     #[error("{file} is there already: a copy goes into an empty directory only")]
     NotEmpty {
@@ -111,6 +120,15 @@ pub enum Error {
         last_lsn: u64,
         /// The newest record that is needed.
         needed: u64,
+    },
+    /// A snapshot that the log cannot stand in for. Nothing was touched.
+    #[error(
+        "the snapshot cannot be dropped: the log begins with record {first_lsn}, what was before is in the snapshot only. Nothing \
+         was changed: restore the directory from a backup"
+    )]
+    CannotDrop {
+        /// The first record of the log.
+        first_lsn: u64,
     },
     /// A write or sync failed earlier: nothing is acknowledged any more.
     #[error(

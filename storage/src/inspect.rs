@@ -4,7 +4,9 @@
 //! writes to meanwhile may look as if its log ended in the middle.
 
 use crate::{
-    Error, ListedSegment, Manifest, Vfs, dir, directory,
+    Error, ListedSegment, Manifest, Vfs,
+    dir::{self, REPAIR},
+    directory,
     fs::VFile,
     wal::{
         Piece, Walked,
@@ -44,18 +46,7 @@ pub struct Found {
 /// [`Error::Io`] when files cannot be read at all.
 pub fn walk<V: Vfs>(vfs: &V, visit: &mut dyn FnMut(&str, Piece<'_>)) -> Result<Found, Error> {
     let names = vfs.list()?;
-    let mut problems = Vec::new();
-    let mut manifest = None;
-    match directory::examine(vfs, &names, 0) {
-        Ok(examined) => manifest = examined.written.then_some(examined.manifest),
-        Err(error) => {
-            problems.push(error);
-            // What is missing does not keep what is there from being shown.
-            if let Ok(read) = directory::read_manifest(vfs, &names) {
-                manifest = read;
-            }
-        }
-    }
+    let (manifest, problems) = judge(vfs, &names)?;
     let mut present: Vec<u64> =
         names.iter().filter_map(|name| dir::segment_first_lsn(name)).collect();
     present.sort_unstable();
@@ -84,6 +75,36 @@ pub fn walk<V: Vfs>(vfs: &V, visit: &mut dyn FnMut(&str, Piece<'_>)) -> Result<F
         segments.push(SegmentFound { name, bytes, listed, walked });
     }
     Ok(Found { manifest, segments, problems })
+}
+
+/// The manifest as far as it can be read, and all that is wrong with the directory as a whole.
+fn judge<V: Vfs>(vfs: &V, names: &[String]) -> Result<(Option<Manifest>, Vec<Error>), Error> {
+    let mut problems = Vec::new();
+    if names.iter().any(|name| name == REPAIR) {
+        problems.push(Error::Unfinished { file: vfs.path(REPAIR) });
+    }
+    problems.extend(dir::strays(names).map(|name| Error::Stray { file: vfs.path(name) }));
+    let mut found: Vec<u64> =
+        names.iter().filter_map(|name| dir::segment_first_lsn(name)).collect();
+    found.sort_unstable();
+    let manifest = match directory::read_manifest(vfs, names) {
+        Ok(manifest) => manifest,
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => {
+            problems.push(error);
+            return Ok((None, problems));
+        }
+    };
+    let differences = match &manifest {
+        Some(manifest) => directory::differences(vfs, manifest, names, &found).map(|found| found.0),
+        None => directory::infer(vfs, names, &found, 0).map(|_| Vec::new()),
+    };
+    match differences {
+        Ok(differences) => problems.extend(differences),
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => problems.push(error),
+    }
+    Ok((manifest, problems))
 }
 
 /// A segment and where it stands in the log.

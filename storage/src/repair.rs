@@ -1,15 +1,27 @@
-//! Cuts a damaged log, on purpose and only then: what stands behind the cut is lost, what stands before it opens again.
+//! Mends a damaged directory, on purpose and only then: what stands behind the cut is lost, what stands before it opens again.
 //!
-//! Nothing here makes a copy by itself: [`copy_files`] first. A cut that is interrupted leaves a directory that is refused as
-//! before, and can be cut again.
+//! ```text
+//! copy of all files, synced ─► REPAIR: what will be done, synced ─► log cleared behind the cut ─► MANIFEST without what goes
+//!     ─► files that do not count any more removed ─► REPAIR removed
+//! ```
+//!
+//! A power cut before REPAIR is there leaves everything as it was; after it, nothing but finishing the repair is possible, and
+//! that ends as if it had not been interrupted. REPAIR is a text of one line: `cut behind record N` and, if so,
+//! `, without the snapshot`.
+
+use stdx::prng::Prng;
 
 use crate::{
     Error, ListedSegment, Lsn, Manifest, Vfs,
-    dir::{self, MANIFEST, NEXT_MANIFEST},
+    dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_REPAIR, NEXT_SEGMENT, REPAIR},
     directory,
     fs::VFile,
     inspect::{Place, with_segment},
-    wal::{segment::Header, walk},
+    wal::{
+        Verdict,
+        segment::{BATCHES_AT, Header},
+        walk,
+    },
 };
 
 /// Bytes copied in one piece.
@@ -65,22 +77,188 @@ pub enum Cut {
     Before(Lsn),
 }
 
-/// What a cut left.
+/// What a repair does; nothing else of the directory changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Truncated {
-    /// The segment that is the last one now; `None`: none is left.
+pub struct Plan {
+    /// The newest record that stays.
+    pub last_lsn: Lsn,
+    /// The segment that is the last one then; `None`: none is left.
     pub segment: Option<String>,
     /// Where its last batch ends, in bytes.
     pub offset: u64,
-    /// The newest record that is left.
-    pub last_lsn: Lsn,
-    /// Segments removed.
+    /// The files that go.
     pub removed: Vec<String>,
+    /// The snapshot goes, and the log is replayed from its first record on.
+    pub drops_snapshot: bool,
+    /// The manifest that will be.
+    manifest: Manifest,
+    /// A segment to begin anew: nothing of the log is left, and records must be counted on behind the snapshot's.
+    fresh: Option<Header>,
+}
+
+impl Plan {
+    /// The line of REPAIR.
+    fn encode(&self) -> String {
+        let Lsn(lsn) = self.last_lsn;
+        let snapshot = if self.drops_snapshot { WITHOUT_SNAPSHOT } else { "" };
+        format!("{CUT_BEHIND}{lsn}{snapshot}\n")
+    }
+}
+
+const CUT_BEHIND: &str = "cut behind record ";
+const WITHOUT_SNAPSHOT: &str = ", without the snapshot";
+
+/// A directory taken for repair: nobody else has it meanwhile.
+pub struct Repair<'a, V: Vfs> {
+    vfs: &'a V,
+    /// A repair that was begun before: where it cuts, and whether it drops the snapshot.
+    begun: Option<(Lsn, bool)>,
+    _lock: V::Lock,
+}
+
+impl<'a, V: Vfs> Repair<'a, V> {
+    /// Takes the directory of `vfs`.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Io`]; [`Error::Damaged`] when REPAIR is.
+    pub fn begin(vfs: &'a V) -> Result<Self, Error> {
+        let lock = vfs.lock()?;
+        let begun = read_begun(vfs)?;
+        Ok(Self { vfs, begun, _lock: lock })
+    }
+
+    /// A repair was interrupted: whatever is planned, it is that one that will be done.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.begun.is_some()
+    }
+
+    /// What there is to do so that the log ends at `cut`; without the snapshot if `drops_snapshot`. `floor` is the newest record that
+    /// the snapshot holds for any of its parts (0 without one): a log that ended below it would give numbers a second time.
+    ///
+    /// # Errors
+    /// [`Error::CannotCut`], [`Error::CannotDrop`] when what would be left cannot be opened; [`Error::Damaged`],
+    /// [`Error::UnsupportedFormat`] for a manifest that cannot be read; [`Error::Io`].
+    pub fn plan(&self, cut: Cut, drops_snapshot: bool, floor: Lsn) -> Result<Plan, Error> {
+        let (cut, drops_snapshot) = match self.begun {
+            Some((Lsn(last), drops)) => (Cut::Before(Lsn(last.saturating_add(1))), drops),
+            None => (cut, drops_snapshot),
+        };
+        let names = self.vfs.list()?;
+        let manifest = directory::read_manifest(self.vfs, &names)?;
+        let Left { kept, offset, last_lsn, cluster } =
+            left(self.vfs, &names, manifest.as_ref(), cut)?;
+        let mut manifest = manifest.unwrap_or_else(|| Manifest::new(cluster, 0));
+        let snapshot = manifest.snapshot.map(|snapshot| dir::snapshot(snapshot.number));
+        let drops_snapshot = drops_snapshot && (snapshot.is_some() || self.is_begun());
+        if drops_snapshot {
+            let first_lsn = manifest.segments.first().map_or(0, |first| first.first_lsn);
+            if first_lsn != 1 {
+                return Err(Error::CannotDrop { first_lsn });
+            }
+            (manifest.snapshot, manifest.replay_from) = (None, Lsn(1));
+        } else {
+            let needed = floor.max(Lsn(manifest.replay_from.0.saturating_sub(1)));
+            if last_lsn < needed {
+                return Err(Error::CannotCut { last_lsn: last_lsn.0, needed: needed.0 });
+            }
+        }
+        manifest.segments = kept;
+        let fresh = (manifest.segments.is_empty() && last_lsn > Lsn(0)).then(|| {
+            let (cluster, first_lsn) = (manifest.cluster, last_lsn.0 + 1);
+            let salt = Prng::stream(manifest.number, "repair").next_u64();
+            manifest.segments.push(ListedSegment { first_lsn, bytes_min: BATCHES_AT as u64 });
+            Header { cluster, salt, first_lsn, previous: 0 }
+        });
+        let offset = if fresh.is_some() { BATCHES_AT as u64 } else { offset };
+        let last = manifest.segments.last().map(|last| last.first_lsn);
+        let behind = |name: &&String| dir::segment_first_lsn(name) > last;
+        let mut removed: Vec<String> = names.iter().filter(behind).cloned().collect();
+        removed.extend(snapshot.filter(|name| drops_snapshot && names.contains(name)));
+        removed.sort_unstable();
+        manifest.number += 1;
+        let segment = last.map(dir::segment);
+        Ok(Plan { last_lsn, segment, offset, removed, drops_snapshot, manifest, fresh })
+    }
+
+    /// Copies every file as it is into `to`, see [`copy_files`].
+    ///
+    /// # Errors
+    /// See [`copy_files`].
+    pub fn copy_to(&self, to: &V) -> Result<Copied, Error> {
+        copy_files(self.vfs, to)
+    }
+
+    /// Does what `plan` says.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::Io`]: begin anew to finish it.
+    pub fn run(&self, plan: &Plan) -> Result<(), Error> {
+        let vfs = self.vfs;
+        if self.begun.is_none() {
+            replace(vfs, (NEXT_REPAIR, REPAIR), |vfs| {
+                write_new(vfs, NEXT_REPAIR, plan.encode().as_bytes())
+            })?;
+        }
+        if let Some(segment) = &plan.segment {
+            if let Some(header) = &plan.fresh {
+                let write = |vfs: &V| write_new(vfs, NEXT_SEGMENT, &header.encode());
+                replace(vfs, (NEXT_SEGMENT, segment), write)?;
+                vfs.open(segment)?.reserve(BATCHES_AT as u64)?;
+            }
+            let file = vfs.open(segment)?;
+            file.clear_from(plan.offset)?;
+            file.sync_data()?;
+        }
+        replace(vfs, (NEXT_MANIFEST, MANIFEST), |vfs| directory::write_next(vfs, &plan.manifest))?;
+        for name in &plan.removed {
+            vfs.remove(name)?;
+        }
+        vfs.sync_dir()?;
+        vfs.remove(REPAIR)?;
+        vfs.sync_dir()
+    }
+}
+
+/// Writes a file under the first name and gives it the second, for good.
+fn replace<V: Vfs>(
+    vfs: &V,
+    (next, name): (&str, &str),
+    write: impl FnOnce(&V) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if vfs.list()?.iter().any(|known| known == next) {
+        vfs.remove(next)?;
+    }
+    write(vfs)?;
+    vfs.rename(next, name)?;
+    vfs.sync_dir()
+}
+
+fn write_new<V: Vfs>(vfs: &V, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let file = vfs.create_new(name, bytes.len() as u64)?;
+    file.write_at(0, bytes)?;
+    file.sync_data()
+}
+
+/// What REPAIR says, if it is there.
+fn read_begun<V: Vfs>(vfs: &V) -> Result<Option<(Lsn, bool)>, Error> {
+    if !vfs.list()?.iter().any(|name| name == REPAIR) {
+        return Ok(None);
+    }
+    let bytes = vfs.open(REPAIR)?.map()?;
+    let line = || {
+        let text =
+            std::str::from_utf8(&bytes).ok()?.strip_prefix(CUT_BEHIND)?.strip_suffix('\n')?;
+        let number = text.strip_suffix(WITHOUT_SNAPSHOT);
+        Some((Lsn(number.unwrap_or(text).parse().ok()?), number.is_some()))
+    };
+    let why = "it does not say what was to be done".to_owned();
+    line().map(Some).ok_or_else(|| Error::Damaged { file: vfs.path(REPAIR), offset: 0, why })
 }
 
 /// Where the log of a directory would end.
 #[derive(Debug)]
-struct Plan {
+struct Left {
     /// The segments that stay.
     kept: Vec<ListedSegment>,
     offset: u64,
@@ -88,53 +266,13 @@ struct Plan {
     cluster: u128,
 }
 
-/// Cuts the log of `vfs` and rewrites the manifest to match. `floor` is the newest record that the snapshot holds for any of its
-/// parts (0 without one): a log that ended below it would give numbers a second time.
-///
-/// # Errors
-/// [`Error::Locked`]; [`Error::CannotCut`] when what would be left cannot be opened; [`Error::Damaged`],
-/// [`Error::UnsupportedFormat`] for a manifest that cannot be read; [`Error::Io`].
-pub fn truncate<V: Vfs>(vfs: &V, cut: Cut, floor: Lsn) -> Result<Truncated, Error> {
-    let _lock = vfs.lock()?;
-    let names = vfs.list()?;
-    let manifest = directory::read_manifest(vfs, &names)?;
-    let plan = plan(vfs, &names, manifest.as_ref(), cut)?;
-    let replay_from = manifest.as_ref().map_or(Lsn(1), |manifest| manifest.replay_from);
-    let needed = floor.max(Lsn(replay_from.0.saturating_sub(1)));
-    if plan.last_lsn < needed {
-        return Err(Error::CannotCut { last_lsn: plan.last_lsn.0, needed: needed.0 });
-    }
-    let Plan { kept, offset, last_lsn, cluster } = plan;
-    let last = kept.last().map(|last| last.first_lsn);
-    if let Some(first_lsn) = last {
-        let file = vfs.open(&dir::segment(first_lsn))?;
-        file.clear_from(offset)?;
-        file.sync_data()?;
-    }
-    let manifest = manifest.unwrap_or_else(|| Manifest::new(cluster, 0));
-    let manifest = Manifest { number: manifest.number + 1, segments: kept, ..manifest };
-    if names.iter().any(|name| name == NEXT_MANIFEST) {
-        vfs.remove(NEXT_MANIFEST)?;
-    }
-    directory::write_next(vfs, &manifest)?;
-    vfs.rename(NEXT_MANIFEST, MANIFEST)?;
-    vfs.sync_dir()?;
-    let behind = |name: &&String| dir::segment_first_lsn(name) > last;
-    let removed: Vec<String> = names.iter().filter(behind).cloned().collect();
-    for name in &removed {
-        vfs.remove(name)?;
-    }
-    vfs.sync_dir()?;
-    Ok(Truncated { segment: last.map(dir::segment), offset, last_lsn, removed })
-}
-
 /// Follows the log as recovery does, up to where it is to end.
-fn plan<V: Vfs>(
+fn left<V: Vfs>(
     vfs: &V,
     names: &[String],
     manifest: Option<&Manifest>,
     cut: Cut,
-) -> Result<Plan, Error> {
+) -> Result<Left, Error> {
     let mut present: Vec<u64> =
         names.iter().filter_map(|name| dir::segment_first_lsn(name)).collect();
     present.sort_unstable();
@@ -143,16 +281,16 @@ fn plan<V: Vfs>(
     present.retain(|lsn| *lsn >= first);
     let before = Lsn(first.saturating_sub(1));
     let cluster = manifest.map(|manifest| manifest.cluster);
-    let mut plan =
-        Plan { kept: Vec::new(), offset: 0, last_lsn: before, cluster: cluster.unwrap_or(0) };
+    let mut left =
+        Left { kept: Vec::new(), offset: 0, last_lsn: before, cluster: cluster.unwrap_or(0) };
     let mut position = None;
     for (index, first_lsn) in present.iter().copied().enumerate() {
-        if first_lsn != plan.last_lsn.0 + 1 {
+        if first_lsn != left.last_lsn.0 + 1 {
             break;
         }
         let bytes_min = listed.iter().find(|listed| listed.first_lsn == first_lsn);
         let bytes_min = bytes_min.map_or(0, |listed| listed.bytes_min);
-        let cluster = (!plan.kept.is_empty()).then_some(plan.cluster).or(cluster);
+        let cluster = (!left.kept.is_empty()).then_some(left.cluster).or(cluster);
         let mut place = Place {
             listed: ListedSegment { first_lsn, bytes_min },
             next: present.get(index + 1).copied(),
@@ -162,22 +300,27 @@ fn plan<V: Vfs>(
         with_segment(vfs, &place, |segment| {
             let header = Header::decode(segment.path, segment.bytes)?;
             let walked = walk::walk(segment, &mut position, &mut |_| ())?;
-            let Some(header) = header.filter(|_| walked.end > 0) else { return Ok(()) };
+            // A segment of another database, or of another place in this log, is none of ours however whole it is.
+            let is_ours = match walked.verdict {
+                Verdict::Corrupt { offset, .. } => offset >= BATCHES_AT as u64,
+                Verdict::Clean | Verdict::TornTail { .. } => true,
+            };
+            let Some(header) = header.filter(|_| is_ours) else { return Ok(()) };
             let limit = if let Cut::Before(lsn) = cut { lsn } else { Lsn(u64::MAX) };
             let (offset, last_lsn) = walk::cut_before(segment, &header, limit);
             kept = Some((offset, last_lsn, segment.bytes.len() as u64, header.cluster));
-            if last_lsn < walked.last_lsn {
+            if last_lsn < walked.last_lsn || offset < walked.end {
                 position = None;
             }
             Ok(())
         })?;
         let Some((offset, last_lsn, bytes, cluster)) = kept else { break };
         place.listed.bytes_min = bytes_min.min(bytes);
-        plan.kept.push(place.listed);
-        (plan.offset, plan.last_lsn, plan.cluster) = (offset, last_lsn, cluster);
+        left.kept.push(place.listed);
+        (left.offset, left.last_lsn, left.cluster) = (offset, last_lsn, cluster);
         if position.is_none() {
             break;
         }
     }
-    Ok(plan)
+    Ok(left)
 }

@@ -8,10 +8,11 @@ mod harness;
 use example::{append_each, open};
 use harness::config;
 use storage::{
-    Error, Lsn, SyncPolicy, Vfs,
+    Directory, Error, Lsn, SyncPolicy, Vfs,
     fs::SimFs,
     inspect::{self, Found},
-    repair::{self, Cut},
+    repair::{self, Cut, Plan, Repair},
+    snapshot::{SectionTag, SnapshotWriter},
     wal::{Piece, Verdict},
 };
 
@@ -38,6 +39,14 @@ fn look(fs: &SimFs) -> (Found, Vec<u64>, Vec<(String, u64, u64)>) {
     };
     let found = inspect::walk(fs, &mut visit).expect("read");
     (found, records, gaps)
+}
+
+/// Cuts the log of `fs`.
+fn truncate(fs: &SimFs, cut: Cut, floor: Lsn) -> Result<Plan, Error> {
+    let repair = Repair::begin(fs)?;
+    let plan = repair.plan(cut, false, floor)?;
+    repair.run(&plan)?;
+    Ok(plan)
 }
 
 /// Where the batch of record `lsn` of the first segment stands.
@@ -94,7 +103,7 @@ fn a_log_is_cut_at_its_damage_and_opens_again() {
     let error = repair::copy_files(&fs, &copy).expect_err("not twice").to_string();
     assert!(error.contains("empty directory"), "{error}");
 
-    let cut = repair::truncate(&fs, Cut::AtDamage, Lsn(0)).expect("cut");
+    let cut = truncate(&fs, Cut::AtDamage, Lsn(0)).expect("cut");
     assert_eq!((cut.segment.as_deref(), cut.offset, cut.last_lsn), (Some(FIRST), batch(3), Lsn(2)));
     assert_eq!(cut.removed.len(), 2);
     let (wal, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
@@ -109,7 +118,7 @@ fn a_log_is_cut_at_its_damage_and_opens_again() {
 fn a_log_is_cut_before_a_record() {
     for before in 1..=21 {
         let fs = log();
-        let cut = repair::truncate(&fs, Cut::Before(Lsn(before)), Lsn(0)).expect("cut");
+        let cut = truncate(&fs, Cut::Before(Lsn(before)), Lsn(0)).expect("cut");
         assert_eq!(cut.last_lsn, Lsn(before - 1));
         let (_, report, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
         assert_eq!((records.len() as u64, report.torn_tail), (before - 1, None));
@@ -127,7 +136,7 @@ fn a_segment_that_is_gone_or_has_lost_its_header_ends_the_log_before_it() {
     headless.damage(&second(&headless), |content| content[0] ^= 1);
     for fs in [gone, headless] {
         open(&fs, &config(SyncPolicy::Always)).err().expect("refused");
-        let cut = repair::truncate(&fs, Cut::AtDamage, Lsn(0)).expect("cut");
+        let cut = truncate(&fs, Cut::AtDamage, Lsn(0)).expect("cut");
         let (_, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
         assert_eq!(records.len() as u64, cut.last_lsn.0);
         assert!(cut.last_lsn.0 >= 7);
@@ -137,24 +146,97 @@ fn a_segment_that_is_gone_or_has_lost_its_header_ends_the_log_before_it() {
 #[test]
 fn a_cut_below_what_the_snapshot_holds_is_refused() {
     let fs = log();
-    let error = repair::truncate(&fs, Cut::Before(Lsn(10)), Lsn(10)).expect_err("refused");
+    let error = truncate(&fs, Cut::Before(Lsn(10)), Lsn(10)).expect_err("refused");
     assert!(matches!(error, Error::CannotCut { last_lsn: 9, needed: 10 }), "{error}");
     assert_eq!(open(&fs, &config(SyncPolicy::Always)).expect("opens").2.len(), 20);
 }
 
-/// The power goes at each operation of a cut: afterwards the directory is refused as before, or cut, and can be cut again.
+/// The power goes at each operation of a cut, and at each of the repair that finishes it: afterwards all is as before, or cut, or
+/// refused until the cut is finished; never anything else.
 #[test]
-fn an_interrupted_cut_can_be_repeated() {
-    for operation in 1..14 {
+fn an_interrupted_cut_leaves_the_old_log_or_is_finished() {
+    let (mut untouched, mut unfinished, mut done) = (0, 0, 0);
+    for (first, second, seed) in interruptions() {
         let fs = log();
-        fs.kill();
-        fs.power_off_at(operation);
-        let cut = repair::truncate(&fs, Cut::Before(Lsn(4)), Lsn(0));
-        fs.crash(&mut stdx::prng::Prng::new(operation));
-        if cut.is_err() {
-            repair::truncate(&fs, Cut::Before(Lsn(4)), Lsn(0)).expect("cut");
+        let mut prng = stdx::prng::Prng::new(seed);
+        for operation in [first, second] {
+            fs.kill();
+            // What is asked for does not matter once a cut was begun.
+            let begun = fs.list().expect("listed").iter().any(|name| name == "REPAIR");
+            let cut = if begun { Cut::AtDamage } else { Cut::Before(Lsn(4)) };
+            fs.power_off_at(operation);
+            let cut = truncate(&fs, cut, Lsn(0));
+            fs.crash(&mut prng);
+            let shown = format!("operations {first} and {second}, seed {seed}: {cut:?}");
+            match open(&fs.fork(), &config(SyncPolicy::Always)) {
+                Ok((.., records)) if records.len() == 20 => {
+                    assert!(cut.is_err() || operation == second, "{shown}");
+                    untouched += 1;
+                }
+                Ok((.., records)) => {
+                    assert_eq!(records.len(), 3, "{shown}");
+                    done += 1;
+                }
+                Err(Error::Unfinished { file }) => {
+                    assert!(cut.is_err() && file == "REPAIR", "{shown}");
+                    unfinished += 1;
+                }
+                Err(other) => panic!("{shown}: {other}"),
+            }
         }
+        fs.kill();
+        truncate(&fs, Cut::Before(Lsn(4)), Lsn(0)).expect("cut");
         let opened = open(&fs, &config(SyncPolicy::Always));
-        assert_eq!(opened.expect("opens").2.len(), 3, "operation {operation}");
+        assert_eq!(opened.expect("opens").2.len(), 3, "operations {first} and {second}");
     }
+    assert!(untouched > 100 && unfinished > 100 && done > 100, "{untouched} {unfinished} {done}");
+}
+
+/// Operations at which the power goes, in the cut and in the next, and a seed.
+fn interruptions() -> impl Iterator<Item = (u64, u64, u64)> {
+    let both = (1..20).flat_map(|first| (1..20).map(move |second| (first, second)));
+    both.flat_map(|(first, second)| (0..3).map(move |seed| (first, second, seed)))
+}
+
+#[test]
+fn a_log_of_which_nothing_is_left_goes_on_behind_the_snapshot() {
+    let fs = log();
+    let directory = Directory::open(fs.clone(), 1).expect("opens");
+    let mut out = SnapshotWriter::create(&fs, 1, directory.cluster(), 9).expect("made");
+    out.begin(SectionTag { kind: 1, shard: 0, group: 0 });
+    out.end();
+    let reference = out.finish().expect("finished");
+    let last = fs.list().expect("listed").into_iter().rfind(|name| name.ends_with(".log"));
+    let last = last.expect("a segment");
+    let first_lsn: u64 = last[4..24].parse().expect("a number");
+    directory.install(reference, Lsn(first_lsn)).expect("installed");
+    drop(directory);
+    fs.damage(&last, |content| content[8] ^= 1);
+    let plan = truncate(&fs, Cut::AtDamage, Lsn(first_lsn - 1)).expect("cut");
+    assert_eq!((plan.segment.as_deref(), plan.last_lsn.0), (Some(&*last), first_lsn - 1));
+    let (wal, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    assert_eq!(records, []);
+    append_each(&wal, &[&[0; 500]]);
+    assert_eq!(wal.appended_lsn(), Lsn(first_lsn));
+    let error =
+        Repair::begin(&fs.fork()).and_then(|repair| repair.plan(Cut::AtDamage, true, Lsn(0)));
+    assert!(matches!(error, Err(Error::CannotDrop { .. })), "{error:?}");
+}
+
+#[test]
+fn a_damaged_snapshot_is_dropped_when_the_log_has_everything() {
+    let fs = log();
+    let directory = Directory::open(fs.clone(), 1).expect("opens");
+    let out = SnapshotWriter::create(&fs, 1, directory.cluster(), 9).expect("made");
+    directory.install(out.finish().expect("finished"), Lsn(3)).expect("installed");
+    drop(directory);
+    let repair = Repair::begin(&fs).expect("free");
+    let plan = repair.plan(Cut::AtDamage, true, Lsn(0)).expect("possible");
+    assert_eq!((plan.last_lsn, plan.removed.len()), (Lsn(20), 1));
+    repair.run(&plan).expect("done");
+    drop(repair);
+    let directory = Directory::open(fs.clone(), 1).expect("opens");
+    assert_eq!((directory.snapshot(), directory.replay_from()), (None, Lsn(1)));
+    drop(directory);
+    assert_eq!(open(&fs, &config(SyncPolicy::Always)).expect("opens").2.len(), 20);
 }

@@ -1,6 +1,7 @@
 //! The file system as the log needs it: a handful of calls that tests can break on purpose.
 
 mod os;
+mod overlay;
 mod sim;
 
 use std::ops::Range;
@@ -8,6 +9,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 pub use os::{OsFile, OsFs};
+pub use overlay::{OverlayFile, OverlayFs};
 pub use sim::{SimFile, SimFs};
 
 use crate::Error;

@@ -22,6 +22,8 @@ use crate::{Error, dir::LOCK};
 #[derive(Debug, Clone)]
 pub struct OsFs {
     directory: Arc<PathBuf>,
+    /// Nothing is changed through it.
+    read_only: bool,
 }
 
 impl OsFs {
@@ -40,7 +42,52 @@ impl OsFs {
             let parent = File::open(parent.unwrap_or(Path::new("."))).map_err(io)?;
             parent.sync_all().map_err(io)?;
         }
-        Ok(Self { directory: Arc::new(directory.to_owned()) })
+        Ok(Self { directory: Arc::new(directory.to_owned()), read_only: false })
+    }
+
+    /// The files of `directory`, which must be there, for looking at: whatever would change them fails, and the lock is shared
+    /// with others who look.
+    ///
+    /// # Errors
+    /// [`Error::Io`] names the directory.
+    pub fn read_only(directory: &Path) -> Result<Self, Error> {
+        let listed = std::fs::read_dir(directory).map(drop);
+        listed.map_err(|error| Error::io("list", directory.display().to_string(), error))?;
+        Ok(Self { directory: Arc::new(directory.to_owned()), read_only: true })
+    }
+
+    fn refuse_if_read_only(&self, operation: &'static str, name: &str) -> Result<(), Error> {
+        if !self.read_only {
+            return Ok(());
+        }
+        let refused = std::io::ErrorKind::ReadOnlyFilesystem.into();
+        Err(Error::io(operation, self.path(name), refused))
+    }
+
+    /// The lock of those who only look: nothing is made or written for it.
+    fn lock_shared(&self) -> Result<OsLock, Error> {
+        let mut file = match File::open(self.at(LOCK)) {
+            Ok(file) => file,
+            // Nobody ever had it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(OsLock { _file: None });
+            }
+            Err(error) => return Err(Error::io("open", self.path(LOCK), error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(OsLock { _file: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(self.locked(&mut file)),
+            Err(TryLockError::Error(error)) => Err(Error::io("lock", self.path(LOCK), error)),
+        }
+    }
+
+    /// Somebody else has the lock.
+    fn locked(&self, file: &mut File) -> Error {
+        let mut id = String::new();
+        // Only for the message: without it, the lock still says enough.
+        let _ = file.read_to_string(&mut id);
+        let holder = if id.is_empty() { id } else { format!(" (process {id})") };
+        Error::Locked { directory: self.directory.display().to_string(), holder }
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -58,7 +105,7 @@ pub struct OsFile {
 /// Holds the lock of a directory; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct OsLock {
-    _file: File,
+    _file: Option<File>,
 }
 
 impl Vfs for OsFs {
@@ -66,6 +113,9 @@ impl Vfs for OsFs {
     type Lock = OsLock;
 
     fn lock(&self) -> Result<OsLock, Error> {
+        if self.read_only {
+            return self.lock_shared();
+        }
         let path = self.path(LOCK);
         let io = |error| Error::io("open", path.clone(), error);
         let mut options = OpenOptions::new();
@@ -79,20 +129,15 @@ impl Vfs for OsFs {
                     .and_then(|()| file.seek(SeekFrom::Start(0)))
                     .and_then(|_| file.write_all(id.as_bytes()));
                 written.map_err(io)?;
-                Ok(OsLock { _file: file })
+                Ok(OsLock { _file: Some(file) })
             }
-            Err(TryLockError::WouldBlock) => {
-                let mut id = String::new();
-                // Only for the message: without it, the lock still says enough.
-                let _ = file.read_to_string(&mut id);
-                let holder = if id.is_empty() { id } else { format!(" (process {id})") };
-                Err(Error::Locked { directory: self.directory.display().to_string(), holder })
-            }
+            Err(TryLockError::WouldBlock) => Err(self.locked(&mut file)),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
         }
     }
 
     fn create_new(&self, name: &str, bytes: u64) -> Result<OsFile, Error> {
+        self.refuse_if_read_only("create", name)?;
         let path = self.path(name);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
@@ -111,18 +156,20 @@ impl Vfs for OsFs {
     fn open(&self, name: &str) -> Result<OsFile, Error> {
         let path = self.path(name);
         let mut options = OpenOptions::new();
-        options.read(true).write(true);
+        options.read(true).write(!self.read_only);
         let file =
             options.open(self.at(name)).map_err(|error| Error::io("open", path.clone(), error))?;
         Ok(OsFile { file, path })
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.refuse_if_read_only("rename", from)?;
         std::fs::rename(self.at(from), self.at(to))
             .map_err(|error| Error::io("rename", self.path(from), error))
     }
 
     fn remove(&self, name: &str) -> Result<(), Error> {
+        self.refuse_if_read_only("remove", name)?;
         std::fs::remove_file(self.at(name))
             .map_err(|error| Error::io("remove", self.path(name), error))
     }
