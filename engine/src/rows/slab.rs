@@ -57,12 +57,17 @@ struct Chunk {
     times: Box<[OwnTimes]>,
     cells: Box<[u8]>,
     variable: Box<[Box<[u8]>]>,
+    /// Slots that hold a row.
+    rows: usize,
 }
 
 /// All rows of a table.
 #[derive(Debug)]
 pub(crate) struct Slab {
-    chunks: Vec<Chunk>,
+    /// `None` while none of its slots holds a row: rows that were deleted give their memory back.
+    chunks: Vec<Option<Chunk>>,
+    /// Chunks that are there.
+    chunk_count: usize,
     /// Slots handed out so far, freed ones included.
     used: usize,
     free: Vec<u32>,
@@ -74,6 +79,7 @@ impl Slab {
     pub(crate) fn new(layout: &RowLayout) -> Self {
         Self {
             chunks: Vec::new(),
+            chunk_count: 0,
             used: 0,
             free: Vec::new(),
             slot_bytes: layout.slot_bytes(),
@@ -85,13 +91,18 @@ impl Slab {
     pub(crate) fn insert(&mut self, key: &[u8], time: i64) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
             if self.used.is_multiple_of(CHUNK_SLOTS) {
-                self.chunks.push(self.new_chunk());
+                self.chunks.push(None);
             }
             self.used += 1;
             u32::try_from(self.used - 1).expect("a shard's table holds fewer than 2^32 rows")
         });
         let (chunk, at) = split(slot);
-        if let Some(chunk) = self.chunks.get_mut(chunk) {
+        if matches!(self.chunks.get(chunk), Some(None)) {
+            self.chunks[chunk] = Some(self.new_chunk());
+            self.chunk_count += 1;
+        }
+        if let Some(Some(chunk)) = self.chunks.get_mut(chunk) {
+            chunk.rows += 1;
             if let Some(target) = chunk.keys.get_mut(at) {
                 *target = key.into();
             }
@@ -106,7 +117,15 @@ impl Slab {
     pub(crate) fn remove(&mut self, slot: u32) {
         let (chunk, at) = split(slot);
         let (slot_bytes, variable_count) = (self.slot_bytes, self.variable_count);
-        let Some(chunk) = self.chunks.get_mut(chunk) else { return };
+        let Some(place) = self.chunks.get_mut(chunk) else { return };
+        self.free.push(slot);
+        let Some(chunk) = place else { return };
+        chunk.rows -= 1;
+        if chunk.rows == 0 {
+            *place = None;
+            self.chunk_count -= 1;
+            return;
+        }
         if let Some(key) = chunk.keys.get_mut(at) {
             *key = Box::default();
         }
@@ -119,19 +138,19 @@ impl Slab {
         for cell in chunk.variable.iter_mut().skip(at * variable_count).take(variable_count) {
             *cell = Box::default();
         }
-        self.free.push(slot);
     }
 
     /// The key of `slot`; empty for a slot that holds no row.
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
         let (chunk, at) = split(slot);
-        self.chunks.get(chunk).and_then(|chunk| chunk.keys.get(at)).map_or(&[], |key| key)
+        let chunk = self.chunks.get(chunk).and_then(Option::as_ref);
+        chunk.and_then(|chunk| chunk.keys.get(at)).map_or(&[], |key| key)
     }
 
     /// The row of `slot`, laid out as `layout` says.
     pub(crate) fn get<'a>(&'a self, layout: &'a RowLayout, slot: u32) -> Option<Slot<'a>> {
         let (chunk, at) = split(slot);
-        let chunk = self.chunks.get(chunk)?;
+        let chunk = self.chunks.get(chunk)?.as_ref()?;
         let variable = at * self.variable_count..(at + 1) * self.variable_count;
         Some(Slot {
             key: chunk.keys.get(at)?,
@@ -146,7 +165,7 @@ impl Slab {
     /// The row of `slot`, to change.
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<SlotMut<'_>> {
         let (chunk, at) = split(slot);
-        let chunk = self.chunks.get_mut(chunk)?;
+        let chunk = self.chunks.get_mut(chunk)?.as_mut()?;
         Some(SlotMut {
             time: chunk.row_times.get_mut(at)?,
             times: chunk.times.get_mut(at)?,
@@ -168,7 +187,9 @@ impl Slab {
             + size_of::<Box<[u8]>>() * (1 + self.variable_count)
             + size_of::<i64>()
             + size_of::<OwnTimes>();
-        self.chunks.len() * (slot * CHUNK_SLOTS + size_of::<Chunk>())
+        let lists = self.chunks.capacity() * size_of::<Option<Chunk>>()
+            + self.free.capacity() * size_of::<u32>();
+        self.chunk_count * slot * CHUNK_SLOTS + lists
     }
 
     fn new_chunk(&self) -> Chunk {
@@ -178,6 +199,7 @@ impl Slab {
             times: vec![None; CHUNK_SLOTS].into(),
             cells: vec![0; CHUNK_SLOTS * self.slot_bytes].into(),
             variable: vec![Box::default(); CHUNK_SLOTS * self.variable_count].into(),
+            rows: 0,
         }
     }
 }

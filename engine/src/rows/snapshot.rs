@@ -128,7 +128,9 @@ impl RowTable {
         let Some(base) = &mut self.base else { return false };
         let Some(ordinal) = base.table.find(hash, key).ok().flatten() else { return false };
         if let (Some(fence), Ok(Some(row))) = (&mut self.fence, base.get(ordinal)) {
-            fence.before_change(ordinal, |images, _| images.add(hash, key, |out| row.write(&self.layout, out)));
+            fence.before_change(ordinal, |images, _| {
+                images.add(hash, key, |out| row.write(&self.layout, out))
+            });
         }
         base.table.hide(ordinal);
         true
@@ -139,7 +141,9 @@ impl RowTable {
         let position = self.position(slot);
         let Some(fence) = &mut self.fence else { return };
         let Some(row) = self.slab.get(&self.layout, slot) else { return };
-        fence.before_change(position, |images, _| images.add(hash, row.key, |out| row.write(&self.layout, out)));
+        fence.before_change(position, |images, _| {
+            images.add(hash, row.key, |out| row.write(&self.layout, out))
+        });
     }
 
     /// From now on the table is written as it is now.

@@ -307,12 +307,38 @@ mod tests {
     fn deleted_rows_leave_no_trace_and_their_slot_is_used_again() {
         let (mut table, hasher) = table(&[DataType::String, DataType::I64]);
         let empty = table.bytes();
-        table.put(&hasher, b"a", 1, &[Cell::Value(ValueRef::String("long text")), number(1)]);
+        table.put(
+            &hasher,
+            b"a",
+            1,
+            &[
+                Cell::Value(ValueRef::String(
+                    "a text that is longer than what is kept of a free slot",
+                )),
+                number(1),
+            ],
+        );
         let one = table.bytes();
         assert!(table.delete(&hasher, b"a") && !table.delete(&hasher, b"a"));
         table.put(&hasher, b"b", 2, &[Cell::Absent, number(2)]);
         assert_eq!(shown(&table, &hasher, b"b")[0].0, 0, "the string of the old row is gone");
         assert!(empty < one && table.bytes() < one && table.len() == 1);
+    }
+
+    #[test]
+    fn rows_that_are_deleted_give_their_memory_back() {
+        let (mut table, hasher) = table(&[DataType::I64; 20]);
+        for key in 0..10_000_u32 {
+            table.put(&hasher, &key.to_le_bytes(), 1, &[number(1); 20]);
+        }
+        let full = table.bytes();
+        (0..9_990_u32).for_each(|key| assert!(table.delete(&hasher, &key.to_le_bytes())));
+        assert!(table.bytes() < full / 4, "{} of {full}", table.bytes());
+        for key in 0..10_000_u32 {
+            table.put(&hasher, &key.to_le_bytes(), 2, &[number(i64::from(key)); 20]);
+        }
+        assert_eq!(shown(&table, &hasher, &77_u32.to_le_bytes()), [(2, 77, 2); 20]);
+        assert!(table.len() == 10_000 && table.bytes() < full + full / 20);
     }
 
     #[test]

@@ -80,6 +80,18 @@ impl Place {
 
     /// As [`Place::open`], with a memory limit in bytes.
     pub(crate) fn open_with(&self, memory_bytes_max: Option<u64>) -> Database<SimFs> {
+        self.try_open_with(memory_bytes_max).expect("opens")
+    }
+
+    /// As [`Place::open`], which may fail.
+    pub(crate) fn try_open(&self) -> Result<Database<SimFs>, engine::Error> {
+        self.try_open_with(None)
+    }
+
+    fn try_open_with(
+        &self,
+        memory_bytes_max: Option<u64>,
+    ) -> Result<Database<SimFs>, engine::Error> {
         let config = Config {
             sync: SyncPolicy::Always,
             seed: 5,
@@ -87,7 +99,7 @@ impl Place {
             memory_bytes_max,
             ..Config::default()
         };
-        Database::open(self.fs.clone(), &config, self.clock.clone()).expect("opens")
+        Database::open(self.fs.clone(), &config, self.clock.clone())
     }
 
     /// A fresh database with the definitions above.

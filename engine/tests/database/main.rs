@@ -1,6 +1,7 @@
 //! The embeddable database on a simulated disk, one scenario a file.
 
 mod checkpoints;
+mod damage;
 mod events;
 mod harness;
 mod long_events;
