@@ -181,9 +181,13 @@ impl<V: Vfs> Directory<V> {
     /// [`Error::Io`].
     pub(crate) fn clean(&self) -> Result<(), Error> {
         let mut state = self.state.lock();
-        // The sync of its name may have failed: the disk could have the manifest of before, which needs what this one does not.
-        self.sync_names()?;
-        for name in self.vfs.list()? {
+        let names = self.vfs.list()?;
+        if names.iter().any(|name| is_needless(name, &state.manifest)) {
+            // The sync of its name may have failed: the disk could have the manifest of before, which needs what this one does
+            // not.
+            self.sync_names()?;
+        }
+        for name in names {
             if UNFINISHED.contains(&name.as_str()) {
                 self.vfs.remove(&name)?;
             }
@@ -248,23 +252,26 @@ impl<V: Vfs> Directory<V> {
 
     /// Removes segments below the first one that `manifest` lists, and snapshots other than its own.
     fn remove_needless(&self, manifest: &Manifest) -> Result<Removed, Error> {
-        let first = manifest.segments.first().map_or(0, |segment| segment.first_lsn);
-        let snapshot = manifest.snapshot.map(|snapshot| snapshot.number);
         let mut removed = Removed::default();
-        for name in self.vfs.list()? {
-            if dir::segment_first_lsn(&name).is_some_and(|lsn| lsn < first) {
-                self.vfs.remove(&name)?;
-                removed.segments += 1;
-            } else if dir::snapshot_number(&name).is_some_and(|number| Some(number) != snapshot) {
-                self.vfs.remove(&name)?;
-                removed.snapshots += 1;
-            }
+        for name in self.vfs.list()?.iter().filter(|name| is_needless(name, manifest)) {
+            self.vfs.remove(name)?;
+            let is_segment = dir::segment_first_lsn(name).is_some();
+            let count = if is_segment { &mut removed.segments } else { &mut removed.snapshots };
+            *count += 1;
         }
         if removed != Removed::default() {
             self.sync_names()?;
         }
         Ok(removed)
     }
+}
+
+/// A segment below the first one that `manifest` lists, or a snapshot that is not its own.
+fn is_needless(name: &str, manifest: &Manifest) -> bool {
+    let first = manifest.segments.first().map_or(0, |segment| segment.first_lsn);
+    let snapshot = manifest.snapshot.map(|snapshot| snapshot.number);
+    dir::segment_first_lsn(name).is_some_and(|lsn| lsn < first)
+        || dir::snapshot_number(name).is_some_and(|number| Some(number) != snapshot)
 }
 
 /// Writes the manifest to come.

@@ -7,8 +7,10 @@ mod harness;
 use example::{append_each, open};
 use harness::config;
 use storage::{
-    SyncPolicy, Vfs,
+    ListedSegment, Lsn, SyncPolicy, Vfs,
     fs::{SimFs, VFile},
+    inspect,
+    snapshot::SnapshotRef,
 };
 
 /// The one segment of a small log.
@@ -19,9 +21,14 @@ const GOLDEN: &str = include_str!("golden/wal_v1.hex");
 /// The document that draws the format.
 const DOCUMENT: &str = include_str!("../../docs/formats/wal.md");
 
+const GOLDEN_MANIFEST: &str = include_str!("golden/manifest_v1.hex");
+
+/// The document that draws the manifest.
+const MANIFEST_DOCUMENT: &str = include_str!("../../docs/formats/manifest.md");
+
 /// Offset, bytes and name of the fields that the table under `title` draws; bytes are `None` in the last line.
-fn table(title: &str) -> Vec<(usize, Option<usize>, &'static str)> {
-    let (_, section) = DOCUMENT.split_once(title).expect("the section is there");
+fn table(document: &'static str, title: &str) -> Vec<(usize, Option<usize>, &'static str)> {
+    let (_, section) = document.split_once(title).expect("the section is there");
     let section = section.split("\n## ").next().unwrap_or_default();
     let field = |line: &'static str| {
         let mut cells = line.trim_matches('|').split('|').map(str::trim);
@@ -65,13 +72,7 @@ fn the_log_is_written_as_documented() {
 #[test]
 fn the_golden_log_opens() {
     let fs = SimFs::new();
-    let file = fs.create_new(FIRST, 8192).expect("made");
-    for line in GOLDEN.lines() {
-        let (at, digits) = line.split_once(": ").expect("an offset and bytes");
-        let byte = |digits: &str| u8::from_str_radix(digits, 16).expect("hex");
-        let bytes: Vec<u8> = digits.split(' ').map(byte).collect();
-        file.write_at(at.parse().expect("an offset"), &bytes).expect("written");
-    }
+    write_hex(&fs, FIRST, GOLDEN, 8192);
     let (_, report, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
     assert_eq!(report.torn_tail, None);
     assert_eq!(records, [(1, 7, b"one".to_vec()), (2, 7, b"two".to_vec())]);
@@ -104,15 +105,73 @@ fn the_document_draws_these_bytes() {
         ("## Record", 4096 + 56 + 48, &record),
     ];
     for (title, start, expected) in sections {
-        let fields = table(title);
-        for ((at, bytes, field), next) in fields.iter().zip(fields.iter().skip(1)) {
-            assert_eq!(at + bytes.expect("a length"), next.0, "{title}: {field}");
-        }
-        for (name, value) in expected {
-            let field = fields.iter().find(|(.., field)| field.starts_with(name));
-            let (at, bytes, _) = *field.unwrap_or_else(|| panic!("{title} draws no {name}"));
-            let found = &log[start + at..start + at + bytes.expect("a length")];
-            assert_eq!(found, &value.to_le_bytes()[..found.len()], "{title}: {name}");
-        }
+        draws(DOCUMENT, title, &log[start..], expected);
+    }
+}
+
+/// The table under `title` has no gaps, and its fields stand in `bytes` where it says.
+fn draws(document: &'static str, title: &str, bytes: &[u8], expected: &[(&str, u64)]) {
+    let fields = table(document, title);
+    for ((at, bytes, field), next) in fields.iter().zip(fields.iter().skip(1)) {
+        assert_eq!(at + bytes.expect("a length"), next.0, "{title}: {field}");
+    }
+    for (name, value) in expected {
+        let field = fields.iter().find(|(.., field)| field.starts_with(name));
+        let (at, length, _) = *field.unwrap_or_else(|| panic!("{title} draws no {name}"));
+        let found = &bytes[at..at + length.expect("a length")];
+        assert_eq!(found, &value.to_le_bytes()[..found.len()], "{title}: {name}");
+    }
+}
+
+/// A directory of two segments whose manifest names a snapshot.
+fn directory_with_a_snapshot() -> SimFs {
+    let fs = SimFs::new();
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append_each(&wal, &[&[1; 3000], &[2; 3000], &[3; 3000]]);
+    let snapshot = SnapshotRef { number: 6, bytes: 7, checksum: 8 };
+    wal.directory().install(snapshot, Lsn(2)).expect("installed");
+    fs
+}
+
+#[test]
+fn the_manifest_is_written_as_documented() {
+    let manifest = directory_with_a_snapshot().bytes("MANIFEST");
+    let written = hex(&manifest);
+    assert_eq!(
+        written, GOLDEN_MANIFEST,
+        "the format changed: that needs a new version, not a new golden file"
+    );
+    let expected = [
+        ("magic", u64::from_le_bytes(*b"LARDRMAN")),
+        ("format", 1),
+        ("number", 4),
+        ("snapshot's number", 6),
+        ("snapshot's length", 7),
+        ("snapshot's checksum", 8),
+        ("replay from", 2),
+        ("count of segments", 2),
+    ];
+    draws(MANIFEST_DOCUMENT, "## Fields", &manifest, &expected);
+    assert_eq!(manifest.len(), 88 + 2 * 16 + 8);
+}
+
+#[test]
+fn the_golden_manifest_is_read() {
+    let fs = SimFs::new();
+    write_hex(&fs, "MANIFEST", GOLDEN_MANIFEST, 0);
+    let manifest = inspect::walk(&fs, &mut |_, _| ()).expect("read").manifest.expect("there");
+    let segment = |first_lsn| ListedSegment { first_lsn, bytes_min: 8192 };
+    assert_eq!(manifest.segments, [segment(2), segment(3)]);
+    assert_eq!(manifest.snapshot, Some(SnapshotRef { number: 6, bytes: 7, checksum: 8 }));
+}
+
+/// Makes a file of what [`hex`] wrote.
+fn write_hex(fs: &SimFs, name: &str, text: &str, length: u64) {
+    let file = fs.create_new(name, length).expect("made");
+    for line in text.lines() {
+        let (at, digits) = line.split_once(": ").expect("an offset and bytes");
+        let byte = |digits: &str| u8::from_str_radix(digits, 16).expect("hex");
+        let bytes: Vec<u8> = digits.split(' ').map(byte).collect();
+        file.write_at(at.parse().expect("an offset"), &bytes).expect("written");
     }
 }

@@ -5,6 +5,8 @@
 //! them; `batch` and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
 
 pub(crate) mod batch;
+#[cfg(test)]
+mod every_bit;
 mod extent;
 mod flusher;
 mod group_commit;

@@ -243,7 +243,7 @@ pub(crate) fn valid_batches<'a>(
 }
 
 /// Whether the bad bytes at the start of `rest` had been synced: the newest record known to be lost, and how it is known.
-fn proof(header: &Header, rest: &[u8], last_good: u64) -> Option<(u64, &'static str)> {
+pub(crate) fn proof(header: &Header, rest: &[u8], last_good: u64) -> Option<(u64, &'static str)> {
     let proof = |batch: Batch<'_>| {
         if batch.durable_before > last_good {
             let why = "a damaged batch is followed by one written after it had been synced";

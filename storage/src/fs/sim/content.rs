@@ -17,6 +17,8 @@ pub(super) struct Content {
     dirty: BTreeSet<usize>,
     /// The length was changed since the last sync.
     resized: bool,
+    /// A sync failed since the last crash: what is seen may differ from the disk although nothing is dirty.
+    untrue: bool,
 }
 
 impl Content {
@@ -31,8 +33,8 @@ impl Content {
         if self.seen.len() < end {
             self.resize(end);
         }
-        for (to, from) in self.seen.iter_mut().skip(start).zip(bytes) {
-            *to = *from;
+        if let Some(to) = self.seen.get_mut(start..end) {
+            to.copy_from_slice(bytes);
         }
         self.dirty.extend(start / SECTOR..end.div_ceil(SECTOR));
     }
@@ -49,29 +51,40 @@ impl Content {
             self.durable.resize(self.seen.len(), 0);
         }
         for sector in std::mem::take(&mut self.dirty) {
-            let from = self.seen.iter().skip(sector * SECTOR).take(SECTOR);
-            for (to, from) in self.durable.iter_mut().skip(sector * SECTOR).zip(from) {
-                *to = *from;
-            }
+            let (old, new) = self.sector(sector);
+            old.copy_from_slice(new);
         }
         self.resized = false;
     }
 
+    /// The bytes of a sector that are both on the disk and seen: as they are there, and as they are seen.
+    fn sector(&mut self, sector: usize) -> (&mut [u8], &[u8]) {
+        let both = self.seen.len().min(self.durable.len());
+        let start = (sector * SECTOR).min(both);
+        let range = start..(start + SECTOR).min(both);
+        let (old, new) = (self.durable.get_mut(range.clone()), self.seen.get(range));
+        (old.unwrap_or_default(), new.unwrap_or_default())
+    }
+
     /// The system forgets that there was something to bring to the disk.
     pub(super) fn fail_sync(&mut self) {
+        self.untrue |= self.resized || !self.dirty.is_empty();
         self.dirty.clear();
         self.resized = false;
     }
 
     /// What a crash leaves.
     pub(super) fn settle(&mut self, prng: &mut Prng) {
+        if !self.resized && !self.untrue && self.dirty.is_empty() {
+            return;
+        }
         if self.resized && prng.chance(0.5) {
             self.durable.resize(self.seen.len(), 0);
         }
         for sector in std::mem::take(&mut self.dirty) {
             let fate = prng.below(8);
-            let new = self.seen.iter().skip(sector * SECTOR).take(SECTOR);
-            for (old, new) in self.durable.iter_mut().skip(sector * SECTOR).zip(new) {
+            let (old, new) = self.sector(sector);
+            for (old, new) in old.iter_mut().zip(new) {
                 match fate {
                     0..=3 => *old = *new,
                     4..=6 => {}
@@ -81,7 +94,7 @@ impl Content {
                 }
             }
         }
-        self.resized = false;
+        (self.resized, self.untrue) = (false, false);
         self.seen.clone_from(&self.durable);
     }
 }

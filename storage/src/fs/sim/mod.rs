@@ -124,6 +124,11 @@ impl SimFs {
         disk.failing.clear();
         disk.operations = 0;
         disk.life += 1;
+        // Files without a name lived by their handles, unless a power cut can still give them back their names.
+        if disk.unsynced.is_empty() {
+            let Disk { names, contents, .. } = &mut *disk;
+            contents.retain(|inode, _| names.values().any(|named| named == inode));
+        }
     }
 
     /// One operation that changes something.
