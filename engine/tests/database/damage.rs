@@ -102,7 +102,7 @@ fn a_flipped_bit_of_a_snapshot_is_told_and_never_served() {
                 }
             }
         }
-        // Damage is not carried into the next snapshot.
+        // Looked at by whoever looks, or in the background.
         while database.verify_step(1000).is_ok_and(|verified| verified.done < verified.total) {}
         let damage = database.checkpoint_trouble();
         assert!(
