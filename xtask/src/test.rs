@@ -23,6 +23,21 @@ const STEPS: &[Step] = &[
         ])),
     },
     Step {
+        name: "mutants",
+        about: "bugs planted in the log and its snapshots, which the random lives must find",
+        action: Action::Cargo(Cargo::plain(&[
+            "test",
+            "--package",
+            "larder-storage",
+            "--features",
+            "mutants",
+            "--test",
+            "mutants",
+            "--test",
+            "snapshot_mutants",
+        ])),
+    },
+    Step {
         name: "loom",
         about: "every interleaving of the commit path, with at most two preemptions",
         action: Action::Cargo(Cargo {
