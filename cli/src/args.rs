@@ -6,7 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
 
-use crate::{input::InputFormat, output::Format, size};
+use crate::{
+    input::InputFormat,
+    output::Format,
+    size,
+    trigger::{self, Trigger},
+};
 
 /// Online feature database: typed rows and sliding windows that models read.
 #[derive(Debug, Parser)]
@@ -39,6 +44,8 @@ pub(crate) enum Command {
     Delete(Delete),
     /// Print every entity of a group.
     Scan(Scan),
+    /// Have the server write a snapshot of everything, and copy it as a backup if asked; it goes on meanwhile.
+    Checkpoint(Checkpoint),
     /// Show the server's figures.
     Stats(Stats),
     /// See it all work: an embedded server, generated payments, vectors, a kill and a restart.
@@ -72,12 +79,33 @@ pub(crate) struct Serve {
     /// that need memory are refused, reads and deletes go on. As much as there is when not given.
     #[arg(long, value_name = "SIZE", value_parser = size::memory_limit)]
     pub(crate) max_memory: Option<u64>,
+    /// Longest time between two checkpoints while something is written: 30s, 5m, 1h, or off.
+    #[arg(long, default_value = "5m", value_name = "TIME", value_parser = trigger::interval)]
+    pub(crate) checkpoint_every: Trigger,
+    /// Most log between two checkpoints, hence most that a start replays: 256MiB, 1GB, or off.
+    #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = trigger::log_bytes)]
+    pub(crate) checkpoint_wal: Trigger,
+    /// Whether SIGTERM ends with a checkpoint: when more than 16 MiB of log would be replayed and memory is below 8 GiB (at most
+    /// 20 s), always, or never.
+    #[arg(long, default_value = "auto", value_name = "WHEN")]
+    pub(crate) checkpoint_at_stop: AtStop,
     /// Definitions to apply before the first connection.
     #[arg(long, value_name = "FILE")]
     pub(crate) apply: Option<PathBuf>,
     /// Network threads; one for each core when not given.
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
+}
+
+/// See [`Serve::checkpoint_at_stop`].
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum AtStop {
+    /// When it is worth it.
+    Auto,
+    /// However long it takes.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// See [`Command::Apply`].
@@ -240,6 +268,19 @@ pub(crate) struct Scan {
     #[command(flatten)]
     pub(crate) server: Server,
     /// How to print entities.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+}
+
+/// See [`Command::Checkpoint`].
+#[derive(Debug, Args)]
+pub(crate) struct Checkpoint {
+    /// Put a consistent copy of everything into this directory, which must be empty or not there: a database that can be served.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) copy: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// How to print the figures.
     #[arg(long)]
     pub(crate) format: Option<Format>,
 }

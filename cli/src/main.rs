@@ -10,6 +10,7 @@ mod input;
 mod output;
 mod remote;
 mod size;
+mod trigger;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Command::Get(args) => cmd::get::run(&args),
         Command::Delete(args) => cmd::delete::run(&args),
         Command::Scan(args) => cmd::scan::run(&args),
+        Command::Checkpoint(args) => cmd::checkpoint::run(&args),
         Command::Stats(args) => cmd::stats::run(&args),
         Command::Demo(args) => demo::run(&args),
     };

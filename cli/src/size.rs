@@ -38,7 +38,10 @@ pub(crate) fn memory_limit(text: &str) -> Result<u64, String> {
 }
 
 /// Bytes of a size: digits, perhaps a point and more digits, perhaps a unit. Parts of a byte are cut off.
-fn parse(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// What is wrong with it, and how sizes are written.
+pub(crate) fn parse(text: &str) -> Result<u64, String> {
     let wrong = || {
         format!(
             "`{text}` is no size: write bytes, or a number with KiB, MiB, GiB, TiB (powers of 1024) or KB, MB, GB, TB \

@@ -15,7 +15,7 @@
 use std::future::Future;
 use std::thread::JoinHandle;
 
-use protocol::{ApplyReply, DescribeReply, StatValue};
+use protocol::{ApplyReply, CheckpointReply, DescribeReply, StatValue};
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
@@ -101,6 +101,14 @@ impl Client {
     /// See [`Error`].
     pub fn stats(&self) -> Result<Vec<(String, StatValue)>, Error> {
         self.wait(self.client.stats())
+    }
+
+    /// See [`crate::Client::checkpoint`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn checkpoint(&self, backup: Option<&str>) -> Result<CheckpointReply, Error> {
+        self.wait(self.client.checkpoint(backup))
     }
 
     /// See [`crate::Client::service`].

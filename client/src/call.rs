@@ -1,5 +1,7 @@
 //! One call from its body to its reply: attempts, pauses, the deadline over all of them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use model::limits::FRAME_BYTES_MAX;
 use protocol::{CallStatus, Failure, Frame, Header, Opcode, frame::HEADER_BYTES};
@@ -14,8 +16,18 @@ use crate::{
 impl Inner {
     /// Sends `body` until it is answered, retries are not allowed or used up, or the request timeout passed.
     pub(crate) async fn call(&self, operation: Opcode, body: Vec<u8>) -> Result<Frame, Error> {
+        self.call_within(self.config.request_timeout, operation, body).await
+    }
+
+    /// As [`Inner::call`], with a timeout of its own.
+    pub(crate) async fn call_within(
+        &self,
+        timeout: Duration,
+        operation: Opcode,
+        body: Vec<u8>,
+    ) -> Result<Frame, Error> {
         let mut doubt = Doubt::default();
-        let reply = self.call_in_doubt(operation, body, &mut doubt).await;
+        let reply = self.attempts(timeout, operation, body, &mut doubt).await;
         reply.map_err(|error| doubt.settle(error))
     }
 
@@ -26,20 +38,30 @@ impl Inner {
         body: Vec<u8>,
         doubt: &mut Doubt,
     ) -> Result<Frame, Error> {
+        self.attempts(self.config.request_timeout, operation, body, doubt).await
+    }
+
+    async fn attempts(
+        &self,
+        timeout: Duration,
+        operation: Opcode,
+        body: Vec<u8>,
+        doubt: &mut Doubt,
+    ) -> Result<Frame, Error> {
         let frame_bytes = body.len() + HEADER_BYTES;
         if frame_bytes > FRAME_BYTES_MAX {
             let allowed = format!("at most {FRAME_BYTES_MAX}: send several smaller ones");
             let given = format!("{frame_bytes} bytes");
             return Err(model::Error::invalid("request", given, allowed).into());
         }
-        let deadline = Instant::now() + self.config.request_timeout;
+        let deadline = Instant::now() + timeout;
         self.retries.earn();
         let body = Bytes::from(body);
         let mut attempt = 0;
         loop {
             let answer = timeout_at(deadline, self.attempt(operation, &body, deadline)).await;
             let (error, may_repeat) = match answer {
-                Err(_) => return Err(self.timeout(operation)),
+                Err(_) => return Err(self.timed_out(operation, timeout)),
                 Ok(Ok(reply)) => match self.check(&reply) {
                     Ok(()) => return Ok(reply),
                     Err(error) => {
@@ -95,8 +117,8 @@ impl Inner {
         Error::Protocol { addr: self.pool.addr().to_owned(), source }
     }
 
-    fn timeout(&self, operation: Opcode) -> Error {
-        let after_ms = u64::try_from(self.config.request_timeout.as_millis()).unwrap_or(u64::MAX);
+    fn timed_out(&self, operation: Opcode, timeout: Duration) -> Error {
+        let after_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
         Error::Timeout { addr: self.pool.addr().to_owned(), operation, after_ms }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::{
-    ApplyReply, ApplyRequest, DescribeReply, DescribeRequest, Frame, HelloReply, HelloRequest,
-    Opcode, PROTOCOL_VERSION, StatValue, StatsReply, Target,
+    ApplyReply, ApplyRequest, CheckpointReply, CheckpointRequest, DescribeReply, DescribeRequest,
+    Frame, HelloReply, HelloRequest, Opcode, PROTOCOL_VERSION, StatValue, StatsReply, Target,
 };
 use stdx::{cursor::Writer, prng::seed_from_os};
 
@@ -14,6 +14,9 @@ use crate::{
     ClientBuilder, Error, GroupWriter, ServiceReader, StreamWriter, pool::Pool, prepared::Handle,
     retry::Retries, sequence::Sequences,
 };
+
+/// How long a checkpoint may take at least: its server writes all of its memory, and perhaps a copy.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// What a builder sets.
 #[derive(Debug, Clone)]
@@ -155,6 +158,22 @@ impl Client {
     pub async fn stats(&self) -> Result<Vec<(String, StatValue)>, Error> {
         let reply = self.inner.call(Opcode::Stats, Vec::new()).await?;
         self.inner.decoded(StatsReply::decode(reply.body())).map(|reply| reply.figures)
+    }
+
+    /// Has the server write a snapshot of everything, while it goes on; returns when it is on the disk, an hour at most (or the
+    /// request timeout, if that is longer). With a name (1 to 64 of A-Z, a-z, 0-9, `_` and `-`) also a backup: a consistent
+    /// directory beside the server's files, whose path is in the reply. Never sent twice: after [`Error::Lost`] the checkpoint
+    /// may go on; [`Client::stats`] tells.
+    ///
+    /// # Errors
+    /// [`Error::Fix`] for a name that is none or taken, [`Error::Retry`] when others wait for a checkpoint already,
+    /// [`Error::Operator`] when the disk is full or fails; others see [`Error`].
+    pub async fn checkpoint(&self, backup: Option<&str>) -> Result<CheckpointReply, Error> {
+        let mut body = Vec::new();
+        CheckpointRequest { backup }.encode(&mut Writer::new(&mut body));
+        let timeout = self.inner.config.request_timeout.max(CHECKPOINT_TIMEOUT);
+        let reply = self.inner.call_within(timeout, Opcode::Checkpoint, body).await?;
+        self.inner.decoded(CheckpointReply::decode(reply.body()))
     }
 
     /// Prepares to read the vectors of a service.

@@ -77,9 +77,9 @@ pub use input::Input;
 pub use key::Key;
 pub use prepared::Schema;
 pub use protocol::{
-    AppliedChange, ApplyReply, DeleteReply, DescribeReply, HelloReply, PreparedColumn,
-    PreparedEntity, PushReply, PutReply, PutRow, Receipt, Reject, RejectKind, RetractReply,
-    StatValue, SyncLevel,
+    AppliedChange, ApplyReply, CheckpointReply, DeleteReply, DescribeReply, HelloReply,
+    PreparedColumn, PreparedEntity, PushReply, PutReply, PutRow, Receipt, Reject, RejectKind,
+    RetractReply, StatValue, SyncLevel,
 };
 pub use read::{Read, ServiceReader};
 pub use scan::{Page, Scan};

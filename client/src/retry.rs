@@ -1,6 +1,6 @@
 //! When a call is sent again: which outcomes, after what pause, and out of what budget.
 //!
-//! | outcome | reads | put, push, delete | apply |
+//! | outcome | reads | put, push, delete | apply, checkpoint |
 //! |---|---|---|---|
 //! | cannot connect | again | again | again: nothing was sent |
 //! | connection broke | again | again, same producer and sequence: applied once | error |
@@ -128,9 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn apply_is_never_repeated() {
-        let repeated = CallStatus::ALL.iter().any(|status| may_repeat(Opcode::Apply, *status));
-        assert!(!repeated);
+    fn apply_and_checkpoint_are_never_repeated() {
+        for operation in [Opcode::Apply, Opcode::Checkpoint] {
+            assert!(!CallStatus::ALL.iter().any(|status| may_repeat(operation, *status)));
+        }
         assert!(may_repeat(Opcode::Push, CallStatus::Unknown));
         assert!(!may_repeat(Opcode::Push, CallStatus::Unavailable));
     }

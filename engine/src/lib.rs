@@ -41,7 +41,9 @@ mod sweep;
 mod windows;
 mod write;
 
-pub use checkpoint::{BackedUp, CheckpointProgress, CheckpointReason, Checkpointed, Verified};
+pub use checkpoint::{
+    BackedUp, CheckpointProgress, CheckpointReason, CheckpointTrouble, Checkpointed, Verified,
+};
 pub use config::Config;
 pub use database::Database;
 pub use error::Error;

@@ -170,7 +170,9 @@ impl<V: Vfs> Database<V> {
             list.push(("snapshot_blocks_verified_count".into(), number(done as u64)));
             list.push(("snapshot_blocks_count".into(), number(total as u64)));
         }
-        let health = self.checkpoint_trouble().unwrap_or_else(|| "ok".to_owned());
+        let health = self
+            .checkpoint_trouble()
+            .map_or_else(|| "ok".to_owned(), |trouble| trouble.to_string());
         list.push(("checkpoint_health".into(), StatValue::Text(health)));
     }
 

@@ -56,6 +56,8 @@ pub const SCAN_PAGE_MAX: usize = 1024;
 pub const SCAN_CURSOR_BYTES_MAX: usize = 64;
 /// Most figures of the statistics.
 pub const STATS_MAX: usize = 64 * 1024;
+/// Longest name of a backup, in bytes.
+pub const BACKUP_NAME_BYTES_MAX: usize = 64;
 /// Longest request or reply frame, in bytes, header included.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most requests in flight on one connection.

@@ -39,6 +39,7 @@ pub use failure::Failure;
 pub use frame::{Frame, FrameRef, Header};
 pub use op::{
     apply::{AppliedChange, ApplyReply, ApplyRequest},
+    checkpoint::{CheckpointReply, CheckpointRequest},
     delete::{DeleteReply, DeleteRequest},
     describe::{DescribeReply, DescribeRequest},
     hello::{HelloReply, HelloRequest},

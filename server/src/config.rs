@@ -1,6 +1,7 @@
 //! What a server is started with.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Options of [`crate::Server::start`].
@@ -14,6 +15,24 @@ pub struct Config {
     pub threads: usize,
     /// How long shutting down waits for requests in flight.
     pub drain: Duration,
+    /// Where backups are made: a directory of their own, best beside the database's files. `None`: they are refused.
+    pub backups: Option<PathBuf>,
+    /// Whether shutting down ends with a checkpoint.
+    pub checkpoint_at_stop: CheckpointAtStop,
+    /// How fast the snapshot that is served from is verified in the background, in bytes a second.
+    pub verify_bytes_per_second: u64,
+}
+
+/// Whether shutting down ends with a checkpoint, so that the next start maps a snapshot instead of replaying the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CheckpointAtStop {
+    /// When more than 16 MiB of log lie behind the last one and memory is below 8 GiB; given up 20 s after the stop began.
+    #[default]
+    Auto,
+    /// Whenever something was written since the last one, however long it takes.
+    Always,
+    /// Never; one that runs is given up.
+    Never,
 }
 
 impl Default for Config {
@@ -23,6 +42,9 @@ impl Default for Config {
             admin: SocketAddr::from(([127, 0, 0, 1], model::limits::PORT_DEFAULT + 1)),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             drain: Duration::from_secs(5),
+            backups: None,
+            checkpoint_at_stop: CheckpointAtStop::Auto,
+            verify_bytes_per_second: 256 << 20,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! One peer: reads requests, answers them, many in flight.
 //!
 //! Reads are answered at once; a write is answered when its ticket says that it is as safe as asked for. Answers gathered
-//! in one poll leave in one write. While a peer does not read, nothing more is read from it: a connection holds at most
-//! [`IN_FLIGHT_MAX`] requests, [`OUTPUT_BYTES`] of answers and one answer more.
+//! in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be. While a peer does
+//! not read, nothing more is read from it: a connection holds at most [`IN_FLIGHT_MAX`] requests, [`OUTPUT_BYTES`] of answers
+//! and one answer more.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -21,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    dispatch::{self, Answer, Waiting},
+    dispatch::{self, Answer, Elsewhere, Waiting},
     session::Session,
     shared::Shared,
 };
@@ -45,8 +46,12 @@ enum Progress {
 /// Serves one connection until the peer leaves, sends what is no frame, or the server stops.
 pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
     shared.connections.fetch_add(1, Ordering::Relaxed);
-    let mut connection =
-        Connection { session: Session::default(), waiting: VecDeque::new(), output: Vec::new() };
+    let mut connection = Connection {
+        session: Session::default(),
+        waiting: VecDeque::new(),
+        elsewhere: Vec::new(),
+        output: Vec::new(),
+    };
     if let Err(error) = connection.run(stream, &shared, stop).await {
         tracing::debug!(%error, requests = connection.session.requests, "a connection ended");
     }
@@ -57,6 +62,8 @@ struct Connection {
     session: Session,
     /// Writes that wait for the disk, in the order of their log positions.
     waiting: VecDeque<Waiting>,
+    /// Requests that other threads work on.
+    elsewhere: Vec<Elsewhere>,
     output: Vec<u8>,
 }
 
@@ -81,21 +88,21 @@ impl Connection {
             match progress {
                 Progress::Broken => return stream.shutdown().await,
                 // Requests are left in the buffer, and there is room again.
-                Progress::Paused if self.waiting.len() < IN_FLIGHT_MAX => continue,
+                Progress::Paused if self.in_flight() < IN_FLIGHT_MAX => continue,
                 Progress::Paused => {}
-                Progress::Drained if !open && self.waiting.is_empty() => {
+                Progress::Drained if !open && self.in_flight() == 0 => {
                     return stream.shutdown().await;
                 }
                 Progress::Drained => {}
             }
-            let may_read = open && self.waiting.len() < IN_FLIGHT_MAX;
+            let may_read = open && self.in_flight() < IN_FLIGHT_MAX;
             tokio::select! {
                 read = stream.read_buf(&mut input), if may_read => {
                     open = read? > 0;
                     input.reserve(READ_BYTES);
                     received_ns = shared.clock.mono_ns();
                 }
-                () = poll_fn(|context| self.poll_waiting(context)), if !self.waiting.is_empty() => {}
+                () = poll_fn(|context| self.poll_waiting(context)), if self.in_flight() > 0 => {}
                 _ = stop.wait_for(|stop| *stop), if open => {
                     open = false;
                 }
@@ -105,7 +112,7 @@ impl Connection {
 
     /// Answers the whole requests in `input`, as many as may be in flight and until enough output has gathered.
     fn answer(&mut self, input: &mut BytesMut, shared: &Shared, received_ns: u64) -> Progress {
-        while self.waiting.len() < IN_FLIGHT_MAX && self.output.len() < OUTPUT_BYTES {
+        while self.in_flight() < IN_FLIGHT_MAX && self.output.len() < OUTPUT_BYTES {
             match self.session.next(input) {
                 Ok(None) => return Progress::Drained,
                 Ok(Some(frame)) => {
@@ -113,6 +120,7 @@ impl Connection {
                     match dispatch::dispatch(shared, &frame, waited_ms, &mut self.output) {
                         Answer::Written => {}
                         Answer::Waits(waiting) => self.waiting.push_back(*waiting),
+                        Answer::Elsewhere(elsewhere) => self.elsewhere.push(elsewhere),
                     }
                 }
                 Err(error) => {
@@ -124,9 +132,17 @@ impl Connection {
         Progress::Paused
     }
 
-    /// Ready when at least one waiting write was answered.
+    /// Requests that are not answered yet.
+    fn in_flight(&self) -> usize {
+        self.waiting.len() + self.elsewhere.len()
+    }
+
+    /// Ready when at least one waiting request was answered.
     fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let mut answered = false;
+        let before = self.elsewhere.len();
+        let output = &mut self.output;
+        self.elsewhere.retain_mut(|elsewhere| !elsewhere.poll(context, output));
+        let mut answered = self.elsewhere.len() < before;
         while let Some(first) = self.waiting.front_mut() {
             match Pin::new(&mut first.ticket).poll(context) {
                 Poll::Pending => break,

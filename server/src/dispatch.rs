@@ -1,13 +1,18 @@
 //! From a request to its handler, and from what the handler says to a reply: the one match on operations.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use engine::CommitTicket;
 use protocol::{
     CallStatus, Failure, Frame, Header, Opcode, frame,
     write::{Receipt, SyncLevel},
 };
 use stdx::cursor::Writer;
+use tokio::sync::oneshot;
 
-use crate::{handler, shared::Shared};
+use crate::{checkpointer, handler, shared::Shared};
 
 /// What became of a request.
 pub(crate) enum Answer {
@@ -15,7 +20,18 @@ pub(crate) enum Answer {
     Written,
     /// Its reply follows when the log has come far enough.
     Waits(Box<Waiting>),
+    /// Its reply follows when another thread is done with it.
+    Elsewhere(Elsewhere),
 }
+
+/// A request that another thread works on.
+pub(crate) struct Elsewhere {
+    header: Header,
+    done: oneshot::Receiver<Result<Body, Failure>>,
+}
+
+/// Writes the body of a reply.
+pub(crate) type Body = Box<dyn FnOnce(&mut Writer<'_>) + Send>;
 
 /// A write whose reply waits for the log.
 pub(crate) struct Waiting {
@@ -42,6 +58,8 @@ pub(crate) enum Outcome {
         /// The reply's body.
         reply: Reply,
     },
+    /// The body once another thread has it.
+    Elsewhere(oneshot::Receiver<Result<Body, Failure>>),
 }
 
 impl Outcome {
@@ -74,6 +92,7 @@ pub(crate) fn dispatch(
         Ok(Outcome::Later { ticket, repeated, reply }) => {
             return Answer::Waits(Box::new(Waiting { header, ticket, repeated, reply }));
         }
+        Ok(Outcome::Elsewhere(done)) => return Answer::Elsewhere(Elsewhere { header, done }),
         Err(failure) => reply_failure(header, &failure, output),
     }
     Answer::Written
@@ -97,6 +116,7 @@ fn handle(shared: &Shared, header: Header, body: &[u8]) -> Result<Outcome, Failu
         Opcode::Scan => handler::scan::handle(shared, body),
         Opcode::Stats => handler::stats::handle(shared),
         Opcode::Retract => handler::retract::handle(shared, body),
+        Opcode::Checkpoint => handler::checkpoint::handle(shared, body),
     }
 }
 
@@ -126,6 +146,20 @@ impl Waiting {
                 reply_failure(self.header, &failure(CallStatus::Unknown, message), output);
             }
         }
+    }
+}
+
+impl Elsewhere {
+    /// Writes the reply when it is there; true then.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, output: &mut Vec<u8>) -> bool {
+        match Pin::new(&mut self.done).poll(context) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(Ok(body))) => reply_ok(self.header, output, body),
+            Poll::Ready(Ok(Err(failure))) => reply_failure(self.header, &failure, output),
+            // The thread ended with the server before it came to this request.
+            Poll::Ready(Err(_)) => reply_failure(self.header, &checkpointer::stopping(), output),
+        }
+        true
     }
 }
 

@@ -5,6 +5,7 @@
 //!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
 //! admin  ──► runtime of its own ─ /health
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
+//! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
 //! ```
 //!
 //! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each
@@ -12,6 +13,8 @@
 //! are laid out (protocol).
 
 mod admin;
+mod backups;
+mod checkpointer;
 mod config;
 mod connection;
 mod dispatch;
@@ -21,15 +24,17 @@ mod session;
 mod shared;
 mod sweeper;
 mod threads;
+mod verifier;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use engine::{Database, OsFs};
+use stdx::clock::Clock;
 use tokio::sync::watch;
 
-pub use config::Config;
+pub use config::{CheckpointAtStop, Config};
 pub use error::Error;
 
 use shared::Shared;
@@ -39,6 +44,7 @@ pub struct Server {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     threads: Vec<JoinHandle<()>>,
+    checkpoint_at_stop: CheckpointAtStop,
     native: SocketAddr,
     admin: SocketAddr,
 }
@@ -54,12 +60,16 @@ impl Server {
         let native = listener.local_addr().map_err(Error::Threads)?;
         let admin = admin_listener.local_addr().map_err(Error::Threads)?;
         let epoch = u32::try_from(stdx::prng::seed_from_os() >> 32).unwrap_or(0);
-        let shared = Arc::new(Shared::new(database, epoch, config.drain));
+        let (checkpoints, asked) = checkpointer::Queue::new();
+        let shared = Arc::new(Shared::new(database, epoch, config, checkpoints));
         let (stop, stopped) = watch::channel(false);
         let mut threads = threads::start(config, listener, &shared, &stopped)?;
         threads.push(threads::start_admin(admin_listener, &shared, &stopped)?);
         threads.push(threads::start_sweeper(&shared, &stopped)?);
-        Ok(Self { shared, stop, threads, native, admin })
+        threads.push(threads::start_checkpointer(&shared, asked, &stopped)?);
+        threads.push(threads::start_verifier(config, &shared, &stopped)?);
+        let checkpoint_at_stop = config.checkpoint_at_stop;
+        Ok(Self { shared, stop, threads, checkpoint_at_stop, native, admin })
     }
 
     /// Address of the native protocol.
@@ -80,28 +90,32 @@ impl Server {
         &self.shared.database
     }
 
-    /// Takes no more connections and requests, answers those in flight, then flushes, syncs and seals the log.
+    /// Takes no more connections and requests, answers those in flight, makes a last checkpoint if it is worth it, then flushes,
+    /// syncs and seals the log.
     ///
     /// # Errors
     /// [`Error::Engine`] when the log could not be closed cleanly.
     pub fn shutdown(mut self) -> Result<(), Error> {
-        self.join();
+        let policy = self.checkpoint_at_stop;
+        self.join(policy);
+        checkpointer::at_stop(&self.shared, policy);
         Ok(self.shared.database.close()?)
     }
 
     /// Ends as a killed process does: nothing is drained, flushed or sealed. For demonstrations and tests.
     pub fn abandon(mut self) {
         self.shared.database.abandon();
-        self.join();
+        self.join(CheckpointAtStop::Never);
     }
 
-    /// Stops every thread and waits for it.
-    fn join(&mut self) {
+    /// Stops every thread and waits for it. A checkpoint that runs is finished, or given up, as `policy` says.
+    fn join(&mut self, policy: CheckpointAtStop) {
+        self.shared.checkpoints.stop(policy, self.shared.clock.mono_ns());
         // Nobody listening any more means that every thread has ended already.
         let _ = self.stop.send(true);
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                tracing::error!("a network thread ended by a panic");
+                tracing::error!("a thread ended by a panic");
             }
         }
     }
@@ -109,6 +123,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.join();
+        self.join(CheckpointAtStop::Never);
     }
 }

@@ -8,6 +8,8 @@ use dashmap::DashMap;
 use engine::{Database, OsFs, ReadPlan};
 use stdx::clock::SystemClock;
 
+use crate::{Config, backups::Backups, checkpointer::Queue};
+
 /// What a handle stands for.
 #[derive(Debug)]
 pub(crate) enum Prepared {
@@ -39,21 +41,30 @@ pub(crate) struct Shared {
     /// Upper half of every handle, random for each start: a handle of an earlier server is not taken for one of this.
     epoch: u64,
     pub(crate) connections: AtomicUsize,
+    pub(crate) checkpoints: Queue,
+    pub(crate) backups: Backups,
     pub(crate) clock: SystemClock,
     /// How long a connection may take to finish once the server stops.
     pub(crate) drain: Duration,
 }
 
 impl Shared {
-    pub(crate) fn new(database: Database<OsFs>, epoch: u32, drain: Duration) -> Self {
+    pub(crate) fn new(
+        database: Database<OsFs>,
+        epoch: u32,
+        config: &Config,
+        checkpoints: Queue,
+    ) -> Self {
         Self {
             database,
             handles: DashMap::new(),
             known: DashMap::new(),
             epoch: u64::from(epoch) << 32,
             connections: AtomicUsize::new(0),
+            checkpoints,
+            backups: Backups::new(config.backups.clone()),
             clock: SystemClock::new(),
-            drain,
+            drain: config.drain,
         }
     }
 

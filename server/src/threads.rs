@@ -1,5 +1,5 @@
 //! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
-//! connections out; one more each for the admin port and the sweep.
+//! connections out; one more each for the admin port, the sweep, checkpoints and verification.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::{
     task::LocalSet,
 };
 
-use crate::{Config, Error, connection, shared::Shared};
+use crate::{Config, Error, checkpointer::Asked, connection, shared::Shared};
 
 /// Connections that wait for one network thread to take them.
 const HANDOVER_MAX: usize = 256;
@@ -77,6 +77,29 @@ pub(crate) fn start_sweeper(
 ) -> Result<JoinHandle<()>, Error> {
     let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
     spawn("larder-sweep", move || runtime.block_on(crate::sweeper::run(shared, stop)))
+}
+
+/// Starts the thread that makes checkpoints.
+pub(crate) fn start_checkpointer(
+    shared: &Arc<Shared>,
+    asked: mpsc::Receiver<Asked>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-checkpoint", move || {
+        runtime.block_on(crate::checkpointer::run(shared, asked, stop));
+    })
+}
+
+/// Starts the thread that verifies the snapshot: page faults of a large file hold up nobody else.
+pub(crate) fn start_verifier(
+    config: &Config,
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    let rate = config.verify_bytes_per_second;
+    spawn("larder-verify", move || runtime.block_on(crate::verifier::run(shared, rate, stop)))
 }
 
 fn runtime() -> Result<Runtime, Error> {

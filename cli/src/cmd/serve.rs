@@ -3,24 +3,44 @@
 use std::sync::Arc;
 
 use engine::{Config, Database, OsFs};
-use server::Server;
-use stdx::clock::SystemClock;
+use server::{CheckpointAtStop, Server};
+use stdx::clock::{Clock, SystemClock};
 
 use super::{read_text, shown_name};
-use crate::{args, error::CliError, output};
+use crate::{
+    args::{self, AtStop},
+    error::CliError,
+    output,
+};
 
 /// See the module.
 pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
     start_logging();
-    let config = Config { sync: args.sync, memory_bytes_max: args.max_memory, ..Config::default() };
+    let config = Config {
+        sync: args.sync,
+        memory_bytes_max: args.max_memory,
+        checkpoint_every_ms: args.checkpoint_every.0,
+        checkpoint_wal_bytes: args.checkpoint_wal.0,
+        ..Config::default()
+    };
     let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
-    let database = Database::open(files, &config, Arc::new(SystemClock::new()))?;
-    tell_recovery(&database, config.seed);
+    let clock = SystemClock::new();
+    let database = Database::open(files, &config, Arc::new(clock))?;
+    tell_recovery(&database, config.seed, clock.mono_ns() / 1_000_000);
     if let Some(path) = &args.apply {
         apply(&database, path)?;
     }
-    let mut options =
-        server::Config { listen: args.listen, admin: args.admin, ..server::Config::default() };
+    let mut options = server::Config {
+        listen: args.listen,
+        admin: args.admin,
+        backups: Some(args.data.join("backups")),
+        checkpoint_at_stop: match args.checkpoint_at_stop {
+            AtStop::Auto => CheckpointAtStop::Auto,
+            AtStop::Always => CheckpointAtStop::Always,
+            AtStop::Never => CheckpointAtStop::Never,
+        },
+        ..server::Config::default()
+    };
     if let Some(threads) = args.threads {
         options.threads = threads;
     }
@@ -44,13 +64,17 @@ fn start_logging() {
         .try_init();
 }
 
-fn tell_recovery(database: &Database<OsFs>, seed: u64) {
+fn tell_recovery(database: &Database<OsFs>, seed: u64, took_ms: u64) {
+    if let Some(snapshot) = database.wal().directory().snapshot() {
+        tracing::info!(number = snapshot.number, bytes = snapshot.bytes, "a snapshot was mapped");
+    }
     let report = database.recovery();
     tracing::info!(
         records = report.records,
         segments = report.segments,
+        took_ms,
         seed,
-        "the log was replayed"
+        "the log was replayed: the database is open"
     );
     if let Some(torn) = &report.torn_tail {
         tracing::warn!(

@@ -6,8 +6,8 @@ use crate::fake::{FakeServer, fraud, receipt, table, vectors};
 use client::{Client, Error};
 use model::value::DataType;
 use protocol::{
-    ApplyReply, CallStatus, DescribeReply, DescribeRequest, Failure, Header, Opcode, PushReply,
-    PushRequest, ReadRequest,
+    ApplyReply, CallStatus, CheckpointReply, CheckpointRequest, DescribeReply, DescribeRequest,
+    Failure, Header, Opcode, PushReply, PushRequest, ReadRequest,
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
@@ -149,6 +149,48 @@ async fn a_lost_apply_is_not_sent_again() {
     let reply = ApplyReply { version: 2, applied: false, changes: Vec::new() };
     peer.ok(&request, |out| reply.encode(out)).await;
     assert_eq!(call.await.expect("no panic").expect("answered"), reply);
+}
+
+#[tokio::test]
+async fn a_checkpoint_may_take_longer_than_a_request_and_is_not_sent_again() {
+    let server = FakeServer::start().await;
+    let client = server.client().request_timeout(Duration::from_secs(1)).build();
+    let call = |backup: Option<&'static str>| {
+        let client = client.clone();
+        tokio::spawn(async move { client.checkpoint(backup).await })
+    };
+    let first = call(Some("nightly"));
+    let mut peer = server.accept().await;
+    let request = peer.expect(Opcode::Checkpoint).await;
+    let named = CheckpointRequest { backup: Some("nightly") };
+    assert_eq!(CheckpointRequest::decode(request.body()), Ok(named));
+    assert!(request.header().deadline_ms > 3_500_000, "the server knows that somebody waits");
+    // Ten minutes pass, and nothing but the answer ends the call.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(600)).await;
+    tokio::time::resume();
+    let reply = CheckpointReply {
+        number: 2,
+        lsn: 77,
+        entities: 10,
+        bytes: 65_536,
+        took_ms: 600_000,
+        segments_removed: 1,
+        backup: Some("/srv/larder/backups/nightly".to_owned()),
+    };
+    peer.ok(&request, |out| reply.encode(out)).await;
+    assert_eq!(first.await.expect("no panic").expect("answered"), reply);
+
+    let busy = call(None);
+    let request = peer.expect(Opcode::Checkpoint).await;
+    peer.fail(&request, CallStatus::Overloaded).await;
+    let error = busy.await.expect("no panic").expect_err("others wait already");
+    assert!(matches!(error, Error::Retry(_)), "{error}");
+    let lost = call(None);
+    peer.expect(Opcode::Checkpoint).await;
+    drop(peer);
+    let error = lost.await.expect("no panic").expect_err("lost");
+    assert!(matches!(error, Error::Lost { operation: Opcode::Checkpoint, .. }), "{error}");
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! A backup: a consistent copy of everything in another directory, while the database is in use.
 
-use storage::{Lsn, Vfs};
+use storage::Vfs;
 
-use super::CheckpointProgress;
+use super::{CheckpointProgress, Checkpointed};
 use crate::{Database, Error};
 
 /// A finished backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackedUp {
-    /// Every record up to this one is in it, and maybe some more.
-    pub lsn: Lsn,
+    /// The checkpoint that it begins with: every record up to its LSN is in the copy, and maybe some more.
+    pub checkpoint: Checkpointed,
     /// Files of the copy.
     pub files: u64,
     /// Bytes of the copy.
@@ -27,10 +27,10 @@ impl<V: Vfs> Database<V> {
         target: &V,
         progress: &mut dyn FnMut(CheckpointProgress),
     ) -> Result<BackedUp, Error> {
-        let done = self.checkpoint(progress)?;
+        let checkpoint = self.checkpoint(progress)?;
         // The next checkpoint would remove what is being copied.
         let _one = self.checkpoints.turn();
         let (files, bytes) = self.wal.copy_to(target)?;
-        Ok(BackedUp { lsn: done.lsn, files, bytes })
+        Ok(BackedUp { checkpoint, files, bytes })
     }
 }

@@ -38,6 +38,21 @@ pub struct Verified {
     pub total: u64,
 }
 
+/// What is wrong with snapshots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointTrouble {
+    /// What is wrong.
+    pub reason: String,
+    /// What the operator does about it.
+    pub remedy: &'static str,
+}
+
+impl fmt::Display for CheckpointTrouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.reason, self.remedy)
+    }
+}
+
 impl<V: Vfs> Database<V> {
     /// Why a checkpoint is due, if one is.
     pub fn checkpoint_due(&self) -> Option<CheckpointReason> {
@@ -69,25 +84,24 @@ impl<V: Vfs> Database<V> {
     }
 
     /// Why snapshots are not as they should be, if so, with what to do.
-    pub fn checkpoint_trouble(&self) -> Option<String> {
+    pub fn checkpoint_trouble(&self) -> Option<CheckpointTrouble> {
+        let trouble = |reason, remedy| Some(CheckpointTrouble { reason, remedy });
         if let Some(why) = self.snapshot.lock().as_ref().and_then(|snapshot| snapshot.damage()) {
-            return Some(format!(
-                "the snapshot is damaged: {why}; stop the server, keep a copy of the directory, restore a backup"
-            ));
+            let remedy = "stop the server, keep a copy of the directory, restore a backup";
+            return trouble(format!("the snapshot is damaged: {why}"), remedy);
         }
         let state = self.checkpoints.state();
         if let Some(why) = state.failure {
-            return Some(format!(
-                "the last checkpoint failed: {why}; it is tried again every 30 s"
-            ));
+            let remedy = "see why, and mend it: a checkpoint is tried again every 30 s, and until one succeeds the log only grows";
+            return trouble(format!("the last checkpoint failed: {why}"), remedy);
         }
         let late = self.checkpoints.every_ns.map(|every| every.saturating_mul(OVERDUE_INTERVALS));
         let waited_ns = self.clock.mono_ns().saturating_sub(state.last_ns);
-        let is_late = late.is_some_and(|late| waited_ns > late) && self.checkpoint_due().is_some();
-        is_late.then(|| {
-            let seconds = waited_ns / 1_000_000_000;
-            format!("no checkpoint for {seconds} s: start one with `larder checkpoint` and look at the server's log")
-        })
+        if late.is_none_or(|late| waited_ns <= late) || self.checkpoint_due().is_none() {
+            return None;
+        }
+        let reason = format!("no checkpoint for {} s", waited_ns / 1_000_000_000);
+        trouble(reason, "start one with `larder checkpoint` and look at the server's log")
     }
 
     /// Verifies up to `blocks` further blocks of the snapshot that is served from.

@@ -16,7 +16,7 @@ mod state;
 mod tables;
 
 pub use backup::BackedUp;
-pub use due::{CheckpointReason, Verified};
+pub use due::{CheckpointReason, CheckpointTrouble, Verified};
 pub(crate) use progress::Checkpoints;
 pub use progress::{CheckpointProgress, Checkpointed};
 pub(crate) use state::{
@@ -51,6 +51,11 @@ impl<V: Vfs> Database<V> {
         let done = self.checkpoint_now(progress, started_ns);
         self.checkpoints.ended(&done, self.clock.mono_ns());
         done
+    }
+
+    /// Gives up the checkpoint that runs, at the next shard, and every later one: the database is about to be closed.
+    pub fn stop_checkpoints(&self) {
+        self.checkpoints.stop();
     }
 
     fn checkpoint_now(

@@ -1,6 +1,6 @@
 //! How checkpoints go: one at a time, how far the running one is, what became of the last.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use stdx::sync::{Mutex, MutexGuard};
 use storage::Lsn;
@@ -44,6 +44,7 @@ pub(crate) struct Checkpoints {
     state: Mutex<State>,
     done_count: AtomicU64,
     failed_count: AtomicU64,
+    stopped: AtomicBool,
     pub(super) every_ns: Option<u64>,
     pub(super) wal_bytes: Option<u64>,
 }
@@ -76,6 +77,16 @@ impl Checkpoints {
     /// Waits until no checkpoint runs.
     pub(crate) fn turn(&self) -> MutexGuard<'_, ()> {
         self.turn.lock()
+    }
+
+    /// None goes on from here.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    /// True when none may go on.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     /// The running one has come so far.

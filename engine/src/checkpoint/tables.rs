@@ -51,6 +51,9 @@ impl<V: Vfs> Database<V> {
             }
             tables.carried.push(carried);
             self.tell(progress, shard + 1, &tables, out.position());
+            if self.checkpoints.is_stopped() {
+                return Err(Error::Storage(storage::Error::Closed));
+            }
         }
         Ok(Some(tables))
     }

@@ -250,7 +250,7 @@ fn a_checkpoint_that_fails_leaves_everything_as_it_was_and_says_why() {
     place.fs.set_capacity(Some(used as u64 + 10_000));
     let error = database.checkpoint(&mut |_| {}).expect_err("no space").to_string();
     assert!(error.contains("full"), "{error}");
-    assert!(database.checkpoint_trouble().expect("told").contains("full"));
+    assert!(database.checkpoint_trouble().expect("told").reason.contains("full"));
     place.fs.set_capacity(None);
     put(&database, "profile", "eve", START, &["DE", "5"], &by(3));
     checkpoint(&database);
@@ -279,5 +279,5 @@ fn a_backup_taken_while_writes_go_on_is_a_database_of_its_own() {
     put(&database, "profile", "later", START, &["FR", "2"], &by(1000));
     let restored = copy.open();
     assert_eq!(restored.digest().expect("readable"), digest);
-    assert!(done.files >= 3 && done.lsn.0 > 50, "{done:?}");
+    assert!(done.files >= 3 && done.checkpoint.lsn.0 > 50, "{done:?}");
 }

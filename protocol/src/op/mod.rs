@@ -1,6 +1,7 @@
 //! One file for each operation: its request, its reply, their bytes in both directions.
 
 pub mod apply;
+pub mod checkpoint;
 pub mod delete;
 pub mod describe;
 pub mod hello;

@@ -10,12 +10,12 @@ use model::{
     value::{DataType, ValueRef},
 };
 use protocol::{
-    AppliedChange, ApplyReply, ApplyRequest, CallStatus, DeleteReply, DeleteRequest, DescribeReply,
-    DescribeRequest, Error, Failure, Header, HelloReply, HelloRequest, Opcode, PrepareRequest,
-    Prepared, PreparedColumn, PreparedEntity, PushReply, PushRequest, PutReply, PutRequest, PutRow,
-    ReadOptions, ReadReply, ReadRequest, ReadTimes, Receipt, Reject, RejectKind, RetractReply,
-    RetractRequest, ScanReply, ScanRequest, StatValue, StatsReply, SyncLevel, Target, WriteOptions,
-    frame, op::ping,
+    AppliedChange, ApplyReply, ApplyRequest, CallStatus, CheckpointReply, CheckpointRequest,
+    DeleteReply, DeleteRequest, DescribeReply, DescribeRequest, Error, Failure, Header, HelloReply,
+    HelloRequest, Opcode, PrepareRequest, Prepared, PreparedColumn, PreparedEntity, PushReply,
+    PushRequest, PutReply, PutRequest, PutRow, ReadOptions, ReadReply, ReadRequest, ReadTimes,
+    Receipt, Reject, RejectKind, RetractReply, RetractRequest, ScanReply, ScanRequest, StatValue,
+    StatsReply, SyncLevel, Target, WriteOptions, frame, op::ping,
 };
 use stdx::cursor::Writer;
 
@@ -106,6 +106,15 @@ fn cold() -> Vec<Sample> {
             ("wal_sync_policy".into(), StatValue::Text("always".into())),
         ],
     };
+    let checkpoint = CheckpointReply {
+        number: 3,
+        lsn: 77,
+        entities: 1_000_000,
+        bytes: 412_000_256,
+        took_ms: 850,
+        segments_removed: 4,
+        backup: Some("/srv/larder/backups/nightly".into()),
+    };
     let empty: Again = |bytes| ping::decode(bytes).map(|()| Vec::new());
     let failed = Header::request(Opcode::Read, 7, 0).reply(failure.status);
     vec![
@@ -119,6 +128,12 @@ fn cold() -> Vec<Sample> {
         reply(Opcode::Ping, |_| {}, empty),
         request(Opcode::Stats, |_| {}, empty),
         reply(Opcode::Stats, |out| stats.encode(out), again!(StatsReply)),
+        request(
+            Opcode::Checkpoint,
+            |out| CheckpointRequest { backup: Some("nightly") }.encode(out),
+            again!(CheckpointRequest<'_>),
+        ),
+        reply(Opcode::Checkpoint, |out| checkpoint.encode(out), again!(CheckpointReply)),
         sample(
             "failure_reply".into(),
             failed,

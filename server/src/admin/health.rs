@@ -1,32 +1,59 @@
-//! `GET /health`: 503 with the reason when the log is poisoned, which a restart mends; else 200, also while memory is full: reads go
-//! on, and nothing is gained by taking the server away from them.
+//! `GET /health`: 503 with the reason when the log is poisoned, which a restart mends; else 200, also while memory or the disk is
+//! full or snapshots are in trouble: reads go on, and nothing is gained by taking the server away from them.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
-use engine::MemoryHealth;
+use engine::{Database, MemoryHealth, OsFs, StorageError};
 
 use crate::shared::Shared;
+
+/// How the server is, in one word, and what follows from it.
+struct Verdict {
+    /// `ok`, `degraded`, `memory_full`, `disk_full`, `poisoned`.
+    status: &'static str,
+    reason: Option<String>,
+    remedy: Option<&'static str>,
+}
+
+/// The gravest of what is wrong.
+fn verdict(database: &Database<OsFs>) -> Verdict {
+    let verdict = |status, reason, remedy| Verdict { status, reason: Some(reason), remedy };
+    match database.wal().refusal() {
+        Some(StorageError::Poisoned(why)) => {
+            let remedy = "reads go on; writes are refused: look at the disk, then restart to recover what was acknowledged";
+            return verdict("poisoned", why.to_string(), Some(remedy));
+        }
+        Some(full @ StorageError::Full(_)) => {
+            let remedy = "reads go on; writes are refused: free space on the disk of the data directory, they resume by themselves";
+            return verdict("disk_full", full.to_string(), Some(remedy));
+        }
+        _ => {}
+    }
+    let memory = database.memory_use();
+    if memory.health == MemoryHealth::Full {
+        let reason = format!("{} bytes of memory are in use", memory.bytes);
+        return verdict("memory_full", reason, memory.remedy());
+    }
+    match database.checkpoint_trouble() {
+        Some(trouble) => verdict("degraded", trouble.reason, Some(trouble.remedy)),
+        None => Verdict { status: "ok", reason: None, remedy: None },
+    }
+}
 
 /// What `/health` says.
 pub(super) async fn health(
     State(shared): State<Arc<Shared>>,
 ) -> (StatusCode, Json<serde_json::Value>) {
     let wal = shared.database.wal();
-    let poisoned = wal.poisoned();
-    let code = if poisoned.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let Verdict { status, reason, remedy } = verdict(&shared.database);
+    let is_poisoned = status == "poisoned";
+    let code = if is_poisoned { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let memory = shared.database.memory_use();
-    let status = match (&poisoned, memory.health) {
-        (Some(_), _) => "poisoned",
-        (None, MemoryHealth::Full) => "memory_full",
-        (None, MemoryHealth::Ok | MemoryHealth::Near) => "ok",
-    };
     let body = serde_json::json!({
         "status": status,
-        "reason": poisoned.map(|why| why.to_string()),
-        "remedy": (code != StatusCode::OK).then_some(
-            "reads go on; writes are refused: look at the disk, then restart to recover what was acknowledged"
-        ),
+        "reason": reason,
+        "remedy": remedy,
         "sync": wal.policy().to_string(),
         "durable_lsn": wal.durable_lsn().0,
         "appended_lsn": wal.appended_lsn().0,

@@ -1,6 +1,7 @@
 //! One file for each operation: wire request → engine call → wire reply. Only here both worlds are seen.
 
 pub(crate) mod apply;
+pub(crate) mod checkpoint;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod hello;

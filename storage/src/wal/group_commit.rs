@@ -392,6 +392,12 @@ impl GroupCommit {
         state.sync_wanted > state.durable
     }
 
+    /// Why writes are refused just now, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Error> {
+        self.state.lock().refuse().err()
+    }
+
     /// Why nothing is acknowledged any more, if so.
     #[must_use]
     pub fn poisoned(&self) -> Option<std::sync::Arc<str>> {

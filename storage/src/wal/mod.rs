@@ -280,6 +280,12 @@ impl<V: Vfs> Wal<V> {
         self.core.poisoned()
     }
 
+    /// Why writes are refused just now, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Error> {
+        self.core.refusal()
+    }
+
     /// Figures since the log was opened.
     #[must_use]
     pub fn stats(&self) -> WalStats {

@@ -1,5 +1,6 @@
 //! The binary on the real kernel, one fault a file.
 
+mod checkpoint_on_a_full_disk;
 mod damaged_files;
 mod failing_disk;
 mod full_disk;

@@ -1,0 +1,96 @@
+//! `larder checkpoint`: the server writes a snapshot of everything while it goes on; with `--copy` also a backup, which this
+//! command takes to where it is wanted.
+
+mod take;
+
+use std::path::{Path, PathBuf};
+
+use model::time::format_timestamp;
+use serde_json::Value as Json;
+use stdx::{
+    clock::{Clock, SystemClock},
+    prng::seed_from_os,
+};
+
+use crate::{
+    args,
+    error::CliError,
+    output::{self, Sheet},
+    remote,
+};
+
+/// See the module.
+pub(crate) fn run(args: &args::Checkpoint) -> Result<(), CliError> {
+    let name = match &args.copy {
+        None => None,
+        Some(target) => {
+            take::check(target)?;
+            Some(backup_name())
+        }
+    };
+    let reply = remote::run(async {
+        let client = remote::client(&args.server).build();
+        Ok(client.checkpoint(name.as_deref()).await?)
+    })?;
+    let copy = match (&args.copy, &reply.backup) {
+        (Some(target), Some(backup)) => Some(taken(Path::new(backup), target, &args.server.addr)?),
+        _ => None,
+    };
+    let mut header = vec!["number", "lsn", "entities", "bytes", "ms", "segments_removed"];
+    let mut row = vec![
+        Json::from(reply.number),
+        Json::from(reply.lsn),
+        Json::from(reply.entities),
+        Json::from(reply.bytes),
+        Json::from(reply.took_ms),
+        Json::from(reply.segments_removed),
+    ];
+    if let Some(copy) = copy {
+        header.push("copy");
+        row.push(Json::from(copy.display().to_string()));
+    }
+    let mut sheet = Sheet::new(header);
+    sheet.push(row);
+    sheet.print(output::choose(args.format))
+}
+
+/// A name that no other backup has.
+fn backup_name() -> String {
+    let now = format_timestamp(SystemClock::new().wall_ms());
+    let digits: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("copy-{digits}-{:016x}", seed_from_os())
+}
+
+/// Takes the backup at `backup` on the server's machine to `target` on this one.
+fn taken(backup: &Path, target: &Path, addr: &str) -> Result<PathBuf, CliError> {
+    if !backup.is_dir() {
+        return Err(CliError::failed(format!(
+            "the backup was made, but it cannot be seen from here: it lies in {} on the machine of {addr}; copy it from there, \
+             then remove it there",
+            backup.display()
+        )));
+    }
+    take::take(backup, target).map_err(|error| {
+        CliError::failed(format!(
+            "the backup was made and lies in {}, but it cannot be brought to {}: {error}",
+            backup.display(),
+            target.display()
+        ))
+    })?;
+    Ok(std::path::absolute(target)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_names_are_names_of_backups_and_differ() {
+        let (one, other) = (backup_name(), backup_name());
+        assert_ne!(one, other);
+        for name in [one, other] {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+            assert!(name.len() <= 64 && name.bytes().all(is_allowed), "{name}");
+        }
+    }
+}

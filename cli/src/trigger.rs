@@ -1,0 +1,70 @@
+//! When checkpoints are made by themselves: `--checkpoint-every 5m|off` and `--checkpoint-wal 256MiB|off`.
+
+use model::time::parse_span;
+
+use crate::size;
+
+/// Shorter than this a checkpoint would be due while the last one is still being written.
+const INTERVAL_MS_MIN: u64 = 1000;
+/// Less than this is not worth a snapshot.
+const LOG_BYTES_MIN: u64 = 1 << 20;
+
+/// A limit at which a checkpoint is due; `None`: never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Trigger(pub(crate) Option<u64>);
+
+/// The time between checkpoints, in ms.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+pub(crate) fn interval(text: &str) -> Result<Trigger, String> {
+    if text == "off" {
+        return Ok(Trigger(None));
+    }
+    let allowed = "write a time like 30s, 5m or 1h, 1s at least, or off";
+    let ms = parse_span(text).ok().and_then(|ms| u64::try_from(ms).ok());
+    let ms = ms.ok_or_else(|| format!("`{text}` is no time: {allowed}"))?;
+    if ms < INTERVAL_MS_MIN {
+        return Err(format!("`{text}` is too short: {allowed}"));
+    }
+    Ok(Trigger(Some(ms)))
+}
+
+/// Bytes of log between checkpoints.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+pub(crate) fn log_bytes(text: &str) -> Result<Trigger, String> {
+    if text == "off" {
+        return Ok(Trigger(None));
+    }
+    let bytes = size::parse(text).map_err(|error| format!("{error}; or off"))?;
+    if bytes < LOG_BYTES_MIN {
+        return Err(format!("{bytes} bytes are too little: give 1MiB or more, or off"));
+    }
+    Ok(Trigger(Some(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_and_off_is_none() {
+        assert_eq!(interval("5m"), Ok(Trigger(Some(300_000))));
+        assert_eq!(log_bytes("256MiB"), Ok(Trigger(Some(256 << 20))));
+        assert_eq!((interval("off"), log_bytes("off")), (Ok(Trigger(None)), Ok(Trigger(None))));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_is_right() {
+        for text in ["", "5", "0s", "never", "10ms", "-5m"] {
+            let error = interval(text).expect_err(text);
+            assert!(error.contains("5m") && error.contains("off"), "{error}");
+        }
+        for text in ["", "lots", "1KiB", "-1", "0"] {
+            let error = log_bytes(text).expect_err(text);
+            assert!(error.contains("MiB") && error.contains("off"), "{error}");
+        }
+    }
+}

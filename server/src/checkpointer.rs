@@ -1,0 +1,266 @@
+//! Checkpoints on a thread of their own, one at a time: those that are due, those that somebody asks for, and a last one when the
+//! server stops. No network thread ever waits for one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engine::{CheckpointProgress, CheckpointTrouble, Checkpointed, SyncPolicy};
+use protocol::{CallStatus, CheckpointReply, Failure};
+use stdx::clock::Clock;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::MissedTickBehavior,
+};
+
+use crate::{
+    CheckpointAtStop,
+    dispatch::{Body, failure},
+    error::engine_failure,
+    shared::Shared,
+};
+
+/// Requests that may wait while a checkpoint runs.
+const WAITING_MAX: usize = 4;
+/// Between two looks whether a checkpoint is due.
+const TICK: Duration = Duration::from_secs(1);
+/// Between two log lines about a running checkpoint.
+const TELL_NS: u64 = 5_000_000_000;
+/// When the server stops, so much log behind the last checkpoint is replayed as fast as a snapshot is written.
+const LOG_BYTES_WORTH: u64 = 16 << 20;
+/// When the server stops, more memory than this takes longer to write than those who stop servers wait.
+const MEMORY_BYTES_WORTH: u64 = 8 << 30;
+/// A checkpoint that is not done so long after the server was told to stop is given up, unless it is always wanted. Together with
+/// the drain time this stays below the 30 s after which servers are commonly killed.
+const STOP_NS: u64 = 20_000_000_000;
+
+/// A request for a checkpoint.
+pub(crate) struct Asked {
+    backup: Option<String>,
+    answer: oneshot::Sender<Result<Body, Failure>>,
+}
+
+/// Where requests wait.
+pub(crate) struct Queue {
+    waiting: mpsc::Sender<Asked>,
+    /// When checkpoints are given up, on the server's monotonic clock.
+    give_up_ns: AtomicU64,
+}
+
+impl Queue {
+    /// An empty queue, and its other end.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Asked>) {
+        let (waiting, asked) = mpsc::channel(WAITING_MAX);
+        (Self { waiting, give_up_ns: AtomicU64::new(u64::MAX) }, asked)
+    }
+
+    /// Asks for a checkpoint, and for a backup called so.
+    ///
+    /// # Errors
+    /// `OVERLOADED` when as many wait already as may.
+    pub(crate) fn ask(
+        &self,
+        backup: Option<&str>,
+    ) -> Result<oneshot::Receiver<Result<Body, Failure>>, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Asked { backup: backup.map(str::to_owned), answer };
+        self.waiting.try_send(asked).map(|()| answered).map_err(|refused| match refused {
+            mpsc::error::TrySendError::Full(_) => failure(
+                CallStatus::Overloaded,
+                format!("a checkpoint runs and {WAITING_MAX} wait for it: ask again later"),
+            ),
+            mpsc::error::TrySendError::Closed(_) => stopping(),
+        })
+    }
+
+    /// From now on a running checkpoint is finished as `policy` says, or given up.
+    pub(crate) fn stop(&self, policy: CheckpointAtStop, now_ns: u64) {
+        let give_up_ns = match policy {
+            CheckpointAtStop::Never => now_ns,
+            CheckpointAtStop::Auto => now_ns.saturating_add(STOP_NS),
+            CheckpointAtStop::Always => u64::MAX,
+        };
+        self.give_up_ns.store(give_up_ns, Ordering::Release);
+    }
+}
+
+/// What is told when nobody is left to make a checkpoint.
+pub(crate) fn stopping() -> Failure {
+    failure(CallStatus::Unavailable, "the server is stopping: no checkpoint was made")
+}
+
+/// Makes checkpoints until told to stop.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    mut asked: mpsc::Receiver<Asked>,
+    mut stop: watch::Receiver<bool>,
+) {
+    shared.backups.clear();
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = None;
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            Some(asked) = asked.recv() => {
+                let done = answer(&shared, asked.backup.as_deref());
+                // A client that left meanwhile is not waited for; the checkpoint stands all the same.
+                let _ = asked.answer.send(done);
+            }
+            _ = ticks.tick() => {
+                if let Some(reason) = shared.database.checkpoint_due() {
+                    tracing::info!(%reason, "a checkpoint begins");
+                    let _told = checkpoint(&shared, |tell| shared.database.checkpoint(tell));
+                }
+                tell_trouble(&mut told, shared.database.checkpoint_trouble());
+            }
+        }
+    }
+}
+
+/// Does what was asked for.
+fn answer(shared: &Shared, backup: Option<&str>) -> Result<Body, Failure> {
+    tracing::info!(backup, "a checkpoint begins: asked for");
+    let (done, backup) = match backup {
+        None => (checkpoint(shared, |tell| shared.database.checkpoint(tell)), None),
+        Some(name) => {
+            let (done, path) = shared.backups.make(name, |files| {
+                checkpoint(shared, |tell| {
+                    let made = shared.database.backup(files, tell)?;
+                    tracing::info!(
+                        name,
+                        files = made.files,
+                        bytes = made.bytes,
+                        "a backup was copied"
+                    );
+                    Ok(made.checkpoint)
+                })
+            })?;
+            (Ok(done), Some(path))
+        }
+    };
+    let done = done.map_err(engine_failure)?;
+    let reply = CheckpointReply {
+        number: done.number,
+        lsn: done.lsn.0,
+        entities: done.entities,
+        bytes: done.bytes,
+        took_ms: done.took_ms,
+        segments_removed: done.segments_removed,
+        backup,
+    };
+    Ok(Box::new(move |out| reply.encode(out)))
+}
+
+/// Runs one checkpoint and says how it goes.
+fn checkpoint(
+    shared: &Shared,
+    run: impl FnOnce(&mut dyn FnMut(CheckpointProgress)) -> Result<Checkpointed, engine::Error>,
+) -> Result<Checkpointed, engine::Error> {
+    let mut told_ns = shared.clock.mono_ns();
+    let mut tell = |at: CheckpointProgress| {
+        let now_ns = shared.clock.mono_ns();
+        if now_ns >= shared.checkpoints.give_up_ns.load(Ordering::Acquire) {
+            shared.database.stop_checkpoints();
+        }
+        if now_ns.saturating_sub(told_ns) >= TELL_NS {
+            told_ns = now_ns;
+            let (done, shards) = (at.shards_done, at.shards);
+            tracing::info!(
+                done,
+                shards,
+                entities = at.entities,
+                bytes = at.bytes,
+                "a checkpoint goes on"
+            );
+        }
+    };
+    let done = run(&mut tell);
+    match &done {
+        Ok(done) => tracing::info!(
+            number = done.number,
+            lsn = done.lsn.0,
+            entities = done.entities,
+            bytes = done.bytes,
+            took_ms = done.took_ms,
+            segments_removed = done.segments_removed,
+            "a checkpoint was made"
+        ),
+        Err(error) => tracing::error!(
+            %error,
+            remedy = remedy(error),
+            "a checkpoint failed: the last one and the whole log behind it still hold, nothing is lost"
+        ),
+    }
+    done
+}
+
+/// What an operator does about a checkpoint that failed.
+fn remedy(error: &engine::Error) -> &'static str {
+    use engine::{Error as E, StorageError as S};
+    match error {
+        E::Storage(S::Full(_)) => {
+            "free some space, or give the directory a larger disk: until a checkpoint succeeds the log only grows"
+        }
+        E::Storage(S::Poisoned(_)) => "look at the disk, then restart",
+        E::Storage(S::Closed) => "none: the server is stopping",
+        E::Storage(S::NoLog) => "start the server with a sync policy other than memory",
+        E::Storage(_) => "look at the disk and at the permissions of the directory",
+        E::Busy(_) => "none: it is tried again",
+        _ => "this is a defect: please report it, with the log",
+    }
+}
+
+/// Says once that something has gone wrong, and once that it is right again.
+fn tell_trouble(told: &mut Option<CheckpointTrouble>, now: Option<CheckpointTrouble>) {
+    match (&told, &now) {
+        (None, Some(trouble)) => {
+            tracing::warn!(
+                reason = trouble.reason,
+                remedy = trouble.remedy,
+                "snapshots are in trouble"
+            );
+        }
+        (Some(_), None) => tracing::info!("snapshots are in order again"),
+        _ => {}
+    }
+    *told = now;
+}
+
+/// The last checkpoint of a server that nobody talks to any more, if it is worth it: the next start then maps instead of replaying.
+pub(crate) fn at_stop(shared: &Shared, policy: CheckpointAtStop) {
+    let database = &shared.database;
+    let log_bytes = database.log_bytes();
+    if log_bytes == 0 || policy == CheckpointAtStop::Never {
+        return;
+    }
+    if database.wal().policy() == SyncPolicy::Memory || database.wal().refusal().is_some() {
+        return;
+    }
+    // What is served from the mapped snapshot takes no memory, but is written anew all the same.
+    let snapshot_bytes = database.wal().directory().snapshot().map_or(0, |snapshot| snapshot.bytes);
+    let memory_bytes = database.memory_use().bytes.max(snapshot_bytes);
+    if policy == CheckpointAtStop::Auto {
+        let why = match () {
+            () if log_bytes <= LOG_BYTES_WORTH => "the log is short",
+            () if memory_bytes > MEMORY_BYTES_WORTH => "there is too much to write",
+            () => "",
+        };
+        if !why.is_empty() {
+            return tracing::info!(
+                log_bytes,
+                memory_bytes,
+                why,
+                "no last checkpoint: the next start replays the log"
+            );
+        }
+    }
+    tracing::info!(
+        log_bytes,
+        memory_bytes,
+        "a last checkpoint, so that the next start maps instead of replaying"
+    );
+    // What went wrong was told, and the log holds everything.
+    let _told = checkpoint(shared, |tell| database.checkpoint(tell));
+}
