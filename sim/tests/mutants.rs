@@ -1,0 +1,36 @@
+//! The tests of the test: each bug that `stdx::mutant` lists is planted in turn, and the simulation must find it.
+
+#![cfg(feature = "mutants")]
+
+use sim::{LIVES, Options, run};
+use stdx::mutant::{ALL, Mutant, plant};
+
+/// Simulations until a bug must have been found.
+const SEEDS_MAX: u64 = 2_000;
+/// Independent searches for each bug.
+const SEARCHES: u64 = 5;
+
+/// Simulations from `first` on until one fails.
+fn search(first: u64) -> Option<u64> {
+    (0..SEEDS_MAX).find(|offset| run(first + offset, Options::default()).is_err()).map(|n| n + 1)
+}
+
+#[test]
+fn every_planted_bug_is_found() {
+    let mut missed = Vec::new();
+    for mutant in ALL {
+        plant(Some(mutant));
+        let mut lives: Vec<Option<u64>> = (0..SEARCHES)
+            .map(|search_number| search(1 + search_number * 10_000).map(|seeds| seeds * LIVES))
+            .collect();
+        plant(None);
+        lives.sort_unstable_by_key(|lives| lives.unwrap_or(u64::MAX));
+        let shown: Vec<_> =
+            lives.iter().map(|lives| lives.map_or("never".to_owned(), |n| n.to_string())).collect();
+        println!("{mutant:?}: found within {} lives", shown.join(", "));
+        if lives.contains(&None) {
+            missed.push(mutant);
+        }
+    }
+    assert_eq!(missed, Vec::<Mutant>::new(), "not found");
+}
