@@ -106,7 +106,7 @@ fn a_flipped_bit_of_a_snapshot_is_told_and_never_served() {
         while database.verify_step(1000).is_ok_and(|verified| verified.done < verified.total) {}
         let damage = database.checkpoint_trouble();
         assert!(
-            damage.as_ref().is_some_and(|told| told.contains(".lsnap")),
+            damage.as_ref().is_some_and(|told| told.reason.contains(".lsnap")),
             "seed {seed}: {damage:?}"
         );
     }
