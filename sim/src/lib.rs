@@ -18,6 +18,7 @@ mod check;
 mod client;
 mod copy;
 mod coverage;
+mod damage;
 mod failure;
 mod handles;
 mod history;

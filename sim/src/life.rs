@@ -301,13 +301,16 @@ impl Life<'_> {
 
     fn fill_disk(&mut self) -> Result<(), Failure> {
         self.world.faults.full = true;
-        let room = self.world.prng.below(8_000);
+        let room = self.world.prng.below(6_000);
         let used = self.world.used_bytes();
         self.world.fs.set_capacity(Some(used + room));
         self.world.trace.note(format_args!("room for {room} bytes"));
-        for _ in 0..3 {
+        for _ in 0..8 {
             self.write()?;
             self.step(Work::Write)?;
+            if self.world.is_off() {
+                break;
+            }
         }
         if self.world.prng.chance(0.3) {
             self.checkpoint()?;

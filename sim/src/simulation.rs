@@ -7,6 +7,7 @@ use engine::Database;
 
 use crate::{
     coverage::Coverage,
+    damage,
     failure::Failure,
     life::{End, live},
     twin,
@@ -82,6 +83,9 @@ fn run_lives(world: &mut World, options: Options) -> Result<(), Failure> {
         }
         let end = live(world)?;
         world.fs.set_capacity(None);
+        if end == End::Closed && world.prng.chance(0.15) {
+            damage::try_some(world).map_err(|failure| failure.during("damage"))?;
+        }
         depart(world, end);
     }
     world.life = LIVES;

@@ -41,7 +41,8 @@ impl StreamState {
     /// When an event arrives on the stream's clock, in ms: now, or its own time when that moves the event clock.
     pub(crate) fn arrival(&self, stream: &Stream, wall_ms: i64, event_time: i64) -> i64 {
         match stream.clock {
-            StreamClock::Wall => wall_ms,
+            // As recovery finds it in the log, also when the machine's clock was set back.
+            StreamClock::Wall => wall_ms.max(self.applied.load(Ordering::Acquire)),
             StreamClock::Event => self.newest.load(Ordering::Acquire).max(event_time),
         }
     }
