@@ -38,12 +38,11 @@ mod stats;
 mod stepped;
 mod stream;
 mod sweep;
+mod trouble;
 mod windows;
 mod write;
 
-pub use checkpoint::{
-    BackedUp, CheckpointProgress, CheckpointReason, CheckpointTrouble, Checkpointed, Verified,
-};
+pub use checkpoint::{BackedUp, CheckpointProgress, CheckpointReason, Checkpointed, Verified};
 pub use config::Config;
 pub use database::Database;
 pub use error::Error;
@@ -55,6 +54,7 @@ pub use storage::{
     CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,
 };
 pub use sweep::Swept;
+pub use trouble::Trouble;
 pub use write::{
     Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, RetractRequest,
     WriteOptions, Written,

@@ -141,6 +141,9 @@ impl<V: Vfs> Database<V> {
         drop(catalog);
         self.wal_stats(&mut list);
         self.checkpoint_stats(&mut list);
+        let clock =
+            self.clock_trouble().map_or_else(|| "ok".to_owned(), |trouble| trouble.to_string());
+        list.push(("clock_health".into(), StatValue::Text(clock)));
         list
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::{CheckpointProgress, CheckpointTrouble, Checkpointed, SyncPolicy};
+use engine::{CheckpointProgress, Checkpointed, SyncPolicy, Trouble};
 use protocol::{CallStatus, CheckpointReply, Failure};
 use stdx::clock::Clock;
 use tokio::{
@@ -113,7 +113,9 @@ pub(crate) async fn run(
                     tracing::info!(%reason, "a checkpoint begins");
                     let _told = checkpoint(&shared, |tell| shared.database.checkpoint(tell));
                 }
-                tell_trouble(&mut told, shared.database.checkpoint_trouble());
+                let database = &shared.database;
+                let trouble = database.checkpoint_trouble().or_else(|| database.clock_trouble());
+                tell_trouble(&mut told, trouble);
             }
         }
     }
@@ -213,16 +215,12 @@ fn remedy(error: &engine::Error) -> &'static str {
 }
 
 /// Says once that something has gone wrong, and once that it is right again.
-fn tell_trouble(told: &mut Option<CheckpointTrouble>, now: Option<CheckpointTrouble>) {
+fn tell_trouble(told: &mut Option<Trouble>, now: Option<Trouble>) {
     match (&told, &now) {
         (None, Some(trouble)) => {
-            tracing::warn!(
-                reason = trouble.reason,
-                remedy = trouble.remedy,
-                "snapshots are in trouble"
-            );
+            tracing::warn!(reason = trouble.reason, remedy = trouble.remedy, "not all is well");
         }
-        (Some(_), None) => tracing::info!("snapshots are in order again"),
+        (Some(_), None) => tracing::info!("all is well again"),
         _ => {}
     }
     *told = now;

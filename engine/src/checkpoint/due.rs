@@ -4,7 +4,7 @@ use std::fmt;
 
 use storage::{Lsn, SyncPolicy, Vfs};
 
-use crate::{Database, Error};
+use crate::{Database, Error, Trouble};
 
 /// A checkpoint that failed is not tried again before so long, in ns.
 const RETRY_NS: u64 = 30_000_000_000;
@@ -38,21 +38,6 @@ pub struct Verified {
     pub total: u64,
 }
 
-/// What is wrong with snapshots.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckpointTrouble {
-    /// What is wrong.
-    pub reason: String,
-    /// What the operator does about it.
-    pub remedy: &'static str,
-}
-
-impl fmt::Display for CheckpointTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.reason, self.remedy)
-    }
-}
-
 impl<V: Vfs> Database<V> {
     /// Why a checkpoint is due, if one is.
     pub fn checkpoint_due(&self) -> Option<CheckpointReason> {
@@ -84,8 +69,8 @@ impl<V: Vfs> Database<V> {
     }
 
     /// Why snapshots are not as they should be, if so, with what to do.
-    pub fn checkpoint_trouble(&self) -> Option<CheckpointTrouble> {
-        let trouble = |reason, remedy| Some(CheckpointTrouble { reason, remedy });
+    pub fn checkpoint_trouble(&self) -> Option<Trouble> {
+        let trouble = |reason, remedy| Some(Trouble { reason, remedy });
         if let Some(why) = self.snapshot.lock().as_ref().and_then(|snapshot| snapshot.damage()) {
             let remedy = "stop the server, keep a copy of the directory, restore a backup";
             return trouble(format!("the snapshot is damaged: {why}"), remedy);

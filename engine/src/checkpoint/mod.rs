@@ -16,7 +16,7 @@ mod state;
 mod tables;
 
 pub use backup::BackedUp;
-pub use due::{CheckpointReason, CheckpointTrouble, Verified};
+pub use due::{CheckpointReason, Verified};
 pub(crate) use progress::Checkpoints;
 pub use progress::{CheckpointProgress, Checkpointed};
 pub(crate) use state::{

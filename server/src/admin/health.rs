@@ -35,7 +35,7 @@ fn verdict(database: &Database<OsFs>) -> Verdict {
         let reason = format!("{} bytes of memory are in use", memory.bytes);
         return verdict("memory_full", reason, memory.remedy());
     }
-    match database.checkpoint_trouble() {
+    match database.checkpoint_trouble().or_else(|| database.clock_trouble()) {
         Some(trouble) => verdict("degraded", trouble.reason, Some(trouble.remedy)),
         None => Verdict { status: "ok", reason: None, remedy: None },
     }
