@@ -24,8 +24,8 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         ..Config::default()
     };
     let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
-    let clock = SystemClock::new();
-    let database = Database::open(files, &config, Arc::new(clock))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let database = Database::open(files, &config, Arc::clone(&clock))?;
     tell_recovery(&database, config.seed, clock.mono_ns() / 1_000_000);
     if let Some(path) = &args.apply {
         apply(&database, path)?;
