@@ -20,8 +20,8 @@ impl<V: Vfs> Wal<V> {
             return Err(Error::NotEmpty { file: target.path(name) });
         }
         let directory = self.directory();
-        // Segments that come after this are not in the manifest that is copied, and need not be.
-        let (segments, manifest) = (self.segments(), directory.manifest());
+        // The manifest first: what it calls durable is in the segments then. Those that come after this need not be copied.
+        let (manifest, segments) = (directory.manifest(), self.segments());
         let mut bytes = 0;
         let mut copy = |name: &str, length: u64| -> Result<(), Error> {
             bytes += length;

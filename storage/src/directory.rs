@@ -14,7 +14,10 @@
 use stdx::{
     mutant::{Mutant, is_planted},
     prng::Prng,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use crate::{
@@ -60,6 +63,8 @@ struct State {
 pub struct Directory<V: Vfs> {
     vfs: V,
     state: Mutex<State>,
+    /// Newest record known to be on the disk.
+    durable: AtomicU64,
     _lock: V::Lock,
 }
 
@@ -83,7 +88,8 @@ impl<V: Vfs> Directory<V> {
             next_is_there: names.iter().any(|name| name == NEXT_MANIFEST),
             newest_snapshot: newest_snapshot.unwrap_or(0).max(listed),
         };
-        Ok(Arc::new(Self { vfs, state: Mutex::new(state), _lock: lock }))
+        let durable = AtomicU64::new(state.manifest.durable.0);
+        Ok(Arc::new(Self { vfs, state: Mutex::new(state), durable, _lock: lock }))
     }
 
     /// The files.
@@ -130,8 +136,7 @@ impl<V: Vfs> Directory<V> {
     pub fn install(&self, snapshot: SnapshotRef, replay_from: Lsn) -> Result<Removed, Error> {
         let mut state = self.state.lock();
         state.newest_snapshot = state.newest_snapshot.max(snapshot.number);
-        let mut manifest = state.manifest.clone();
-        manifest.number += 1;
+        let mut manifest = self.next(&state);
         (manifest.snapshot, manifest.replay_from) = (Some(snapshot), replay_from);
         let open = manifest.segments.last().copied().ok_or(Error::NoLog)?;
         // A segment ends where the next one begins.
@@ -166,8 +171,7 @@ impl<V: Vfs> Directory<V> {
     /// [`Error::Full`]: nothing was changed, and it can be tried again. [`Error::Io`]: nobody knows what is on the disk.
     pub(crate) fn add_segment(&self, segment: ListedSegment) -> Result<(), Error> {
         let mut state = self.state.lock();
-        let mut manifest = state.manifest.clone();
-        manifest.number += 1;
+        let mut manifest = self.next(&state);
         manifest.segments.push(segment);
         self.prepare(&mut state, &manifest)?;
         let named = self.vfs.rename(NEXT_SEGMENT, &dir::segment(segment.first_lsn));
@@ -209,9 +213,41 @@ impl<V: Vfs> Directory<V> {
         if state.written || state.manifest.segments.is_empty() {
             return Ok(());
         }
-        let manifest = Manifest { number: state.manifest.number + 1, ..state.manifest.clone() };
+        let manifest = self.next(&state);
         self.prepare(&mut state, &manifest)?;
         self.commit(&mut state, manifest)
+    }
+
+    /// The log is on the disk up to `lsn`. The next manifest says so.
+    pub(crate) fn note_durable(&self, lsn: u64) {
+        self.durable.fetch_max(lsn, Ordering::AcqRel);
+    }
+
+    /// Newest record that the manifest says was on the disk: a log that ends before it has lost some.
+    pub(crate) fn listed_durable(&self) -> u64 {
+        self.state.lock().manifest.durable.0
+    }
+
+    /// Has the manifest say how far the log is on the disk, at a clean end: then damage to its end is told from an earlier end.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::Io`]: the manifest of before counts, or this one, and both are right.
+    pub(crate) fn write_durable(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        let manifest = self.next(&state);
+        if !state.written || manifest.durable == state.manifest.durable {
+            return Ok(());
+        }
+        self.prepare(&mut state, &manifest)?;
+        self.commit(&mut state, manifest)
+    }
+
+    /// What comes after the manifest of now.
+    fn next(&self, state: &State) -> Manifest {
+        let mut manifest = state.manifest.clone();
+        manifest.number += 1;
+        manifest.durable = Lsn(self.durable.load(Ordering::Acquire));
+        manifest
     }
 
     /// Makes new names, renames and removals survive a power cut.

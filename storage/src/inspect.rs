@@ -74,6 +74,9 @@ pub fn walk<V: Vfs>(vfs: &V, visit: &mut dyn FnMut(&str, Piece<'_>)) -> Result<F
         let listed = entry.is_none_or(|entry| entry.is_some());
         segments.push(SegmentFound { name, bytes, listed, walked });
     }
+    if let (Some(manifest), Some(last)) = (&manifest, segments.last_mut()) {
+        last.walked.expect_up_to(manifest.durable);
+    }
     Ok(Found { manifest, segments, problems })
 }
 

@@ -11,9 +11,10 @@
 //! 56  snapshot bytes    u64     length of its file
 //! 64  snapshot checksum u64     of its footer, to which everything in it is chained
 //! 72  replay_from       u64     first LSN that the snapshot does not hold for every shard; 1 without one
-//! 80  count             u32     segments
-//! 84  reserved          u32     0
-//! 88  segments                  count × (first LSN u64, bytes u64 that its file has at least), ascending
+//! 80  durable           u64     newest LSN known to be on the disk when this was written
+//! 88  count             u32     segments
+//! 92  reserved          u32     0
+//! 96  segments                  count × (first LSN u64, bytes u64 that its file has at least), ascending
 //!     checksum          u64     CRC-64/NVME of all before, seed 0
 //! ```
 
@@ -28,7 +29,7 @@ const MAGIC: &[u8; 8] = b"LARDRMAN";
 /// Version of the format that is written.
 const FORMAT: u16 = 1;
 /// Bytes before the segments.
-const HEAD_BYTES: usize = 88;
+const HEAD_BYTES: usize = 96;
 /// Bytes of one segment's entry.
 const ENTRY_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 8;
@@ -55,6 +56,8 @@ pub struct Manifest {
     pub snapshot: Option<SnapshotRef>,
     /// First record that the snapshot does not hold for every shard.
     pub replay_from: Lsn,
+    /// Newest record known to be on the disk when this was written: a log that ends before it has lost some.
+    pub durable: Lsn,
     /// The log, first to last.
     pub segments: Vec<ListedSegment>,
 }
@@ -62,8 +65,9 @@ pub struct Manifest {
 impl Manifest {
     /// The manifest of a database without a file.
     pub(crate) fn new(cluster: u128, key_seed: u64) -> Self {
-        let (number, snapshot, replay_from, segments) = (0, None, Lsn(1), Vec::new());
-        Self { cluster, number, key_seed, snapshot, replay_from, segments }
+        let (number, snapshot, replay_from) = (0, None, Lsn(1));
+        let (durable, segments) = (Lsn(0), Vec::new());
+        Self { cluster, number, key_seed, snapshot, replay_from, durable, segments }
     }
 
     /// Its bytes.
@@ -77,7 +81,7 @@ impl Manifest {
         out.bytes(MAGIC).u16(FORMAT).bytes(&[0; 6]).u128(self.cluster);
         out.u64(self.number).u64(self.key_seed);
         out.u64(snapshot.number).u64(snapshot.bytes).u64(snapshot.checksum);
-        out.u64(self.replay_from.0).u32(count).u32(0);
+        out.u64(self.replay_from.0).u64(self.durable.0).u32(count).u32(0);
         for segment in &self.segments {
             out.u64(segment.first_lsn).u64(segment.bytes_min);
         }
@@ -126,7 +130,7 @@ impl Manifest {
         let (cluster, number, key_seed) = (input.u128()?, input.u64()?, input.u64()?);
         let snapshot =
             SnapshotRef { number: input.u64()?, bytes: input.u64()?, checksum: input.u64()? };
-        let replay_from = Lsn(input.u64()?);
+        let (replay_from, durable) = (Lsn(input.u64()?), Lsn(input.u64()?));
         let (count, _reserved) = (input.u32()?, input.u32()?);
         // Nothing is allocated for a count that the bytes do not bear out.
         let possible = input.left() / ENTRY_BYTES;
@@ -135,7 +139,7 @@ impl Manifest {
             segments.push(ListedSegment { first_lsn: input.u64()?, bytes_min: input.u64()? });
         }
         let snapshot = (snapshot.number > 0).then_some(snapshot);
-        Ok(Self { cluster, number, key_seed, snapshot, replay_from, segments })
+        Ok(Self { cluster, number, key_seed, snapshot, replay_from, durable, segments })
     }
 
     /// What in it cannot be: a writer was defective.
@@ -171,6 +175,7 @@ mod tests {
             key_seed: 5,
             snapshot: Some(SnapshotRef { number: 6, bytes: 7, checksum: 8 }),
             replay_from: Lsn(120),
+            durable: Lsn(130),
             segments: vec![
                 ListedSegment { first_lsn: 100, bytes_min: 8192 },
                 ListedSegment { first_lsn: 200, bytes_min: 8192 },

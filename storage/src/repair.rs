@@ -177,6 +177,7 @@ impl<'a, V: Vfs> Repair<'a, V> {
         removed.extend(snapshot.filter(|name| drops_snapshot && names.contains(name)));
         removed.sort_unstable();
         manifest.number += 1;
+        manifest.durable = manifest.durable.min(last_lsn);
         let segment = last.map(dir::segment);
         Ok(Plan { last_lsn, segment, offset, removed, drops_snapshot, manifest, fresh })
     }

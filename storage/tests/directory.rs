@@ -9,7 +9,7 @@ use example::{append_each, open};
 use harness::config;
 use storage::{
     Directory, Error, Lsn, SyncPolicy, Vfs, Wal, WalConfig,
-    fs::SimFs,
+    fs::{SimFs, VFile},
     snapshot::{SectionTag, SnapshotRef, SnapshotWriter},
 };
 
@@ -207,13 +207,33 @@ fn a_new_segment_that_was_not_listed_when_the_power_went_is_no_damage() {
     assert_eq!(open(&fs, &config(SyncPolicy::Always)).expect("opens").2.len(), 2);
 }
 
+/// The last batches with the seal behind them, as zeros: to the log alone an end like any other.
+#[test]
+fn a_log_that_was_closed_and_has_lost_its_end_is_refused() {
+    let fs = SimFs::new();
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append_each(&wal, &[&[1; 700], &[2; 700]]);
+    let whole = fs.bytes(&segments(&fs)[0]).iter().rposition(|byte| *byte != 0).expect("written");
+    append_each(&wal, &[&[3; 700]]);
+    wal.close().expect("closed");
+    drop(wal);
+    let name = &segments(&fs)[0];
+    let zeros = vec![0; fs.bytes(name).len() - whole - 1];
+    fs.open(name).expect("opens").write_at(whole as u64 + 1, &zeros).expect("written");
+    let error = open(&fs, &config(SyncPolicy::Always)).map(drop).expect_err("lost").to_string();
+    assert!(error.contains(name) && error.contains("records 3 to 3"), "{error}");
+    let found = storage::inspect::walk(&fs, &mut |_, _| ()).expect("read");
+    let verdict = &found.segments[0].walked.verdict;
+    assert!(matches!(verdict, storage::wal::Verdict::Corrupt { .. }), "{verdict:?}");
+}
+
 #[test]
 fn a_full_disk_refuses_a_rotation_and_poisons_nothing() {
     let fs = SimFs::new();
     let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
     append_each(&wal, &[&[1; 3000]]);
     // The next segment has its space: what is missing is that of the manifest.
-    fs.set_capacity(Some(2 * 8192 + 112));
+    fs.set_capacity(Some(2 * 8192 + 120));
     wal.append(7, &[2; 3000]).expect("appended");
     let error = wal.step(storage::wal::Work::Write).expect_err("no room");
     assert!(matches!(error, Error::Full(_)), "{error}");

@@ -149,10 +149,11 @@ fn the_manifest_is_written_as_documented() {
         ("snapshot's length", 7),
         ("snapshot's checksum", 8),
         ("replay from", 2),
+        ("durable", 3),
         ("count of segments", 2),
     ];
     draws(MANIFEST_DOCUMENT, "## Fields", &manifest, &expected);
-    assert_eq!(manifest.len(), 88 + 2 * 16 + 8);
+    assert_eq!(manifest.len(), 96 + 2 * 16 + 8);
 }
 
 #[test]

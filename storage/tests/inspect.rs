@@ -68,7 +68,7 @@ fn a_whole_log_is_shown_record_by_record_and_found_clean() {
     let seals: u64 = found.segments.iter().map(|segment| segment.walked.seals).sum();
     assert_eq!((batches, seals), (20, 1));
     let manifest = found.manifest.expect("read");
-    assert_eq!((manifest.number, manifest.segments.len()), (3, 3));
+    assert_eq!((manifest.number, manifest.segments.len(), manifest.durable), (4, 3, Lsn(20)));
 }
 
 #[test]

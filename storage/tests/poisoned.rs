@@ -81,7 +81,7 @@ fn a_restart_after_a_failed_sync_brings_to_the_disk_what_it_replays() {
 fn closing_on_a_full_disk_ends_and_says_so() {
     let fs = SimFs::new();
     // A segment and a manifest.
-    fs.set_capacity(Some(8192 + 112));
+    fs.set_capacity(Some(8192 + 120));
     let config = WalConfig { threaded: true, ..config(SyncPolicy::Always) };
     let (wal, ..) = open(&fs, &config).expect("opens");
     let lsn = wal.append(7, &[1; 6000]).expect("appended");

@@ -115,6 +115,8 @@ impl<V: Vfs> Flusher<V> {
             Work::Close => {
                 self.sync()?;
                 self.seal()?;
+                // The log is whole without it: only damage to its end would be harder to tell.
+                let _ = self.directory.write_durable();
                 return Ok(false);
             }
             Work::Stop => return Ok(false),
@@ -210,6 +212,7 @@ impl<V: Vfs> Flusher<V> {
         self.figures.syncs.fetch_add(1, Ordering::Relaxed);
         self.figures.sync_ns_total.fetch_add(took, Ordering::Relaxed);
         self.figures.sync_ns_max.fetch_max(took, Ordering::Relaxed);
+        self.directory.note_durable(self.position.last_lsn);
         self.core.synced(self.position.last_lsn);
         Ok(())
     }

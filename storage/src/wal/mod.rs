@@ -31,10 +31,10 @@ pub use sync_policy::{SyncLevel, SyncPolicy};
 pub use ticket::{CommitTicket, Durable};
 pub use walk::{BatchInfo, Piece, SegmentHeader, Verdict, Walked};
 
-use crate::{Directory, Error, Lsn, Vfs, dir};
+use crate::{Directory, Error, Lsn, Vfs, dir, fs::VFile};
 use extent::Extent;
 use flusher::{Figures, Flusher};
-use reader::Replay;
+use reader::{AllRead, Replay};
 
 /// Options of [`Wal::open`].
 #[derive(Debug, Clone)]
@@ -130,6 +130,21 @@ impl<V: Vfs> Wal<V> {
         clock: Arc<dyn Clock>,
         replay: &mut Replay<'_>,
     ) -> Result<(Self, RecoveryReport), Error> {
+        Self::open_with(directory, config, clock, replay, &mut || Ok(()))
+    }
+
+    /// As [`Wal::open`], for a `replay` that takes records and does what they say later: `all_read` is called after the last one,
+    /// before anything is changed, and says whether all were done.
+    ///
+    /// # Errors
+    /// As [`Wal::open`].
+    pub fn open_with(
+        directory: &Arc<Directory<V>>,
+        config: WalConfig,
+        clock: Arc<dyn Clock>,
+        replay: &mut Replay<'_>,
+        all_read: &mut AllRead<'_>,
+    ) -> Result<(Self, RecoveryReport), Error> {
         if config.sync == SyncPolicy::Memory {
             return Self::without_log(directory, config);
         }
@@ -137,7 +152,8 @@ impl<V: Vfs> Wal<V> {
         let mut prng = Prng::stream(config.seed, "wal");
         // The first two numbers named the database, if it is new.
         let _name = (prng.next_u64(), prng.next_u64());
-        let recovered = recovery::recover(directory, &config, &mut prng, &extent, replay)?;
+        let recovered =
+            recovery::recover(directory, &config, &mut prng, &extent, (replay, all_read))?;
         extent.synced();
         let core =
             Arc::new(GroupCommit::new(Lsn(recovered.position.last_lsn), config.buffer_bytes_max));
@@ -170,6 +186,23 @@ impl<V: Vfs> Wal<V> {
         let directory = Arc::clone(directory);
         let wal = Self { core, config, figures, extent, thread, stepped, directory };
         Ok((wal, recovered.report))
+    }
+
+    /// About how many bytes [`Wal::open`] would read: what its segments hold other than space never written to.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn bytes_to_read(directory: &Directory<V>) -> Result<u64, Error> {
+        let mut bytes = 0;
+        for segment in &directory.listing().segments {
+            let file = directory.vfs().open(&dir::segment(segment.first_lsn))?;
+            let mut at = 0;
+            while let Some(data) = file.data_from(at)? {
+                bytes += data.end - data.start;
+                at = data.end;
+            }
+        }
+        Ok(bytes)
     }
 
     /// The log of a server without one: numbers are given, nothing is kept.

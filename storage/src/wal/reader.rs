@@ -20,8 +20,15 @@ use super::{
 };
 use crate::{Error, Lsn, fs::VFile};
 
+/// What is wrong with a log whose end is gone.
+pub(crate) const LOST_END: &str =
+    "the log ends here, but MANIFEST says that more of it was on the disk";
+
 /// Gets every record in order.
 pub(crate) type Replay<'a> = dyn FnMut(Lsn, u8, &[u8]) -> Result<(), Box<str>> + 'a;
+
+/// Is asked after the last record, before anything is changed.
+pub(crate) type AllRead<'a> = dyn FnMut() -> Result<(), Box<str>> + 'a;
 
 /// How far the log was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::{
     RecoveryReport, TornTail, WalConfig,
     extent::Extent,
     flusher::{self, OpenSegment},
-    reader::{self, Position, Replay, Segment},
+    reader::{self, AllRead, Position, Replay, Segment},
     segment::Header,
 };
 use crate::{Directory, Error, Lsn, Vfs, dir, fs::VFile, manifest::ListedSegment};
@@ -39,7 +39,7 @@ struct Tail<F> {
     length: u64,
 }
 
-/// Reads the segments of `directory`, first to last.
+/// Reads the segments of `directory`, first to last, then asks `all_read` whether that may count.
 ///
 /// # Errors
 /// [`Error::Corrupt`], [`Error::UnsupportedFormat`], [`Error::Replay`]: nothing was changed. [`Error::Io`], [`Error::Full`].
@@ -48,7 +48,7 @@ pub(super) fn recover<V: Vfs>(
     config: &WalConfig,
     prng: &mut Prng,
     extent: &Extent,
-    replay: &mut Replay<'_>,
+    (replay, all_read): (&mut Replay<'_>, &mut AllRead<'_>),
 ) -> Result<Recovered<V::File>, Error> {
     let listing = directory.listing();
     let mut report = RecoveryReport::default();
@@ -65,14 +65,17 @@ pub(super) fn recover<V: Vfs>(
         report.segments += 1;
     }
     report.records = position.last_lsn - before;
+    refuse_lost_end(directory, &tail, position)?;
     if let Some(first_lsn) = listing.unlisted {
         refuse_batches(directory, first_lsn, position)?;
     }
+    all_read().map_err(|why| Error::Replay { lsn: position.last_lsn, why: why.into() })?;
     directory.clean()?;
     let segment = match tail {
         Some(tail) => {
             report.torn_tail = torn_tail(&tail, position);
             let segment = mend(directory, tail)?;
+            directory.note_durable(position.last_lsn);
             directory.write_inferred()?;
             segment
         }
@@ -87,6 +90,24 @@ pub(super) fn recover<V: Vfs>(
         }
     };
     Ok(Recovered { report, position, segment })
+}
+
+/// A log never ends before what was on its disk: if it does, its end was damaged by somebody.
+fn refuse_lost_end<V: Vfs>(
+    directory: &Directory<V>,
+    tail: &Option<Tail<V::File>>,
+    position: Position,
+) -> Result<(), Error> {
+    let last_lsn = directory.listed_durable();
+    if position.last_lsn >= last_lsn {
+        return Ok(());
+    }
+    let (file, offset) = match tail {
+        Some(tail) => (tail.path.clone(), tail.end),
+        None => (directory.vfs().path(dir::MANIFEST), 0),
+    };
+    let why = reader::LOST_END.to_owned();
+    Err(Error::Corrupt { file, offset, first_lsn: position.last_lsn + 1, last_lsn, why })
 }
 
 /// Where a segment stands in the log.

@@ -103,6 +103,16 @@ pub struct Walked {
     pub verdict: Verdict,
 }
 
+impl Walked {
+    /// A last segment is damaged, too, when it ends before `durable`, which is known to have been on the disk.
+    pub(crate) fn expect_up_to(&mut self, durable: Lsn) {
+        if self.last_lsn < durable && !matches!(self.verdict, Verdict::Corrupt { .. }) {
+            let (offset, why) = (self.end, reader::LOST_END.to_owned());
+            self.verdict = Verdict::Corrupt { offset, why };
+        }
+    }
+}
+
 /// Shows every piece of `segment` to `visit`. `position` is where the log stood before it, when that is known, and is moved to
 /// the end of what was read without a gap.
 ///
