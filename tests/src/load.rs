@@ -1,5 +1,6 @@
 //! Writers that keep a server busy until something happens to it, and the judgement afterwards.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ pub struct Load {
     journals: Vec<Journal>,
     prngs: Vec<Prng>,
     note_bytes: usize,
-    clock: SystemClock,
+    clock: Arc<SystemClock>,
     checkpoints: bool,
 }
 
@@ -67,7 +68,7 @@ impl Load {
             journals: names.iter().map(|name| Journal::new(name, keys)).collect(),
             prngs: names.iter().map(|name| Prng::stream(seed, name)).collect(),
             note_bytes,
-            clock: SystemClock::new(),
+            clock: Arc::new(SystemClock::new()),
             checkpoints: binary::knows("checkpoint"),
         }
     }

@@ -27,7 +27,7 @@ fn a_checkpoint_without_space_fails_alone() {
     for first in (0..USERS).step_by(50) {
         put(&client, &profiles, first..first + 50);
     }
-    let free = rustix::fs::statvfs(&disk.path()).expect("it is mounted");
+    let free = rustix::fs::statvfs(disk.path()).expect("it is mounted");
     disk.take_away(free.f_bavail * free.f_frsize - LEFT_BYTES);
 
     let output = server.run(&["checkpoint"]);
