@@ -52,6 +52,7 @@ coverage! {
     segments_removed: "Segments of the log that a checkpoint made needless.",
     reads_in_the_past: "Reads at an as-of.",
     sweeps: "Sweeps of window states.",
+    backups: "Backups that were opened and compared.",
     copies: "Copies of the disk, as they were after a checkpoint, that were opened and compared.",
     rotten_images: "Copies of the disk with damage that no crash does.",
     rot_refused: "Of those: start or read refused.",

@@ -1,7 +1,7 @@
 //! `larder-sim`: simulations from a seed on, as many as asked for. `cargo xtask long sim` runs it.
 //!
 //! ```text
-//! larder-sim [--crashes N] [--seed S] [--threads T]    LARDER_CRASHES and LARDER_THREADS are the defaults
+//! larder-sim [--crashes N] [--seed S] [--threads T]    the defaults are LARDER_CRASHES, LARDER_FIRST_SEED, LARDER_THREADS
 //! LARDER_SEED=S larder-sim                             that simulation alone, with everything that happens printed
 //! ```
 
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = number("LARDER_THREADS").map_or(threads, |n| usize::try_from(n).unwrap_or(1));
     let crashes = number("LARDER_CRASHES").unwrap_or(100_000);
-    let mut campaign = Campaign { first_seed: 1, crashes, threads };
+    let first_seed = number("LARDER_FIRST_SEED").unwrap_or(1);
+    let mut campaign = Campaign { first_seed, crashes, threads };
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     for pair in arguments.chunks(2) {
         let value = pair.get(1).and_then(|text| text.parse::<u64>().ok());

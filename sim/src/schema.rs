@@ -11,12 +11,12 @@ pub(crate) const MAX_AGE_MS: i64 = 1_800_000;
 /// How far ahead of the clock an order may be.
 pub(crate) const MAX_SKEW_MS: i64 = 5_000;
 /// The newest version of the definitions.
-pub(crate) const VERSIONS: u64 = 3;
+pub(crate) const VERSIONS: u64 = 2;
 
 /// The text of a version, from 1 on.
 pub(crate) fn definitions(version: u64) -> String {
     let since = |first: u64, text: &'static str| if version >= first { text } else { "" };
-    let (note, coupon) = (since(2, "note = \"bytes\"\n"), since(3, "coupon = \"string\"\n"));
+    let (note, coupon) = (since(2, "note = \"bytes\"\n"), since(2, "coupon = \"string\"\n"));
     let ever = since(2, EVER);
     format!("{ENTITIES}{PROFILE}{note}{ORDERS}{coupon}{CLICKS}{WINDOWS}{ever}")
 }
@@ -127,7 +127,7 @@ pub(crate) fn profile_features(version: u64) -> usize {
 
 /// How many fields an order has in a version.
 pub(crate) fn order_fields(version: u64) -> usize {
-    if version >= 3 { 6 } else { 5 }
+    if version >= 2 { 6 } else { 5 }
 }
 
 /// A stream.

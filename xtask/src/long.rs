@@ -25,6 +25,16 @@ const RUNS: &[Step] = &[
         }),
     },
     Step {
+        name: "sim",
+        about: "crash and recover the whole database on a simulated disk, LARDER_CRASHES times (10,000,000)",
+        action: Action::Cargo(Cargo {
+            arguments: &["run", "--release", "--package", "larder-sim"],
+            set: &[],
+            default: &[("LARDER_CRASHES", "10000000")],
+            own_target: None,
+        }),
+    },
+    Step {
         name: "memory",
         about: "push new entities at a memory limit for LARDER_MEMORY_SECONDS (60), while memory is watched",
         action: Action::Cargo(Cargo {

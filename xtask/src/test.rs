@@ -38,6 +38,19 @@ const STEPS: &[Step] = &[
         ])),
     },
     Step {
+        name: "sim-mutants",
+        about: "bugs planted anywhere below the server, which the simulated databases must find",
+        action: Action::Cargo(Cargo::plain(&[
+            "test",
+            "--package",
+            "larder-sim",
+            "--features",
+            "mutants",
+            "--test",
+            "mutants",
+        ])),
+    },
+    Step {
         name: "loom",
         about: "every interleaving of the commit path, with at most two preemptions",
         action: Action::Cargo(Cargo {
