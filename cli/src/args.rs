@@ -1,10 +1,14 @@
 //! The command line: one subcommand a task, the words of `docs/semantics.md`.
 
+mod offline;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
+
+pub(crate) use offline::{Check, Inspect, Repair};
 
 use crate::{
     input::InputFormat,
@@ -48,6 +52,12 @@ pub(crate) enum Command {
     Checkpoint(Checkpoint),
     /// Show the server's figures.
     Stats(Stats),
+    /// Read every byte of a data directory and say whether it is whole; needs no server, changes nothing.
+    Check(Check),
+    /// Print what is in a data directory: manifest, log, snapshot; needs no server, changes nothing.
+    Inspect(Inspect),
+    /// Cut a damaged log, or drop a damaged snapshot, once a copy of everything was made; needs no server.
+    Repair(Repair),
     /// See it all work: an embedded server, generated payments, vectors, a kill and a restart.
     Demo(Demo),
 }

@@ -36,6 +36,9 @@ fn main() -> ExitCode {
         Command::Scan(args) => cmd::scan::run(&args),
         Command::Checkpoint(args) => cmd::checkpoint::run(&args),
         Command::Stats(args) => cmd::stats::run(&args),
+        Command::Check(args) => cmd::check::run(&args),
+        Command::Inspect(args) => cmd::inspect::run(&args),
+        Command::Repair(args) => cmd::repair::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     match done {

@@ -9,8 +9,8 @@
 //! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards,
 //! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back, `memory_limit`
 //! refuses writes before it ends; `checkpoint`
-//! writes all of it into a snapshot while it is in use, `base` serves from one that is mapped; `catalog`
-//! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
+//! writes all of it into a snapshot while it is in use, `base` serves from one that is mapped, `offline` looks at a directory that
+//! nobody has open; `catalog` //! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
 //! wire, definitions' text (model), window arithmetic (aggregate), files (storage).
@@ -27,6 +27,7 @@ pub mod explain;
 mod memory;
 pub mod memory_limit;
 mod mutation;
+pub mod offline;
 mod producer;
 mod read;
 mod restore;

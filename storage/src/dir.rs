@@ -59,6 +59,54 @@ fn number(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
     is_number.then(|| digits.parse().ok()).flatten()
 }
 
+/// What a file of a data directory is, by its name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileRole {
+    /// Says which files count.
+    Manifest,
+    /// A segment of the log.
+    Segment,
+    /// A snapshot.
+    Snapshot,
+    /// The lock.
+    Lock,
+    /// A repair that was begun and not finished.
+    Repair,
+    /// Being made, or what an interruption left of that: the next start removes it.
+    Unfinished,
+    /// None of a database's: left alone.
+    Stray,
+}
+
+impl FileRole {
+    /// The role of the file called `name`.
+    pub(crate) fn of(name: &str) -> Self {
+        match name {
+            MANIFEST => Self::Manifest,
+            LOCK => Self::Lock,
+            REPAIR => Self::Repair,
+            name if UNFINISHED.contains(&name) => Self::Unfinished,
+            name if segment_first_lsn(name).is_some() => Self::Segment,
+            name if snapshot_number(name).is_some() => Self::Snapshot,
+            _ => Self::Stray,
+        }
+    }
+
+    /// As it is printed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Segment => "segment",
+            Self::Snapshot => "snapshot",
+            Self::Lock => "lock",
+            Self::Repair => "repair",
+            Self::Unfinished => "unfinished",
+            Self::Stray => "stray",
+        }
+    }
+}
+
 /// The names among `names` that look like a segment's and are none's.
 pub(crate) fn strays(names: &[String]) -> impl Iterator<Item = &String> {
     let is_stray = |name: &&String| {

@@ -28,7 +28,8 @@ pub enum Error {
     /// Acknowledged bytes are damaged. Nothing was touched.
     #[error(
         "{file} is damaged at byte {offset}: {why}; records {first_lsn} to {last_lsn} were acknowledged and cannot be read. \
-         Nothing was changed: restore the file from a backup, or copy the directory before you try to rescue what is left"
+         Nothing was changed: restore the file from a backup, or give up what cannot be read and all behind it (`larder check`, \
+         then `larder repair`)"
     )]
     Corrupt {
         /// The segment.
@@ -109,6 +110,18 @@ pub enum Error {
     NotEmpty {
         /// The file.
         file: String,
+    },
+    /// A copy that does not fit. Nothing was touched.
+    #[error(
+        "{directory} has {free} bytes free, the copy needs {needed}: choose another place for it"
+    )]
+    NoRoom {
+        /// Where the copy was to go.
+        directory: String,
+        /// Bytes free there.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
     },
     /// A log that cannot be cut there. Nothing was touched.
     #[error(

@@ -5,7 +5,7 @@
 
 use crate::{
     Error, ListedSegment, Manifest, Vfs,
-    dir::{self, REPAIR},
+    dir::{self, FileRole, REPAIR},
     directory,
     fs::VFile,
     wal::{
@@ -29,15 +29,41 @@ pub struct SegmentFound {
     pub walked: Walked,
 }
 
+/// A file as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFound {
+    /// Its name.
+    pub name: String,
+    /// Its length; 0 for what cannot be read, such as a folder.
+    pub bytes: u64,
+    /// What it is.
+    pub role: FileRole,
+    /// It counts: a start reads it. Segments and snapshots that do not are removed by the next start.
+    pub counts: bool,
+}
+
 /// What was found in a directory, snapshots aside: see [`crate::snapshot::Snapshot`].
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The manifest; `None` when there is none, or a damaged one.
     pub manifest: Option<Manifest>,
+    /// All files, by name.
+    pub files: Vec<FileFound>,
     /// The segments, first to last.
     pub segments: Vec<SegmentFound>,
     /// What is wrong with the directory as a whole: why a start would be refused, besides what the segments' verdicts say.
     pub problems: Vec<Error>,
+}
+
+/// The manifest; `None` when there is none, or a damaged one.
+///
+/// # Errors
+/// [`Error::Io`] when it cannot be read at all.
+pub fn manifest<V: Vfs>(vfs: &V) -> Result<Option<Manifest>, Error> {
+    match directory::read_manifest(vfs, &vfs.list()?) {
+        Err(error @ Error::Io { .. }) => Err(error),
+        read => Ok(read.ok().flatten()),
+    }
 }
 
 /// Shows every piece of every segment of `vfs` to `visit`, with the segment's name.
@@ -77,7 +103,32 @@ pub fn walk<V: Vfs>(vfs: &V, visit: &mut dyn FnMut(&str, Piece<'_>)) -> Result<F
     if let (Some(manifest), Some(last)) = (&manifest, segments.last_mut()) {
         last.walked.expect_up_to(manifest.durable);
     }
-    Ok(Found { manifest, segments, problems })
+    let files = files(vfs, names, manifest.as_ref(), &segments);
+    Ok(Found { manifest, files, segments, problems })
+}
+
+/// What each file of the directory is.
+fn files<V: Vfs>(
+    vfs: &V,
+    mut names: Vec<String>,
+    manifest: Option<&Manifest>,
+    segments: &[SegmentFound],
+) -> Vec<FileFound> {
+    names.sort_unstable();
+    let snapshot = manifest.and_then(|manifest| manifest.snapshot);
+    let snapshot = snapshot.map(|snapshot| dir::snapshot(snapshot.number));
+    let describe = |name: String| {
+        let role = FileRole::of(&name);
+        let counts = match role {
+            FileRole::Manifest => true,
+            FileRole::Snapshot => snapshot.as_ref() == Some(&name),
+            FileRole::Segment => segments.iter().any(|segment| segment.name == name),
+            _ => false,
+        };
+        let bytes = vfs.open(&name).and_then(|file| file.map()).map_or(0, |bytes| bytes.len());
+        FileFound { name, bytes: bytes as u64, role, counts }
+    };
+    names.into_iter().map(describe).collect()
 }
 
 /// The manifest as far as it can be read, and all that is wrong with the directory as a whole.

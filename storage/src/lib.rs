@@ -23,6 +23,7 @@ mod error;
 mod lsn;
 mod manifest;
 
+pub use dir::FileRole;
 pub use directory::{Directory, Removed};
 pub use error::Error;
 pub use fs::{OsFs, Vfs};

@@ -40,32 +40,55 @@ pub struct Copied {
 /// meanwhile. The lock file is not copied.
 ///
 /// # Errors
-/// [`Error::NotEmpty`], [`Error::Full`], [`Error::Io`].
+/// [`Error::NotEmpty`]; [`Error::NoRoom`]; [`Error::Full`], [`Error::Io`] when it fails in the middle, with part of the copy left.
 pub fn copy_files<V: Vfs>(from: &V, to: &V) -> Result<Copied, Error> {
     if let Some(name) = to.list()?.first() {
         return Err(Error::NotEmpty { file: to.path(name) });
     }
+    let names: Vec<String> = from.list()?.into_iter().filter(|name| name != dir::LOCK).collect();
+    let mut needed = 0;
+    for name in &names {
+        pieces(from, name, &mut |_, piece| {
+            needed += piece.len() as u64;
+            Ok(())
+        })?;
+    }
+    let free = to.free_bytes()?;
+    if free < needed {
+        return Err(Error::NoRoom { directory: to.path(""), free, needed });
+    }
     let mut copied = Copied::default();
-    for name in from.list()?.iter().filter(|name| *name != dir::LOCK) {
-        let source = from.open(name)?;
-        let bytes = source.map()?;
+    for name in &names {
         let target = to.create_new(name, 0)?;
-        target.set_len(bytes.len() as u64)?;
-        let mut at = 0;
-        while let Some(data) = source.data_from(at)? {
-            let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-            let piece = bytes.get(offset(data.start)..offset(data.end).min(bytes.len()));
-            for (piece, number) in piece.unwrap_or_default().chunks(PIECE_BYTES).zip(0_u64..) {
-                target.write_at(data.start + number * PIECE_BYTES as u64, piece)?;
-                copied.bytes += piece.len() as u64;
-            }
-            at = data.end;
-        }
+        let length = pieces(from, name, &mut |at, piece| {
+            copied.bytes += piece.len() as u64;
+            target.write_at(at, piece)
+        })?;
+        target.set_len(length)?;
         target.sync_data()?;
         copied.files += 1;
     }
     to.sync_dir()?;
     Ok(copied)
+}
+
+/// Is shown a piece of a file and its offset.
+type Visit<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 'a;
+
+/// Shows the bytes of a file to `visit`, piece by piece and without what was never written; the file's length.
+fn pieces<V: Vfs>(vfs: &V, name: &str, visit: &mut Visit<'_>) -> Result<u64, Error> {
+    let file = vfs.open(name)?;
+    let bytes = file.map()?;
+    let mut at = 0;
+    while let Some(data) = file.data_from(at)? {
+        let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
+        let piece = bytes.get(offset(data.start)..offset(data.end).min(bytes.len()));
+        for (piece, number) in piece.unwrap_or_default().chunks(PIECE_BYTES).zip(0_u64..) {
+            visit(data.start + number * PIECE_BYTES as u64, piece)?;
+        }
+        at = data.end;
+    }
+    Ok(bytes.len() as u64)
 }
 
 /// Where a log is to end.

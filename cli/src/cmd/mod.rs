@@ -1,13 +1,16 @@
 //! One file for each command.
 
 pub(crate) mod apply;
+pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod explain;
 pub(crate) mod get;
+pub(crate) mod inspect;
 pub(crate) mod push;
 pub(crate) mod put;
+pub(crate) mod repair;
 pub(crate) mod retract;
 pub(crate) mod scan;
 pub(crate) mod serve;

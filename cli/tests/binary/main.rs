@@ -7,4 +7,5 @@ mod explain;
 mod harness;
 mod kill_while_pushing;
 mod memory_limit;
+mod offline;
 mod retractions;

@@ -14,12 +14,14 @@ mod fence;
 mod ordinals;
 mod records;
 mod section;
+mod verify;
 mod writer;
 
 pub(crate) use fence::TableFence;
 pub(crate) use ordinals::Ordinals;
 pub(crate) use records::Records;
 pub(crate) use section::BaseSection;
+pub(crate) use verify::{entities, verify};
 pub(crate) use writer::BaseWriter;
 
 use storage::snapshot::Section;

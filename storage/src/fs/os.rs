@@ -183,7 +183,11 @@ impl Vfs for OsFs {
         let io = |error| Error::io("list", self.directory.display().to_string(), error);
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&*self.directory).map_err(io)? {
-            names.push(entry.map_err(io)?.file_name().to_string_lossy().into_owned());
+            let entry = entry.map_err(io)?;
+            // A folder is none of ours: backups wait in one.
+            if !entry.file_type().map_err(io)?.is_dir() {
+                names.push(entry.file_name().to_string_lossy().into_owned());
+            }
         }
         Ok(names)
     }

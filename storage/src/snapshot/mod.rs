@@ -44,6 +44,14 @@ pub struct SnapshotRef {
     pub checksum: u64,
 }
 
+impl SnapshotRef {
+    /// The name of its file.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        crate::dir::snapshot(self.number)
+    }
+}
+
 /// How far the verification of a snapshot is, in blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {

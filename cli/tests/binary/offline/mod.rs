@@ -1,0 +1,6 @@
+//! Directories without a server: looked at, found damaged, mended; by the binary as an operator calls it.
+
+mod check;
+mod inspect;
+mod repair;
+mod sample;
