@@ -6,8 +6,8 @@ use stdx::hash::KeyHasher;
 
 use crate::{
     catalog::Catalog,
-    retraction::Retraction,
-    route::{RoutedEvent, RoutedRow},
+    retraction::{Retraction, RetractionPart},
+    route::{EventPart, RoutedRow},
     shard::WriteGuards,
     windows::{Arrival, Moment},
 };
@@ -29,22 +29,21 @@ pub(crate) fn admit_keys<'a>(
 ///
 /// # Errors
 /// [`storage::Error::Damaged`]: the events must not be logged.
-pub(crate) fn admit_events(
+pub(crate) fn admit_events<'a>(
     guards: &mut WriteGuards<'_>,
-    events: &[RoutedEvent<'_>],
+    mut parts: impl Iterator<Item = &'a EventPart>,
 ) -> Result<(), storage::Error> {
-    let mut parts = events.iter().flat_map(|event| &event.parts);
     parts.try_for_each(|part| {
         guards.shard(part.shard).admit(part.group, part.hash, part.key.as_bytes())
     })
 }
 
 /// Puts `rows` into row group `group`; returns how many had something newer than what is stored, and how many not.
-pub(crate) fn apply_put(
+pub(crate) fn apply_put<'a>(
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
     group: usize,
-    rows: &[RoutedRow<'_>],
+    rows: impl IntoIterator<Item = &'a RoutedRow<'a>>,
 ) -> (u32, u32) {
     let (mut applied, mut stale) = (0, 0);
     for row in rows {
@@ -60,13 +59,13 @@ pub(crate) fn apply_put(
 }
 
 /// Deletes `keys` from `group`; returns how many were there.
-pub(crate) fn apply_delete(
+pub(crate) fn apply_delete<'a>(
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
     group: usize,
-    keys: &[(usize, &[u8])],
+    keys: impl IntoIterator<Item = &'a (usize, &'a [u8])>,
 ) -> u32 {
-    let deleted = keys.iter().filter(|(shard, key)| {
+    let deleted = keys.into_iter().filter(|(shard, key)| {
         let shard = guards.shard(*shard);
         shard.rows_mut(group).is_some_and(|table| table.delete(hasher, key))
             || shard.windows_mut(group).is_some_and(|table| table.delete(hasher, key))
@@ -74,27 +73,24 @@ pub(crate) fn apply_delete(
     u32::try_from(deleted.count()).unwrap_or(u32::MAX)
 }
 
-/// Adds accepted events to the windows of their entities. `now` is the stream's, in ms.
+/// Adds accepted events, each with its time, to the windows of their entities. `now` is the stream's; both in ms.
 ///
 /// Table by table and there by key, so that what an event needs is in the cache from the one before: the values are those of the
 /// set of events, whatever their order.
-pub(crate) fn apply_push(
+pub(crate) fn apply_push<'a>(
     catalog: &Catalog,
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
     stream: &Stream,
-    events: &[RoutedEvent<'_>],
+    events: impl Iterator<Item = (i64, &'a EventPart)>,
     now: i64,
 ) {
-    let mut parts = Vec::with_capacity(events.iter().map(|event| event.parts.len()).sum());
-    for event in events {
-        for part in &event.parts {
-            let Ok(windows) = catalog.windows(part.group) else { continue };
-            windows.observe(stream.clock, event.event_time);
-            let arrival =
-                Arrival { hash: part.hash, key: part.key.as_bytes(), event: &part.prepared };
-            parts.push((part.group, part.shard, arrival));
-        }
+    let mut parts = Vec::with_capacity(events.size_hint().0);
+    for (event_time, part) in events {
+        let Ok(windows) = catalog.windows(part.group) else { continue };
+        windows.observe(stream.clock, event_time);
+        let arrival = Arrival { hash: part.hash, key: part.key.as_bytes(), event: &part.prepared };
+        parts.push((part.group, part.shard, arrival));
     }
     parts.sort_unstable_by_key(|(group, shard, arrival)| (*group, *shard, arrival.hash));
     let mut arrivals = Vec::with_capacity(parts.len());
@@ -109,18 +105,16 @@ pub(crate) fn apply_push(
 }
 
 /// Takes back events that were found.
-pub(crate) fn apply_retract(
+pub(crate) fn apply_retract<'a>(
     catalog: &Catalog,
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
-    retracted: &[Retraction<'_>],
+    retracted: impl Iterator<Item = (&'a Retraction<'a>, &'a RetractionPart)>,
 ) {
-    for retraction in retracted {
+    for (retraction, part) in retracted {
         let (time, id) = (retraction.event_time, &retraction.id);
-        for part in &retraction.parts {
-            let Ok(windows) = catalog.windows(part.group) else { continue };
-            let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
-            table.retract(hasher, part.key.as_bytes(), &windows.plan, time, id);
-        }
+        let Ok(windows) = catalog.windows(part.group) else { continue };
+        let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
+        table.retract(hasher, part.key.as_bytes(), &windows.plan, time, id);
     }
 }

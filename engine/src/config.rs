@@ -1,5 +1,8 @@
 //! How a database is opened.
 
+use std::num::NonZero;
+use std::thread::available_parallelism;
+
 use model::limits::FRAME_BYTES_MAX;
 use storage::{SyncPolicy, WalConfig};
 
@@ -19,6 +22,11 @@ pub struct Config {
     pub checkpoint_wal_bytes: Option<u64>,
     /// Bytes that rows, window states, ids and buffers may take; writes that need more are refused. `None`: as much as there is.
     pub memory_bytes_max: Option<u64>,
+    /// Threads that do what the log says at a start, beside the one that reads it. 1: all is done by that one.
+    pub replay_threads: usize,
+    /// Bytes of the log that these threads do together. Memory for three times as many is needed, and several times that for what
+    /// they are decoded to.
+    pub replay_chunk_bytes: usize,
 }
 
 impl Default for Config {
@@ -30,6 +38,8 @@ impl Default for Config {
             checkpoint_every_ms: Some(300_000),
             checkpoint_wal_bytes: Some(256 << 20),
             memory_bytes_max: None,
+            replay_threads: available_parallelism().map_or(1, NonZero::get).min(REPLAY_THREADS_MAX),
+            replay_chunk_bytes: 4 << 20,
         }
     }
 }
@@ -60,6 +70,8 @@ impl Config {
     }
 }
 
+/// More threads than this wait for memory and for the one that reads.
+const REPLAY_THREADS_MAX: usize = 8;
 /// The log's buffer takes at most this part of the memory: one in …
 const LOG_BUFFER_PARTS: u64 = 128;
 /// But so many bytes at least.

@@ -8,11 +8,11 @@ use stdx::{
     prng::Prng,
     sync::{Mutex, RwLock},
 };
-use storage::{Directory, RecoveryReport, Vfs, Wal, snapshot::Snapshot};
+use storage::{Directory, Vfs, Wal, snapshot::Snapshot};
 
 use crate::{
     Config, Error, catalog::Catalog, checkpoint::Checkpoints, memory_limit::Accountant,
-    producer::Producers, shard::ShardSet, stats::Counters, sweep::SweepCursor,
+    producer::Producers, restore::Recovery, shard::ShardSet, stats::Counters, sweep::SweepCursor,
 };
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
@@ -34,7 +34,7 @@ pub struct Database<V: Vfs> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<Directory<V>>,
     pub(crate) wal: Wal<V>,
-    recovery: RecoveryReport,
+    recovery: Recovery,
 }
 
 impl<V: Vfs> Database<V> {
@@ -52,7 +52,7 @@ impl<V: Vfs> Database<V> {
         config: &Config,
         clock: Arc<dyn Clock>,
         (directory, wal): (Arc<Directory<V>>, Wal<V>),
-        recovery: RecoveryReport,
+        recovery: Recovery,
     ) -> Self {
         let database = Self {
             catalog: RwLock::new(parts.catalog),
@@ -120,7 +120,7 @@ impl<V: Vfs> Database<V> {
     }
 
     /// What recovery found.
-    pub fn recovery(&self) -> &RecoveryReport {
+    pub fn recovery(&self) -> &Recovery {
         &self.recovery
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! write  check ─► admit ─► [producer → catalog → ids → shards ascending: append to the log buffer, apply] ─► ticket
 //! read   plan ──► [one shard: rows copied, windows finalized] ─► derived features ─► columns
-//! open   directory lock ─► snapshot, mapped ─► log, record by record ─► the same apply
+//! open   directory lock ─► snapshot, mapped ─► log, chunk by chunk, shards side by side ─► the same apply
 //! ```
 //!
 //! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards,
@@ -50,6 +50,7 @@ pub use error::Error;
 pub use memory_limit::{Health as MemoryHealth, MemoryUse};
 pub use producer::{Outcome, ProducerId};
 pub use read::{ReadOptions, ReadPlan, ReadRequest, ScanCursor, ScanPage, Vectors};
+pub use restore::Recovery;
 pub use stats::{GroupMemory, StatValue};
 pub use storage::{
     CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,

@@ -71,6 +71,13 @@ pub(crate) fn route_retraction<'a>(
     Ok(Retraction { index, row, event_time, id, parts })
 }
 
+/// What `retractions` concern, each with its retraction.
+pub(crate) fn parts_of<'a>(
+    retractions: &'a [Retraction<'a>],
+) -> impl Iterator<Item = (&'a Retraction<'a>, &'a RetractionPart)> {
+    retractions.iter().flat_map(|one| one.parts.iter().map(move |part| (one, part)))
+}
+
 /// The shards that `retractions` touch.
 pub(crate) fn shards_of(retractions: &[Retraction<'_>]) -> ShardMask {
     let mut mask = ShardMask::default();

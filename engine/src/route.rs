@@ -99,6 +99,13 @@ pub(crate) fn route_event<'a>(
     Ok(RoutedEvent { source, event_time, declared_id, parts })
 }
 
+/// What `events` change, each with the time of its event, in ms.
+pub(crate) fn parts_of<'a>(
+    events: &'a [RoutedEvent<'_>],
+) -> impl Iterator<Item = (i64, &'a EventPart)> {
+    events.iter().flat_map(|event| event.parts.iter().map(|part| (event.event_time, part)))
+}
+
 /// The shards that `events` touch.
 pub(crate) fn shards_of(events: &[RoutedEvent<'_>]) -> ShardMask {
     let mut mask = ShardMask::default();

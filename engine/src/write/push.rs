@@ -25,7 +25,7 @@ use crate::{
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
-    route::{RoutedEvent, route_event, shards_of},
+    route::{RoutedEvent, parts_of, route_event, shards_of},
     stream::{DedupGuards, fingerprint},
 };
 
@@ -90,11 +90,14 @@ impl<V: Vfs> Database<V> {
             push.encode(&mut record);
             runtime.state.applies(now);
             let mut guards = self.shards.write(shards_of(&accepted));
-            let admitted = admit_events(&mut guards, &accepted).map_err(Error::from);
+            let admitted =
+                admit_events(&mut guards, accepted.iter().flat_map(|event| &event.parts))
+                    .map_err(Error::from);
             let logged =
                 admitted.and_then(|()| Ok(self.wal.append(mutation::kind::PUSH, &record)?));
             let lsn = logged.inspect_err(|_| admission.forget(&mut ids, &accepted))?;
-            apply_push(&catalog, &mut guards, self.shards.hasher(), stream, &accepted, now);
+            let parts = parts_of(&accepted);
+            apply_push(&catalog, &mut guards, self.shards.hasher(), stream, parts, now);
             drop(guards);
             room.settle();
             Ok((lsn, outcome, rejects))

@@ -27,7 +27,7 @@ use crate::{
     catalog::Catalog,
     mutation::{self, Header, Retract},
     producer::Outcome,
-    retraction::{Retraction, route_retraction, shards_of},
+    retraction::{Retraction, parts_of, route_retraction, shards_of},
     shard::WriteGuards,
     stream::fingerprint,
 };
@@ -94,7 +94,7 @@ impl<V: Vfs> Database<V> {
             let mut payload = Vec::with_capacity(bytes);
             record.encode(&mut payload);
             let lsn = self.wal.append(mutation::kind::RETRACT, &payload)?;
-            apply_retract(&catalog, &mut guards, hasher, &retracted);
+            apply_retract(&catalog, &mut guards, hasher, parts_of(&retracted));
             retracted.iter().for_each(|one| ids.forget(fingerprint(&one.id)));
             Ok((lsn, outcome, rejects))
         })

@@ -6,6 +6,7 @@ mod events;
 mod harness;
 mod long_events;
 mod memory_limit;
+mod parallel_replay;
 mod replay_equals_live;
 mod retractions;
 mod rows;
