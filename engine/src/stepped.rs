@@ -25,9 +25,11 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// [`Error::Storage`] when the log failed or its disk is full.
     pub(crate) fn wait_durable(&self, lsn: Lsn) -> Result<(), Error> {
-        // Nothing is done where there is a thread that does it.
-        self.wal.step(Work::Write)?;
-        self.wal.step(Work::Sync)?;
+        if self.wal.durable_lsn() < lsn {
+            // Nothing is done where there is a thread that does it.
+            self.wal.step(Work::Write)?;
+            self.wal.step(Work::Sync)?;
+        }
         self.wal.ticket(lsn, Some(SyncLevel::Durable)).wait()?;
         Ok(())
     }

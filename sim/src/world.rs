@@ -97,10 +97,15 @@ impl World {
 
     /// How the database is opened.
     pub(crate) fn config(&self) -> Config {
+        let seed = self.seed.wrapping_mul(1_000).wrapping_add(self.life);
+        let mut prng = Prng::stream(seed, "config");
         Config {
             sync: self.policy,
-            seed: self.seed.wrapping_mul(1_000).wrapping_add(self.life),
+            seed,
             segment_bytes: SEGMENT_BYTES,
+            // What a start finds does not depend on them; threads cost more than such a log.
+            replay_threads: if prng.chance(0.05) { 3 } else { 1 },
+            replay_chunk_bytes: usize::try_from(prng.below(2_000)).unwrap_or(0),
             ..Config::default()
         }
     }

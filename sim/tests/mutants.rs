@@ -8,7 +8,7 @@ use stdx::mutant::{ALL, Mutant, plant};
 /// Simulations until a bug must have been found.
 const SEEDS_MAX: u64 = 2_000;
 /// Independent searches for each bug.
-const SEARCHES: u64 = 5;
+const SEARCHES: u64 = 3;
 
 /// Simulations from `first` on until one fails.
 fn search(first: u64) -> Option<u64> {

@@ -31,10 +31,16 @@ pub enum Mutant {
     NoBlockChecksum = 11,
     /// Sequences of producers are not in the snapshot.
     ProducersForgotten = 12,
+    /// A snapshot knows of writes that are newer than it, and lost with the end of the log.
+    ProducersAheadOfSnapshot = 13,
+    /// A row that was written before its group had its last features goes into the next snapshot as it lies in the last.
+    OldRowLayoutKept = 14,
+    /// Ids of events arrive when the machine's clock says, in the log when the stream's does.
+    IdsArriveByWallClock = 15,
 }
 
 /// Every mutant.
-pub const ALL: [Mutant; 12] = [
+pub const ALL: [Mutant; 15] = [
     Mutant::AcknowledgeBeforeSync,
     Mutant::NoDirectorySync,
     Mutant::LogDeletedEarly,
@@ -47,6 +53,9 @@ pub const ALL: [Mutant; 12] = [
     Mutant::SnapshotAheadOfLog,
     Mutant::NoBlockChecksum,
     Mutant::ProducersForgotten,
+    Mutant::ProducersAheadOfSnapshot,
+    Mutant::OldRowLayoutKept,
+    Mutant::IdsArriveByWallClock,
 ];
 
 #[cfg(feature = "mutants")]

@@ -12,7 +12,10 @@
 
 use std::sync::Arc;
 
-use stdx::cursor::{OutOfBytes, Reader, Writer};
+use stdx::{
+    cursor::{OutOfBytes, Reader, Writer},
+    mutant::{Mutant, is_planted},
+};
 use storage::{Lsn, snapshot::SectionTag};
 
 use crate::{
@@ -153,7 +156,8 @@ pub(super) fn encode_producers(producers: &Producers, Lsn(everything): Lsn) -> V
     producers.each(|ProducerId(id), producer| {
         let (forgotten, outcomes) = producer.memory();
         // What came later may be lost with the end of the log: a write must not be known that is not there.
-        let outcomes: Vec<_> = outcomes.filter(|(_, Lsn(lsn), _)| *lsn <= everything).collect();
+        let is_in = |lsn| lsn <= everything || is_planted(Mutant::ProducersAheadOfSnapshot);
+        let outcomes: Vec<_> = outcomes.filter(|(_, Lsn(lsn), _)| is_in(*lsn)).collect();
         let mut out = Writer::new(&mut bytes);
         out.u128(id).u64(forgotten).u32(u32::try_from(outcomes.len()).unwrap_or(u32::MAX));
         for (sequence, Lsn(lsn), outcome) in outcomes {

@@ -5,7 +5,10 @@
 //!           of each string or bytes feature: length u32 | bytes
 //! ```
 
-use stdx::cursor::{OutOfBytes, Reader, Writer};
+use stdx::{
+    cursor::{OutOfBytes, Reader, Writer},
+    mutant::{Mutant, is_planted},
+};
 
 use super::layout::{Place, RowLayout};
 
@@ -67,7 +70,7 @@ impl<'a> Slot<'a> {
     /// Appends the row's payload under `layout`, which may have more features than the row was written with.
     pub(super) fn write(&self, layout: &RowLayout, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
-        if layout.len() != self.layout.len() {
+        if layout.len() != self.layout.len() && !is_planted(Mutant::OldRowLayoutKept) {
             return self.write_widened(layout, &mut out);
         }
         out.i64(self.time);

@@ -5,6 +5,7 @@ mod dedup;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::definition::{Stream, StreamClock};
+use stdx::mutant::{Mutant, is_planted};
 
 pub(crate) use dedup::{Dedup, DedupGuards, STRIPES, fingerprint, stripe_of};
 
@@ -41,6 +42,7 @@ impl StreamState {
     /// When an event arrives on the stream's clock, in ms: now, or its own time when that moves the event clock.
     pub(crate) fn arrival(&self, stream: &Stream, wall_ms: i64, event_time: i64) -> i64 {
         match stream.clock {
+            StreamClock::Wall if is_planted(Mutant::IdsArriveByWallClock) => wall_ms,
             // As recovery finds it in the log, also when the machine's clock was set back.
             StreamClock::Wall => wall_ms.max(self.applied.load(Ordering::Acquire)),
             StreamClock::Event => self.newest.load(Ordering::Acquire).max(event_time),

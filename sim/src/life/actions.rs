@@ -118,8 +118,10 @@ impl Life<'_> {
         world.trace.note(format_args!("checkpoint"));
         let was_on = !world.is_off();
         let mut failed = Ok(());
-        let done = database.checkpoint(&mut |_| {
-            if failed.is_ok() && world.prng.chance(0.03) {
+        let done = database.checkpoint(&mut |now| {
+            // Towards its end less happens, and more can go wrong.
+            let chance = if now.shards_done == now.shards { 0.5 } else { 0.03 };
+            if failed.is_ok() && world.prng.chance(chance) {
                 failed = write_meanwhile(world, database, handles, clients);
             }
         });
@@ -171,7 +173,7 @@ fn write_meanwhile(
     handles: &Handles,
     clients: &mut Clients,
 ) -> Result<(), Failure> {
-    if world.prng.chance(0.3) {
+    if world.prng.chance(0.4) {
         return match database.wal().step(Work::Write) {
             Ok(()) => Ok(()),
             Err(error) => world.tolerate(Failure::from(Error::from(error)).during("step")),
