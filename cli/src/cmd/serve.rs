@@ -47,8 +47,10 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
     let server =
         Server::start(&options, database).map_err(|error| CliError::failed(error.to_string()))?;
     let ready = format!("listening native={} admin={}", server.native_addr(), server.admin_addr());
+    // Before anybody is told: whoever starts and stops a server at once stops it gently, too.
+    let stop = StopSignals::listen()?;
     output::line(&ready)?;
-    wait_for_signal()?;
+    stop.wait();
     tracing::info!("stopping: requests in flight are answered, the log is synced and sealed");
     server.shutdown().map_err(|error| CliError::failed(error.to_string()))
 }
@@ -98,15 +100,31 @@ fn apply(database: &Database<OsFs>, path: &std::path::Path) -> Result<(), CliErr
     Ok(())
 }
 
-/// Returns on SIGTERM or Ctrl-C.
-fn wait_for_signal() -> Result<(), CliError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+/// SIGTERM and Ctrl-C, heard from the moment this was made.
+struct StopSignals {
+    runtime: tokio::runtime::Runtime,
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    fn listen() -> Result<Self, CliError> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            pressed = tokio::signal::ctrl_c() => pressed.map_err(CliError::from),
-        }
-    })
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        drop(entered);
+        Ok(Self { runtime, terminate, interrupt })
+    }
+
+    /// Returns on the first of them.
+    fn wait(mut self) {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        });
+    }
 }
