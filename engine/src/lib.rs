@@ -26,6 +26,8 @@ mod error;
 pub mod explain;
 mod memory;
 pub mod memory_limit;
+#[cfg(loom)]
+pub mod model_check;
 mod mutation;
 pub mod offline;
 mod producer;

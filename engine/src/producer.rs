@@ -5,12 +5,10 @@
 //! table holds [`PRODUCERS_MAX`] producers: one that is forgotten, because so many others wrote since, starts anew.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use dashmap::DashMap;
 use model::limits::{PRODUCER_SEQUENCES_MAX, PRODUCERS_MAX};
-use stdx::sync::Mutex;
+use stdx::sync::{Arc, Mutex};
 use storage::Lsn;
 
 /// Who writes: chosen by the client. 0 is nobody: such writes are not remembered.
@@ -36,9 +34,8 @@ pub(crate) struct Producer {
     outcomes: BTreeMap<u64, (Lsn, Outcome)>,
     /// Every sequence up to here is refused: its outcome was forgotten.
     forgotten: u64,
-    last_seen: u64,
     /// Outcomes of all producers.
-    kept: Arc<AtomicI64>,
+    kept: std::sync::Arc<AtomicI64>,
 }
 
 /// Bytes of a producer with its first outcomes: its place in the table, itself, a leaf of the map.
@@ -97,77 +94,106 @@ impl Drop for Producer {
 }
 
 /// All producers. A bounded table: beyond [`PRODUCERS_MAX`] those not seen for longest are forgotten.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Producers {
-    table: DashMap<u128, Arc<Mutex<Producer>>>,
-    tick: AtomicU64,
+    table: Mutex<Table>,
+    max: usize,
     /// Outcomes remembered, of all together: counted without a lock.
-    outcomes: Arc<AtomicI64>,
+    outcomes: std::sync::Arc<AtomicI64>,
+}
+
+/// One lock for all: what is forgotten is chosen and removed before anybody can begin to use it again.
+#[derive(Debug, Default)]
+struct Table {
+    entries: BTreeMap<u128, Entry>,
+    tick: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    producer: Arc<Mutex<Producer>>,
+    last_seen: u64,
+}
+
+impl Table {
+    /// Forgets the tenth of producers that was seen least lately, at least one.
+    fn forget_oldest(&mut self) {
+        // A producer in use is not forgotten under its write: its retry would find nothing, and be applied again.
+        let idle = self.entries.iter().filter(|(_, entry)| Arc::strong_count(&entry.producer) == 1);
+        let mut seen: Vec<_> = idle.map(|(id, entry)| (entry.last_seen, *id)).collect();
+        let tenth = seen.len().div_ceil(10);
+        if let Some(last) = tenth.checked_sub(1) {
+            seen.select_nth_unstable(last);
+        }
+        for (_, id) in seen.into_iter().take(tenth) {
+            self.entries.remove(&id);
+        }
+    }
+}
+
+impl Default for Producers {
+    fn default() -> Self {
+        Self::new(PRODUCERS_MAX)
+    }
 }
 
 impl Producers {
+    /// Nobody wrote; remembers `max` producers.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { table: Mutex::default(), max, outcomes: std::sync::Arc::default() }
+    }
+
     /// The producer, made when new. Its lock is held by a write from the check until the record is in the log buffer, so
     /// that a retry racing its original waits for it. It comes first in the lock order.
     pub(crate) fn get(&self, id: ProducerId) -> Arc<Mutex<Producer>> {
-        let tick = self.tick.fetch_add(1, Ordering::Relaxed);
-        if self.table.len() > PRODUCERS_MAX {
-            self.forget_oldest();
+        let mut table = self.table.lock();
+        table.tick += 1;
+        let last_seen = table.tick;
+        if let Some(entry) = table.entries.get_mut(&id.0) {
+            entry.last_seen = last_seen;
+            return Arc::clone(&entry.producer);
         }
-        let fresh = || {
-            let (outcomes, forgotten) = (BTreeMap::new(), 0);
-            let kept = Arc::clone(&self.outcomes);
-            Arc::new(Mutex::new(Producer { outcomes, forgotten, last_seen: tick, kept }))
-        };
-        let producer = Arc::clone(&self.table.entry(id.0).or_insert_with(fresh));
-        producer.lock().last_seen = tick;
+        if table.entries.len() >= self.max {
+            table.forget_oldest();
+        }
+        let kept = std::sync::Arc::clone(&self.outcomes);
+        let producer = Producer { outcomes: BTreeMap::new(), forgotten: 0, kept };
+        let producer = Arc::new(Mutex::new(producer));
+        let entry = Entry { producer: Arc::clone(&producer), last_seen };
+        table.entries.insert(id.0, entry);
         producer
     }
 
     /// Each producer as it is when nobody writes in its name, the one seen least lately first.
     pub(crate) fn each(&self, mut visit: impl FnMut(ProducerId, &Producer)) {
-        let all = self.table.iter().map(|entry| (*entry.key(), Arc::clone(entry.value())));
-        // No lock of the table is held while a writer is waited for.
-        let all: Vec<_> = all.collect();
-        let seen = |(id, producer): (u128, Arc<Mutex<Producer>>)| {
-            let last_seen = producer.lock().last_seen;
-            (last_seen, id, producer)
-        };
-        let mut all: Vec<_> = all.into_iter().map(seen).collect();
-        all.sort_unstable_by_key(|(seen, id, _)| (*seen, *id));
-        for (_, id, producer) in all {
-            visit(ProducerId(id), &producer.lock());
+        let seen = |(id, entry): (&u128, &Entry)| (entry.last_seen, *id);
+        let mut seen: Vec<_> = self.table.lock().entries.iter().map(seen).collect();
+        seen.sort_unstable();
+        for (_, id) in seen {
+            // The table is not locked while a writer is waited for, and no other producer is kept from being forgotten.
+            if let Some(producer) = self.find(id) {
+                visit(ProducerId(id), &producer.lock());
+            }
         }
+    }
+
+    fn find(&self, id: u128) -> Option<Arc<Mutex<Producer>>> {
+        self.table.lock().entries.get(&id).map(|entry| Arc::clone(&entry.producer))
     }
 
     /// Number of producers remembered.
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
+        self.table.lock().entries.len()
     }
 
     /// Bytes allocated, of half full maps. No producer is locked for it.
     pub(crate) fn bytes(&self) -> u64 {
         let outcomes = u64::try_from(self.outcomes.load(Ordering::Relaxed)).unwrap_or(0);
-        self.table.len() as u64 * PRODUCER_BYTES + outcomes * OUTCOME_BYTES
-    }
-
-    /// Forgets the tenth of producers that was seen least lately.
-    fn forget_oldest(&self) {
-        // A producer in use is not forgotten under its write.
-        let idle = self.table.iter().filter(|entry| Arc::strong_count(entry.value()) == 1);
-        let mut seen: Vec<_> =
-            idle.map(|entry| (entry.value().lock().last_seen, *entry.key())).collect();
-        let tenth = seen.len() / 10;
-        if tenth == 0 {
-            return;
-        }
-        seen.select_nth_unstable(tenth);
-        for (_, id) in seen.into_iter().take(tenth) {
-            self.table.remove(&id);
-        }
+        self.len() as u64 * PRODUCER_BYTES + outcomes * OUTCOME_BYTES
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -196,5 +222,19 @@ mod tests {
             producers.get(ProducerId(id));
         }
         assert!(producers.len() <= PRODUCERS_MAX);
+    }
+
+    #[test]
+    fn a_producer_in_use_is_not_forgotten() {
+        let producers = Producers::new(2);
+        let outcome = Outcome { applied: 3, ..Outcome::default() };
+        let in_use = producers.get(ProducerId(1));
+        for id in 2..9 {
+            producers.get(ProducerId(id));
+        }
+        in_use.lock().record(1, Lsn(1), outcome);
+        let known = producers.get(ProducerId(1)).lock().known(1);
+        assert_eq!(known, Known::Applied(Lsn(1), outcome));
+        assert_eq!(producers.len(), 2);
     }
 }

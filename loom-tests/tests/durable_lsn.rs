@@ -6,6 +6,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use loom::thread;
+use loom_tests::check;
 use stdx::sync::{Arc, Condvar, Mutex};
 use storage::{
     Lsn, SyncLevel,
@@ -77,7 +78,7 @@ fn flusher(core: &GroupCommit, publish: Publish) {
 
 /// One task that awaits its record, one thread that blocks on its own, and a flusher.
 fn race(publish: Publish) {
-    loom::model(move || {
+    check(move || {
         let core = Arc::new(GroupCommit::new(Lsn(0), 1 << 20));
         let flushing = {
             let core = Arc::clone(&core);

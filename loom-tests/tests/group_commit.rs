@@ -6,6 +6,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use loom::thread;
+use loom_tests::check;
 use stdx::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -63,7 +64,7 @@ fn flusher(core: &GroupCommit, disk: &Disk, flush: Flush) {
 
 /// Two writers and a flusher; each writer checks what it was told against the disk.
 fn race(flush: Flush) {
-    loom::model(move || {
+    check(move || {
         let core = Arc::new(GroupCommit::new(Lsn(0), 1 << 20));
         let disk = Arc::new(Disk::default());
         let writers: Vec<_> = (0..2_u8)
@@ -99,7 +100,7 @@ fn race(flush: Flush) {
 /// A writer that only asks, so that a model of somebody left waiting ends: once the flusher is gone there is an answer, and
 /// who had asked before was woken.
 fn told_after_failure(flush: Flush) {
-    loom::model(move || {
+    check(move || {
         let core = Arc::new(GroupCommit::new(Lsn(0), 1 << 20));
         let woken = std::sync::Arc::new(Woken::default());
         let waker = Waker::from(std::sync::Arc::clone(&woken));

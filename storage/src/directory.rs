@@ -11,11 +11,13 @@
 //! So whichever manifest a crash leaves, all that it lists is there. What needs space comes before what cannot be taken back:
 //! a full disk refuses without having changed anything.
 
+use std::sync::Arc;
+
 use stdx::{
     mutant::{Mutant, is_planted},
     prng::Prng,
     sync::{
-        Arc, Mutex,
+        Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };

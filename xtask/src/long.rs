@@ -35,6 +35,23 @@ const RUNS: &[Step] = &[
         }),
     },
     Step {
+        name: "loom",
+        about: "every interleaving where threads meet, with at most LOOM_MAX_PREEMPTIONS (3); prints how many there were",
+        action: Action::Cargo(Cargo {
+            arguments: &[
+                "test",
+                "--package",
+                "larder-loom-tests",
+                "--release",
+                "--",
+                "--nocapture",
+            ],
+            set: &[("RUSTFLAGS", "--cfg loom"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
+            default: &[("LOOM_MAX_PREEMPTIONS", "3")],
+            own_target: Some("loom"),
+        }),
+    },
+    Step {
         name: "memory",
         about: "push new entities at a memory limit for LARDER_MEMORY_SECONDS (60), while memory is watched",
         action: Action::Cargo(Cargo {

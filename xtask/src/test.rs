@@ -52,10 +52,11 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "loom",
-        about: "every interleaving of the commit path, with at most two preemptions",
+        about: "every interleaving where threads meet, with at most two preemptions",
         action: Action::Cargo(Cargo {
             arguments: &["test", "--package", "larder-loom-tests", "--release"],
-            set: &[("RUSTFLAGS", "--cfg loom")],
+            // Linking for speed takes longer than all models.
+            set: &[("RUSTFLAGS", "--cfg loom"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
             // Two preemptions find almost every bug that more would find, in seconds instead of hours.
             default: &[("LOOM_MAX_PREEMPTIONS", "2")],
             own_target: Some("loom"),

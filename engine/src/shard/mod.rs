@@ -4,13 +4,13 @@
 //! Our own array of locks, not a concurrent map: a batch takes each lock once, in ascending order, with the guard in
 //! hand it appends to the log and applies, and loom can see through it.
 
+mod locks;
 mod table;
 
-use crossbeam_utils::CachePadded;
 use model::Error;
 use stdx::{
     hash::KeyHasher,
-    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{RwLockReadGuard, RwLockWriteGuard},
 };
 
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     windows::WindowTable,
 };
 
+pub(crate) use locks::{ShardLocks, ShardMask, WriteGuards};
 pub(crate) use table::GroupTable;
 
 /// Shards of a database. More than cores by far, so that two writers seldom meet.
@@ -129,15 +130,14 @@ impl Shard {
 /// All shards and the hash that routes keys to them.
 #[derive(Debug)]
 pub(crate) struct ShardSet {
-    shards: Box<[CachePadded<RwLock<Shard>>]>,
+    shards: ShardLocks,
     hasher: KeyHasher,
 }
 
 impl ShardSet {
     /// Empty shards; `seed` keys the hash.
     pub(crate) fn new(seed: u64) -> Self {
-        let shard = |_| CachePadded::new(RwLock::new(Shard::default()));
-        Self { shards: (0..SHARD_COUNT).map(shard).collect(), hasher: KeyHasher::new(seed) }
+        Self { shards: ShardLocks::new(SHARD_COUNT), hasher: KeyHasher::new(seed) }
     }
 
     /// The hash of keys, for tables.
@@ -155,18 +155,12 @@ impl ShardSet {
     /// # Panics
     /// When `shard` did not come from [`ShardSet::route`].
     pub(crate) fn read(&self, shard: usize) -> RwLockReadGuard<'_, Shard> {
-        self.shards.get(shard).expect("a routed shard exists").read()
+        self.shards.read(shard)
     }
 
     /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
     pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_> {
-        let guards = self
-            .shards
-            .iter()
-            .enumerate()
-            .map(|(index, shard)| wanted.contains(index).then(|| shard.write()))
-            .collect();
-        WriteGuards { guards }
+        self.shards.write(wanted)
     }
 
     /// Waits for exclusive access to one shard, for whoever holds no other.
@@ -174,7 +168,7 @@ impl ShardSet {
     /// # Panics
     /// When there is no such shard.
     pub(crate) fn write_one(&self, shard: usize) -> RwLockWriteGuard<'_, Shard> {
-        self.shards.get(shard).expect("shards are numbered from 0").write()
+        self.shards.write_one(shard)
     }
 
     /// Adopts a new set of groups in every shard, one after the other.
@@ -182,7 +176,7 @@ impl ShardSet {
     /// # Errors
     /// See `RowTable::widened`.
     pub(crate) fn adopt(&self, groups: &[GroupRuntime]) -> Result<(), Error> {
-        self.shards.iter().try_for_each(|shard| shard.write().adopt(&self.hasher, groups))
+        (0..SHARD_COUNT).try_for_each(|shard| self.write_one(shard).adopt(&self.hasher, groups))
     }
 }
 
@@ -191,42 +185,6 @@ impl ShardSet {
 pub(crate) fn shard_of(hash: u64) -> usize {
     const SHIFT: u32 = u64::BITS - 7 - SHARD_COUNT.trailing_zeros();
     usize::try_from(hash >> SHIFT & (SHARD_COUNT as u64 - 1)).unwrap_or(0)
-}
-
-const _: () = assert!(SHARD_COUNT == 64, "a ShardMask has one bit for each shard");
-
-/// A set of shards.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct ShardMask(u64);
-
-impl ShardMask {
-    /// Adds one.
-    pub(crate) fn insert(&mut self, shard: usize) {
-        self.0 |= 1 << (shard % SHARD_COUNT);
-    }
-
-    /// True when `shard` is in the set.
-    pub(crate) fn contains(self, shard: usize) -> bool {
-        self.0 >> (shard % SHARD_COUNT) & 1 == 1
-    }
-}
-
-/// Exclusive access to some shards.
-pub(crate) struct WriteGuards<'a> {
-    guards: Vec<Option<RwLockWriteGuard<'a, Shard>>>,
-}
-
-impl WriteGuards<'_> {
-    /// One of the shards that were locked.
-    ///
-    /// # Panics
-    /// When it was not: the caller routed one key twice and got two answers.
-    pub(crate) fn shard(&mut self, shard: usize) -> &mut Shard {
-        self.guards
-            .get_mut(shard)
-            .and_then(Option::as_mut)
-            .expect("every key of a batch was routed before its shards were locked")
-    }
 }
 
 #[cfg(test)]
@@ -240,7 +198,7 @@ mod tests {
         for key in 0..10_000_u32 {
             mask.insert(shards.route(&key.to_le_bytes()));
         }
-        assert_eq!(mask, ShardMask(u64::MAX));
+        assert!((0..SHARD_COUNT).all(|shard| mask.contains(shard)));
         let mut one = ShardMask::default();
         one.insert(63);
         assert!(one.contains(63) && !one.contains(0));

@@ -2,16 +2,14 @@
 //!
 //! Only one thread is ever here: the flusher, or a simulation that steps it by hand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use stdx::{
     clock::Clock,
     mutant::{Mutant, is_planted},
     prng::Prng,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use super::{

@@ -17,13 +17,9 @@ mod sync_policy;
 mod ticket;
 pub(crate) mod walk;
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
-use stdx::{
-    clock::Clock,
-    prng::Prng,
-    sync::{Arc, Mutex},
-};
+use stdx::{clock::Clock, prng::Prng, sync::Mutex};
 
 pub use extent::SegmentFile;
 pub use group_commit::{GroupCommit, Taken, Work};
@@ -351,6 +347,13 @@ impl<V: Vfs> Wal<V> {
                 self.core.poison(&error.to_string());
             }
         })
+    }
+
+    /// The flusher's whole work in the calling thread, until the log is closed: models start threads of their own.
+    #[cfg(loom)]
+    pub fn run(&self) {
+        let flusher = self.stepped.lock().take();
+        flusher.into_iter().for_each(Flusher::run);
     }
 
     /// Takes no more records, writes and syncs what there is, seals the log.

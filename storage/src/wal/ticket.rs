@@ -1,9 +1,8 @@
 //! A promise about one position in the log: wait for it, or await it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-
-use stdx::sync::Arc;
 
 use super::{group_commit::GroupCommit, sync_policy::SyncLevel};
 use crate::{Error, Lsn};

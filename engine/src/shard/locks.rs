@@ -1,0 +1,86 @@
+//! One lock for each shard, and the one order in which several are taken. Knows nothing of what it guards, so that
+//! `loom-tests` can try all interleavings of those who meet here.
+
+use crossbeam_utils::CachePadded;
+use stdx::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::{SHARD_COUNT, Shard};
+
+const _: () = assert!(SHARD_COUNT == 64, "a ShardMask has one bit for each shard");
+
+/// A set of shards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct ShardMask(u64);
+
+impl ShardMask {
+    /// Adds one.
+    pub(crate) fn insert(&mut self, shard: usize) {
+        self.0 |= 1 << (shard % SHARD_COUNT);
+    }
+
+    /// True when `shard` is in the set.
+    pub(crate) fn contains(self, shard: usize) -> bool {
+        self.0 >> (shard % SHARD_COUNT) & 1 == 1
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct ShardLocks<T = Shard> {
+    shards: Box<[CachePadded<RwLock<T>>]>,
+}
+
+impl<T: Default> ShardLocks<T> {
+    /// So many empty shards, of [`SHARD_COUNT`] at most.
+    pub(crate) fn new(count: usize) -> Self {
+        let shard = |_| CachePadded::new(RwLock::new(T::default()));
+        Self { shards: (0..count.min(SHARD_COUNT)).map(shard).collect() }
+    }
+}
+
+impl<T> ShardLocks<T> {
+    /// Waits for shared access to one shard.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    pub(crate) fn read(&self, shard: usize) -> RwLockReadGuard<'_, T> {
+        self.shards.get(shard).expect("a routed shard exists").read()
+    }
+
+    /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
+    pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_, T> {
+        let guards = self
+            .shards
+            .iter()
+            .enumerate()
+            .map(|(index, shard)| wanted.contains(index).then(|| shard.write()))
+            .collect();
+        WriteGuards { guards }
+    }
+
+    /// Waits for exclusive access to one shard, for whoever holds no other.
+    ///
+    /// # Panics
+    /// When there is no such shard.
+    pub(crate) fn write_one(&self, shard: usize) -> RwLockWriteGuard<'_, T> {
+        self.shards.get(shard).expect("shards are numbered from 0").write()
+    }
+}
+
+/// Exclusive access to some shards.
+pub(crate) struct WriteGuards<'a, T = Shard> {
+    guards: Vec<Option<RwLockWriteGuard<'a, T>>>,
+}
+
+impl<T> WriteGuards<'_, T> {
+    /// One of the shards that were locked.
+    ///
+    /// # Panics
+    /// When it was not: the caller routed one key twice and got two answers.
+    pub(crate) fn shard(&mut self, shard: usize) -> &mut T {
+        self.guards
+            .get_mut(shard)
+            .and_then(Option::as_mut)
+            .expect("every key of a batch was routed before its shards were locked")
+    }
+}
