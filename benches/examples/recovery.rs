@@ -28,7 +28,8 @@ fn main() {
     let own = tempfile::tempdir().expect("a temporary directory");
     let given = arguments.next();
     let directory = given.as_deref().map_or(own.path(), Path::new);
-    let mut number = |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let mut number =
+        |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (rows, events, rounds) = (number(1_000_000), number(2_000_000), number(3));
     let (of_rows, of_events) = (directory.join("rows"), directory.join("events"));
     if !of_rows.exists() {

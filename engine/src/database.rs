@@ -31,6 +31,8 @@ pub struct Database<V: Vfs> {
     pub(crate) checkpoints: Checkpoints,
     /// The snapshot that tables are served from, when the database was opened with one.
     pub(crate) snapshot: Mutex<Option<Arc<Snapshot>>>,
+    /// Bytes of a segment of the log.
+    pub(crate) segment_bytes: u64,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<Directory<V>>,
     pub(crate) wal: Wal<V>,
@@ -65,6 +67,7 @@ impl<V: Vfs> Database<V> {
             anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
             checkpoints: Checkpoints::new(config, clock.mono_ns()),
             snapshot: Mutex::new(parts.snapshot),
+            segment_bytes: config.segment_bytes,
             clock,
             directory,
             wal,

@@ -30,7 +30,7 @@ impl<V: Vfs> Database<V> {
             self.wal.step(Work::Write)?;
             self.wal.step(Work::Sync)?;
         }
-        self.wal.ticket(lsn, Some(SyncLevel::Durable)).wait()?;
+        self.wal.ticket(lsn, Some(SyncLevel::Durable)).wait_unless_full()?;
         Ok(())
     }
 }

@@ -151,8 +151,11 @@ impl<V: Vfs> Directory<V> {
         }
         self.prepare(&mut state, &manifest)?;
         self.commit(&mut state, manifest)?;
+        let manifest = state.manifest.clone();
+        // A rotation does not wait for removals.
+        drop(state);
         // What cannot be removed now does not count any more: the next call or start tries again.
-        let removed = self.remove_needless(&state.manifest).unwrap_or_default();
+        let removed = self.remove_needless(&manifest).unwrap_or_default();
         Ok(removed)
     }
 

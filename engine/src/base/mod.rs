@@ -59,6 +59,11 @@ impl Base {
         self.section.extra()
     }
 
+    /// Bytes of the states that have tiles.
+    pub(crate) fn tile_bytes(&self) -> usize {
+        usize::try_from(self.section.tile_bytes()).unwrap_or(usize::MAX)
+    }
+
     /// Ordinals are below this number.
     pub(crate) fn end(&self) -> u32 {
         self.section.entities()

@@ -10,6 +10,8 @@ pub(crate) struct Records {
     entries: Vec<(u64, usize)>,
     /// Ordinals in the last snapshot, ascending, of those that come from there. They stand before all others.
     carried: Vec<u32>,
+    /// Bytes of the states that have tiles.
+    tile_bytes: u64,
 }
 
 impl Records {
@@ -27,6 +29,16 @@ impl Records {
         self.carried.push(ordinal);
     }
 
+    /// The entity added last has tiles, with a state of so many bytes.
+    pub(crate) fn count_tiles(&mut self, bytes: usize) {
+        self.tile_bytes += bytes as u64;
+    }
+
+    /// Bytes of the states that have tiles.
+    pub(crate) fn tile_bytes(&self) -> u64 {
+        self.tile_bytes
+    }
+
     /// Ordinals given to [`Records::carry`].
     pub(crate) fn carried(&self) -> &[u32] {
         &self.carried
@@ -42,6 +54,7 @@ impl Records {
         self.bytes.clear();
         self.entries.clear();
         self.carried.clear();
+        self.tile_bytes = 0;
     }
 
     /// Hash and bytes of each.

@@ -4,7 +4,7 @@
 //! records   one after the other: key length u16 | key | payload
 //! offsets   (entities + 1) × u64: where each record starts; the last, where they end
 //! index     places × u64: 0 free, else ordinal + 1 in the low half, highest half of the key's hash in the high one
-//! trailer   entities u32 | extra u32 | places u64 | reserved u64
+//! trailer   entities u32 | extra u32 | places u64 | bytes of states with tiles u64
 //! ```
 //!
 //! A key's first place is its hash modulo the places, the next ones follow. All offsets are from the start of the section.
@@ -26,6 +26,7 @@ pub(crate) struct BaseSection {
     section: Section,
     entities: u32,
     extra: u32,
+    tile_bytes: u64,
     places: usize,
     offsets_at: usize,
     index_at: usize,
@@ -41,8 +42,9 @@ impl BaseSection {
         let odd = || section.damaged(0, "a table's parts do not fit into its section");
         let trailer_at = length.checked_sub(TRAILER_BYTES).ok_or_else(odd)?;
         let mut trailer = Reader::new(section.bytes(trailer_at..length)?);
-        let fields = (|| Ok((trailer.u32()?, trailer.u32()?, trailer.u64()?)))();
-        let (entities, extra, places) = fields.map_err(|_: stdx::cursor::OutOfBytes| odd())?;
+        let fields = (|| Ok((trailer.u32()?, trailer.u32()?, trailer.u64()?, trailer.u64()?)))();
+        let (entities, extra, places, tile_bytes) =
+            fields.map_err(|_: stdx::cursor::OutOfBytes| odd())?;
         let places = usize::try_from(places).ok().filter(|places| places.is_power_of_two());
         let places = places.filter(|places| *places > entities as usize).ok_or_else(odd)?;
         let bytes = |words: usize| words.checked_mul(WORD);
@@ -50,11 +52,15 @@ impl BaseSection {
         let index_at = index_at.ok_or_else(odd)?;
         let offsets_at = bytes(entities as usize + 1).and_then(|bytes| index_at.checked_sub(bytes));
         let offsets_at = offsets_at.ok_or_else(odd)?;
-        Ok(Self { section, entities, extra, places, offsets_at, index_at })
+        Ok(Self { section, entities, extra, tile_bytes, places, offsets_at, index_at })
     }
 
     pub(super) fn entities(&self) -> u32 {
         self.entities
+    }
+
+    pub(super) fn tile_bytes(&self) -> u64 {
+        self.tile_bytes
     }
 
     pub(super) fn extra(&self) -> u32 {

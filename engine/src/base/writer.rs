@@ -16,6 +16,7 @@ pub(crate) struct BaseWriter {
     offsets: Vec<u64>,
     end: u64,
     carried: Ordinals,
+    tile_bytes: u64,
 }
 
 impl BaseWriter {
@@ -34,6 +35,7 @@ impl BaseWriter {
             self.end += record.len() as u64;
             out.write(record)?;
         }
+        self.tile_bytes += records.tile_bytes();
         for ordinal in records.carried() {
             self.carried.insert(*ordinal);
         }
@@ -57,7 +59,7 @@ impl BaseWriter {
         write_words(out, &index(&self.hashes, places))?;
         let mut trailer = Vec::with_capacity(TRAILER_BYTES);
         let mut fields = stdx::cursor::Writer::new(&mut trailer);
-        fields.u32(entities).u32(extra).u64(places as u64).u64(0);
+        fields.u32(entities).u32(extra).u64(places as u64).u64(self.tile_bytes);
         out.write(&trailer)?;
         Ok((entities, self.carried))
     }

@@ -46,6 +46,9 @@ impl<V: Vfs> Database<V> {
         &self,
         progress: &mut dyn FnMut(CheckpointProgress),
     ) -> Result<Checkpointed, Error> {
+        if self.wal.policy() == storage::SyncPolicy::Memory {
+            return Err(Error::Storage(storage::Error::NoLog));
+        }
         let _one = self.checkpoints.turn();
         let started_ns = self.clock.mono_ns();
         let done = self.checkpoint_now(progress, started_ns);
@@ -63,9 +66,6 @@ impl<V: Vfs> Database<V> {
         progress: &mut dyn FnMut(CheckpointProgress),
         started_ns: u64,
     ) -> Result<Checkpointed, Error> {
-        if self.wal.policy() == storage::SyncPolicy::Memory {
-            return Err(Error::Storage(storage::Error::NoLog));
-        }
         for _ in 0..ATTEMPTS_MAX {
             if let Some(mut done) = self.try_checkpoint(progress)? {
                 done.took_ms = self.clock.mono_ns().saturating_sub(started_ns) / 1_000_000;
@@ -83,20 +83,26 @@ impl<V: Vfs> Database<V> {
         let directory = &self.directory;
         let (number, salt) = (directory.next_snapshot_number(), self.anonymous.lock().next_u64());
         let mut out = SnapshotWriter::create(directory.vfs(), number, directory.cluster(), salt)?;
-        let version = self.write_catalog(&mut out)?;
-        let Some(tables) = self.write_tables(&mut out, version, progress)? else { return Ok(None) };
-        let ids = self.write_ids(&mut out)?;
-        let Some(clocks) = self.clocks(version, tables.fences.clone(), ids) else {
+        // The log needs room for a segment more, and clients are refused before it has none.
+        out.keep_free(2 * self.segment_bytes);
+        let start = self.write_catalog(&mut out)?;
+        let Some(tables) = self.write_tables(&mut out, start.version, progress)? else {
+            return Ok(None);
+        };
+        let ids = self.write_ids(&mut out, progress)?;
+        let Some(clocks) = self.clocks(start, tables.fences.clone(), ids) else {
             return Ok(None);
         };
         write_section(&mut out, SectionKind::Clocks.tag(), &clocks.encode())?;
         let lsn = Lsn(clocks.everything);
         progress(self.checkpoints.state().running.unwrap_or_default());
         write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers(lsn))?;
+        // A producer may have forgotten sequences because of later ones.
+        let newest = self.wal.appended_lsn();
         if !is_planted(Mutant::SnapshotAheadOfLog) {
             // What is in the snapshot is in the log too: else records of a batch could be in it that others of the batch are lost
             // with the log.
-            self.wait_durable(lsn)?;
+            self.wait_durable(newest)?;
         }
         let reference = out.finish()?;
         let removed = directory.install(reference, Lsn(clocks.replay_from()))?;
@@ -131,17 +137,26 @@ impl<V: Vfs> Database<V> {
         }
     }
 
-    /// Writes all definitions there ever were; the version of the last.
-    fn write_catalog(&self, out: &mut SnapshotWriter<V>) -> Result<u64, Error> {
-        let catalog = self.catalog.read();
-        let (version, history) = (catalog.version, catalog.history.clone());
+    /// Writes all definitions there ever were; how things are at that moment, when nobody writes.
+    fn write_catalog(&self, out: &mut SnapshotWriter<V>) -> Result<Start, Error> {
+        let catalog = self.catalog.write();
+        let history = catalog.history.clone();
+        let start = Start {
+            version: catalog.version,
+            lsn: self.wal.appended_lsn(),
+            streams: catalog.streams.iter().map(|stream| stream.state.clocks()).collect(),
+        };
         drop(catalog);
         write_section(out, SectionKind::Catalog.tag(), &state::encode_catalog(&history)?)?;
-        Ok(version)
+        Ok(start)
     }
 
     /// Writes the ids of every stream that remembers some; for each its stripes' positions.
-    fn write_ids(&self, out: &mut SnapshotWriter<V>) -> Result<Vec<Vec<u64>>, Error> {
+    fn write_ids(
+        &self,
+        out: &mut SnapshotWriter<V>,
+        progress: &mut dyn FnMut(CheckpointProgress),
+    ) -> Result<Vec<Vec<u64>>, Error> {
         let streams: Vec<_> = {
             let catalog = self.catalog.read();
             catalog.streams.iter().map(|stream| std::sync::Arc::clone(&stream.state)).collect()
@@ -159,24 +174,27 @@ impl<V: Vfs> Database<V> {
                 }
             }
             positions.push(stripes);
+            progress(self.checkpoints.state().running.unwrap_or_default());
         }
         Ok(positions)
     }
 
     /// The clocks of streams and groups, at a moment when nobody writes: from there on recovery does everything. Nothing when
     /// definitions are of another version.
-    fn clocks(&self, version: u64, fences: Vec<u64>, ids: Vec<Vec<u64>>) -> Option<Clocks> {
+    fn clocks(&self, start: Start, fences: Vec<u64>, ids: Vec<Vec<u64>>) -> Option<Clocks> {
         let catalog = self.catalog.write();
         let everything = self.wal.appended_lsn().0;
         let streams = catalog.streams.iter().map(|stream| stream.state.clocks()).collect();
         let observed = (0..catalog.groups.len())
             .map(|group| catalog.windows(group).map_or(i64::MAX, |group| group.observed_since()))
             .collect();
-        (catalog.version == version).then_some(Clocks {
+        (catalog.version == start.version).then_some(Clocks {
             everything,
+            start: start.lsn.0,
             fences,
             ids,
             streams,
+            start_streams: start.streams,
             observed,
         })
     }
@@ -187,6 +205,16 @@ impl<V: Vfs> Database<V> {
         }
         state::encode_producers(&self.producers, up_to)
     }
+}
+
+/// How things are when a checkpoint begins.
+struct Start {
+    /// Of the definitions.
+    version: u64,
+    /// Newest record.
+    lsn: Lsn,
+    /// Clocks of the streams.
+    streams: Vec<(i64, i64)>,
 }
 
 fn write_section<V: Vfs>(

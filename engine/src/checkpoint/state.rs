@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! 1 catalog    n u32 | n × block: a definitions record, as in the log
-//! 2 clocks     everything u64 | shards u32 | shards × fence u64 | streams u32 | streams × (newest i64 | applied i64 |
-//!              stripes u32 | stripes × position u64) | groups u32 | groups × observed since i64
+//! 2 clocks     everything u64 | start u64 | shards u32 | shards × fence u64 | streams u32 | streams × (newest i64 |
+//!              applied i64 | both as they were at the start | stripes u32 | stripes × position u64) | groups u32 |
+//!              groups × observed since i64
 //! 3 ids        of one stream (group) and stripe (shard): n u32 | n × (arrival i64 | fingerprint u128)
 //! 4 producers  n u32 | n × (id u128 | forgotten u64 | m u32 | m × (sequence u64 | LSN u64 | 4 × u32))
 //! 5 rows       a table: engine/src/base
@@ -53,12 +54,16 @@ impl SectionKind {
 pub(crate) struct Clocks {
     /// Everything up to this record is in the snapshot, in whatever part.
     pub(crate) everything: u64,
+    /// Nothing that comes up to this record is missing in any part: recovery begins behind it.
+    pub(crate) start: u64,
     /// Of each shard, the newest record that is in it.
     pub(crate) fences: Vec<u64>,
     /// Of each stream and stripe of ids, the newest record that is in it.
     pub(crate) ids: Vec<Vec<u64>>,
     /// Of each stream: largest event time, latest now.
     pub(crate) streams: Vec<(i64, i64)>,
+    /// The same at the start: what comes after it is replayed with clocks that move as they did.
+    pub(crate) start_streams: Vec<(i64, i64)>,
     /// Of each group: since when it is observed.
     pub(crate) observed: Vec<i64>,
 }
@@ -66,20 +71,20 @@ pub(crate) struct Clocks {
 impl Clocks {
     /// The first record that some part does not have.
     pub(crate) fn replay_from(&self) -> u64 {
-        let parts = self.fences.iter().chain(self.ids.iter().flatten());
-        parts.copied().fold(self.everything, u64::min) + 1
+        self.start + 1
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut out = Writer::new(&mut bytes);
-        out.u64(self.everything).u32(count(&self.fences));
+        out.u64(self.everything).u64(self.start).u32(count(&self.fences));
         for fence in &self.fences {
             out.u64(*fence);
         }
         out.u32(count(&self.streams));
-        for ((newest, applied), stripes) in self.streams.iter().zip(&self.ids) {
-            out.i64(*newest).i64(*applied).u32(count(stripes));
+        let streams = self.streams.iter().zip(&self.start_streams).zip(&self.ids);
+        for (((newest, applied), start), stripes) in streams {
+            out.i64(*newest).i64(*applied).i64(start.0).i64(start.1).u32(count(stripes));
             for position in stripes {
                 out.u64(*position);
             }
@@ -98,12 +103,14 @@ impl Clocks {
 /// [`OutOfBytes`].
 pub(crate) fn decode_clocks(bytes: &[u8]) -> Result<Clocks, OutOfBytes> {
     let mut input = Reader::new(bytes);
-    let mut clocks = Clocks { everything: input.u64()?, ..Clocks::default() };
+    let (everything, start) = (input.u64()?, input.u64()?);
+    let mut clocks = Clocks { everything, start, ..Clocks::default() };
     for _ in 0..input.u32()? {
         clocks.fences.push(input.u64()?);
     }
     for _ in 0..input.u32()? {
         clocks.streams.push((input.i64()?, input.i64()?));
+        clocks.start_streams.push((input.i64()?, input.i64()?));
         let stripes = (0..input.u32()?).map(|_| input.u64()).collect::<Result<_, _>>()?;
         clocks.ids.push(stripes);
     }

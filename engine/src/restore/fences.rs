@@ -19,6 +19,11 @@ impl Fences {
         Self { oldest, newest, clocks }
     }
 
+    /// Clocks of streams when the snapshot was finished.
+    pub(super) fn clocks(&self) -> &[(i64, i64)] {
+        &self.clocks.streams
+    }
+
     /// The first record that some part does not have.
     pub(super) fn replay_from(&self) -> u64 {
         self.oldest + 1

@@ -72,6 +72,7 @@ pub(crate) fn open<V: Vfs>(
         memory.load(Snapshot::open(directory.vfs(), &reference, directory.cluster())?)?;
     }
     let (wal, recovery) = replay(&directory, config, wal, Arc::clone(&clock), &mut memory)?;
+    memory.replayed();
     Ok(Database::assemble(memory, config, clock, (directory, wal), recovery))
 }
 

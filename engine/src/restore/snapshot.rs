@@ -31,10 +31,7 @@ impl Memory {
             let shards = clocks.fences.len();
             return Err(Error::Format(format!("a snapshot of {shards} shards")));
         }
-        for (stream, (newest, applied)) in self.catalog.streams.iter().zip(&clocks.streams) {
-            stream.state.advance(*newest);
-            stream.state.applies(*applied);
-        }
+        self.set_clocks(&clocks.start_streams);
         for (group, since) in clocks.observed.iter().enumerate() {
             if let Ok(windows) = self.catalog.windows(group) {
                 windows.observed_from(*since);
@@ -57,6 +54,19 @@ impl Memory {
         self.fences = Fences::new(clocks);
         self.snapshot = Some(snapshot);
         Ok(())
+    }
+
+    /// Streams' clocks go on from these, which are not before those they have.
+    fn set_clocks(&self, clocks: &[(i64, i64)]) {
+        for (stream, (newest, applied)) in self.catalog.streams.iter().zip(clocks) {
+            stream.state.advance(*newest);
+            stream.state.applies(*applied);
+        }
+    }
+
+    /// The log was replayed: clocks are at least what they were when the snapshot was finished.
+    pub(super) fn replayed(&self) {
+        self.set_clocks(self.fences.clocks());
     }
 
     /// Hands every table its section.

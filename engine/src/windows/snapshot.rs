@@ -27,6 +27,8 @@ pub(super) struct WindowBase {
     pub(super) table: Base,
     /// Tiles by number, once somebody has asked for them; nothing when their bytes are no tiles.
     tiles: Box<[OnceLock<Option<Box<Grown>>>]>,
+    /// Bytes of the states that have tiles and are served from here. They count as if they were in memory: asked for, they are.
+    tile_bytes: usize,
 }
 
 /// A state where it lies.
@@ -45,14 +47,12 @@ impl WindowBase {
             return Err(table.damaged("more entities with tiles than entities"));
         }
         let tiles = (0..table.extra()).map(|_| OnceLock::new()).collect();
-        Ok(Self { table, tiles })
+        let tile_bytes = table.tile_bytes();
+        Ok(Self { table, tiles, tile_bytes })
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let tiles = |tiles: &OnceLock<Option<Box<Grown>>>| {
-            tiles.get().and_then(Option::as_ref).map_or(0, |tiles| tiles.bytes())
-        };
-        self.table.bytes() + size_of_val(&*self.tiles) + self.tiles.iter().map(tiles).sum::<usize>()
+        self.table.bytes() + size_of_val(&*self.tiles) + self.tile_bytes
     }
 
     pub(super) fn find(
@@ -77,6 +77,15 @@ impl WindowBase {
             fits.then_some(Stored { key, number, bytes, log: state.log() })
         };
         stored().map(Some).ok_or_else(|| self.table.damaged("a window state is malformed"))
+    }
+
+    /// An entity is not served from here any more.
+    fn hide(&mut self, ordinal: u32) {
+        let stored = self.get(ordinal).ok().flatten();
+        let tiles = stored.filter(|stored| stored.number != NO_TILES);
+        let bytes = tiles.map_or(0, |stored| stored.bytes.len());
+        self.tile_bytes = self.tile_bytes.saturating_sub(bytes);
+        self.table.hide(ordinal);
     }
 
     /// The tiles of an entity that is there, if it has some, for good.
@@ -123,7 +132,11 @@ impl WindowTable {
     pub(crate) fn rebase(&mut self, section: Section, carried: &Ordinals) -> Result<(), Error> {
         let Some(base) = &self.base else { return Ok(()) };
         self.base = match base.table.succeed(section, carried)? {
-            Some(table) => Some(Box::new(WindowBase::new(table)?)),
+            Some(table) => {
+                // It serves just what the last one did.
+                let tile_bytes = base.tile_bytes;
+                Some(Box::new(WindowBase { tile_bytes, ..WindowBase::new(table)? }))
+            }
             None => None,
         };
         Ok(())
@@ -187,7 +200,7 @@ impl WindowTable {
             Some(self.insert_state(hasher, (hash, stored.key), stored.log, tiles))
         });
         if slot.is_some() {
-            base.table.hide(ordinal);
+            base.hide(ordinal);
         }
         self.base = Some(base);
         slot.inspect(|slot| self.pass(*slot))
@@ -201,7 +214,7 @@ impl WindowTable {
             if let Ok(Some(stored)) = base.get(ordinal) {
                 self.keep_stored(hash, ordinal, stored);
             }
-            base.table.hide(ordinal);
+            base.hide(ordinal);
         }
         self.base = Some(base);
         found.is_some()
@@ -330,10 +343,16 @@ fn write_state(
     state: EntityView<'_>,
 ) {
     let number = number(numbers, state.has_tiles());
+    let mut bytes = 0;
     out.add(hash, key, |out| {
         Writer::new(out).u32(number);
+        let start = out.len();
         state.encode(out);
+        bytes = out.len() - start;
     });
+    if state.has_tiles() {
+        out.count_tiles(bytes);
+    }
 }
 
 fn write_stored(out: &mut Records, numbers: &AtomicU32, hash: u64, stored: Stored<'_>) {
@@ -341,6 +360,9 @@ fn write_stored(out: &mut Records, numbers: &AtomicU32, hash: u64, stored: Store
     out.add(hash, stored.key, |out| {
         Writer::new(out).u32(number).bytes(stored.bytes);
     });
+    if stored.number != NO_TILES {
+        out.count_tiles(stored.bytes.len());
+    }
 }
 
 /// The next number for an entity with tiles.

@@ -36,6 +36,8 @@ pub struct SnapshotWriter<V: Vfs> {
     sections: Vec<Entry>,
     /// The section that is being written: its name and where it starts.
     open: Option<(SectionTag, u64)>,
+    /// Bytes of the disk that others need.
+    kept_free: u64,
 }
 
 /// How the writer is.
@@ -78,6 +80,7 @@ impl<V: Vfs> SnapshotWriter<V> {
             checksums: Vec::new(),
             sections: Vec::new(),
             open: None,
+            kept_free: 0,
         })
     }
 
@@ -177,8 +180,21 @@ impl<V: Vfs> SnapshotWriter<V> {
         if self.written - self.synced >= SYNC_BYTES { self.sync() } else { Ok(()) }
     }
 
+    /// Leaves `bytes` of the disk to others: the file is given up before it takes them.
+    pub fn keep_free(&mut self, bytes: u64) {
+        self.kept_free = bytes;
+    }
+
     fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let at = self.written;
+        let free = self.vfs.free_bytes().map_err(|error| self.fail(error))?;
+        if free.saturating_sub(bytes.len() as u64) < self.kept_free {
+            let (file, kept) = (self.vfs.path(NEXT_SNAPSHOT), self.kept_free);
+            let why = format!(
+                "{file} would leave less than the {kept} bytes that the log may need: {free} are free"
+            );
+            return Err(self.fail(Error::Full(why)));
+        }
         self.on_file(|file| file.write_at(at, bytes)).map_err(|error| {
             self.fail(match error {
                 Error::Full(file) => Error::Full(self.what_is_missing(&file, bytes.len())),

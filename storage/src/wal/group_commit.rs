@@ -339,6 +339,24 @@ impl GroupCommit {
         }
     }
 
+    /// As [`GroupCommit::wait`], but not for space: whoever waits may hold the very space that is missing.
+    ///
+    /// # Errors
+    /// As [`GroupCommit::wait`], and [`Error::Full`].
+    pub fn wait_unless_full(&self, lsn: Lsn, level: SyncLevel) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(answer) = state.answer(lsn.0, level) {
+                return answer;
+            }
+            if let Some(why) = state.full.as_ref().filter(|_| state.stalled) {
+                return Err(Error::Full(why.clone()));
+            }
+            self.want(&mut state, lsn, level);
+            state = self.progress.wait(state);
+        }
+    }
+
     /// As [`GroupCommit::wait`], for tasks: `waker` is woken when there is an answer. `registered` is the caller's memory of
     /// the last waker given for this position.
     pub fn poll(

@@ -51,6 +51,18 @@ impl CommitTicket {
     }
 }
 
+impl CommitTicket {
+    /// As [`CommitTicket::wait`], but gives up when the log cannot go on for want of space.
+    ///
+    /// # Errors
+    /// As [`CommitTicket::wait`], and [`Error::Full`].
+    pub fn wait_unless_full(&self) -> Result<Durable, Error> {
+        let level = self.level.ok_or(Error::NoLog)?;
+        self.core.wait_unless_full(self.lsn, level)?;
+        Ok(Durable { lsn: self.lsn, level })
+    }
+}
+
 impl Clone for CommitTicket {
     fn clone(&self) -> Self {
         Self::new(Arc::clone(&self.core), self.lsn, self.level)
