@@ -1,8 +1,13 @@
-//! Workloads for benchmarks: definitions, keys and events, each from a seed.
+//! Workloads for benchmarks: definitions, keys and events, each from a seed; and the measurements that are programs of
+//! their own.
 //!
 //! `cargo bench` runs `benches/*.rs`, one file for each hot path; `cargo bench -- --test` runs each once, tiny, as CI does.
-//! `memory` is a program of its own: it fills a database and reads the process's resident bytes.
+//! `examples/*.rs` are programs of their own: they fill databases and measure memory, checkpoints and restarts. What they
+//! do stands here where it is more than a screen long; `tests/tiny.rs` runs it with a few rows.
 
 pub mod cards;
+pub mod durability;
 pub mod kernel;
+pub mod report;
+pub mod restart;
 pub mod workload;

@@ -7,6 +7,7 @@ use aggregate::{
 };
 use engine::{
     Config, Database, OsFs, PushRequest, PutRequest, PutRowRequest, SyncPolicy, WriteOptions,
+    Written,
 };
 use model::{
     definition::{Definitions, Field, GroupKind, Stream},
@@ -45,6 +46,30 @@ mean = "avg(amount)"
 low = "min(amount)"
 high = "max(amount)"
 spread = "stddev(amount)"
+"#;
+
+/// Definitions of one window group over payments: counters in 4 windows.
+pub const COUNTERS: &str = r#"
+[entity.card]
+key = "string"
+[stream.payments]
+event_time = "ts"
+clock = "event"
+[stream.payments.fields]
+card = "string"
+merchant = "string"
+amount = "decimal(2)"
+ts = "timestamp"
+[group.spend]
+entity = "card"
+stream = "payments"
+key = "card"
+windows = ["5m", "1h", "24h", "7d"]
+[group.spend.features]
+n = "count(*)"
+total = "sum(amount)"
+low = "min(amount)"
+high = "max(amount)"
 "#;
 
 /// Definitions: a row group of [`WIDE`] f64 and two window groups over payments.
@@ -94,12 +119,20 @@ merchants = "approx_distinct(merchant)"
 /// When it cannot be opened: benchmarks have nobody to tell.
 #[must_use]
 pub fn database(directory: &std::path::Path, definitions: &str) -> Database<OsFs> {
-    let config = Config { sync: SyncPolicy::Memory, seed: 1, ..Config::default() };
-    let files = OsFs::open(directory).expect("the directory can be used");
-    let database =
-        Database::open(files, &config, Arc::new(SystemClock::new())).expect("the database opens");
+    let database = open(directory, SyncPolicy::Memory);
     database.apply("bench.toml", definitions, false).expect("the definitions are valid");
     database
+}
+
+/// The database in `directory`, as it is there.
+///
+/// # Panics
+/// When it cannot be opened.
+#[must_use]
+pub fn open(directory: &std::path::Path, sync: SyncPolicy) -> Database<OsFs> {
+    let config = Config { sync, seed: 1, ..Config::default() };
+    let files = OsFs::open(directory).expect("the directory can be used");
+    Database::open(files, &config, Arc::new(SystemClock::new())).expect("the database opens")
 }
 
 /// The key of entity `number`.
@@ -121,11 +154,11 @@ pub fn wide_row(number: u64) -> Vec<u8> {
     row
 }
 
-/// Puts rows `numbers` into the wide group.
+/// Puts rows `numbers` into the wide group; what was written carries the ticket to wait for.
 ///
 /// # Panics
 /// When the database refuses.
-pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) {
+pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) -> Written {
     let keys: Vec<_> = numbers.clone().map(key).collect();
     let packed: Vec<_> = numbers.map(wide_row).collect();
     let rows = keys
@@ -136,6 +169,7 @@ pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) {
     let request = PutRequest { group: 0, features: WIDE, rows };
     let written = database.put(&request, &WriteOptions::default()).expect("rows are put");
     assert!(written.rejects.is_empty(), "{:?}", written.rejects);
+    written
 }
 
 /// Pushes payments of cards, in the order given.
