@@ -68,7 +68,10 @@ impl World {
     }
 
     fn orders(&mut self) -> Request {
-        let now = self.model.clock.orders_now(self.wall_ms());
+        // They differ where the clock was set back: then what is now to the stream is ahead of the clock.
+        let wall_ms = self.wall_ms();
+        let is_by_wall = self.prng.chance(0.5);
+        let now = if is_by_wall { wall_ms } else { self.model.clock.orders_now(wall_ms) };
         let count = if self.scale.users > 100 && self.prng.chance(0.1) {
             200
         } else {

@@ -161,11 +161,11 @@ impl Life<'_> {
                 self.world.clock.advance_ms(ms);
                 Ok(())
             }
-            91 => {
+            91..=92 => {
                 self.set_clock();
                 Ok(())
             }
-            92..=93 => self.fill_disk(),
+            93 => self.fill_disk(),
             94 => {
                 self.sweep();
                 Ok(())
