@@ -200,8 +200,11 @@ impl<V: Vfs> Database<V> {
         list.push(("wal_segments_count".into(), number(wal.segments)));
         list.push(("wal_syncs_count".into(), number(wal.syncs)));
         list.push(("wal_sync_time_us_max".into(), number(wal.sync_ns_max / 1000)));
-        let health =
-            self.wal.poisoned().map_or_else(|| "ok".to_owned(), |why| format!("poisoned: {why}"));
+        let health = match self.wal.refusal() {
+            Some(storage::Error::Poisoned(why)) => format!("poisoned: {why}"),
+            Some(why) => why.to_string(),
+            None => "ok".to_owned(),
+        };
         list.push(("wal_health".into(), StatValue::Text(health)));
     }
 }

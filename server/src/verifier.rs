@@ -66,7 +66,8 @@ impl Round {
                 return false;
             }
             Ok(verified) => {
-                if let Some(started_ns) = self.started_ns.take() {
+                let started_ns = self.started_ns.take();
+                if let Some(started_ns) = started_ns.filter(|_| self.damage.is_none()) {
                     let took_ms = now_ns.saturating_sub(started_ns) / 1_000_000;
                     let blocks = verified.total;
                     tracing::info!(

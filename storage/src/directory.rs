@@ -99,6 +99,13 @@ impl<V: Vfs> Directory<V> {
         &self.vfs
     }
 
+    /// True when there is no MANIFEST and what counts was inferred from the segments: a directory of the format before, or one that
+    /// has lost its manifest.
+    pub fn is_inferred(&self) -> bool {
+        let state = self.state.lock();
+        !state.written && !state.manifest.segments.is_empty()
+    }
+
     /// Names the database: every file of it says the same.
     pub fn cluster(&self) -> u128 {
         self.state.lock().manifest.cluster

@@ -175,7 +175,8 @@ impl<'a, V: Vfs> Repair<'a, V> {
         let snapshot = manifest.snapshot.map(|snapshot| dir::snapshot(snapshot.number));
         let drops_snapshot = drops_snapshot && (snapshot.is_some() || self.is_begun());
         if drops_snapshot {
-            let first_lsn = manifest.segments.first().map_or(0, |first| first.first_lsn);
+            // Of the segments that are there, not of those that should be.
+            let first_lsn = kept.first().map_or(0, |first| first.first_lsn);
             if first_lsn != 1 {
                 return Err(Error::CannotDrop { first_lsn });
             }

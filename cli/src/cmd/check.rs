@@ -59,7 +59,7 @@ pub(super) fn verdict(directory: &Path, report: &Report) -> Result<(), CliError>
     }
     if report.is_ok() {
         output::note(&format!(
-            "{directory} is whole: every byte of {} files was verified, every record and section decoded, and a server starts on it",
+            "{directory} is whole: every byte that means something in {} files was verified, every record and section decoded, and a server starts on it",
             report.files.iter().filter(|file| file.counts).count()
         ));
         return Ok(());

@@ -61,6 +61,12 @@ pub(crate) fn open<V: Vfs>(
     clock: Arc<dyn Clock>,
 ) -> Result<Database<V>, Error> {
     let directory = Directory::open(vfs, config.seed)?;
+    if directory.is_inferred() {
+        tracing::warn!(
+            "MANIFEST is missing: right for a directory of before there were manifests, which gets one now; else it was removed, and \
+             if the newest segments of the log were removed with it, what they held is gone: compare with a backup"
+        );
+    }
     let mut memory = Memory {
         catalog: Catalog::default(),
         shards: ShardSet::new(directory.key_seed()),
