@@ -5,7 +5,7 @@ use std::process::Command;
 
 use client::{ServiceReader, blocking::Client};
 use engine::SyncPolicy;
-use model::{status::Status, time::DAY_MS};
+use model::{limits::BATCH_MAX, status::Status, time::DAY_MS};
 
 use super::{Reader, child::Child};
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
 
 /// Rows of one write.
 const ROWS: usize = 1000;
-/// Events of one write.
-const EVENTS: usize = 10_000;
+/// Events of one write: as many as may be.
+const EVENTS: usize = BATCH_MAX;
 /// Seed of the payments.
 const SEED: u64 = 1;
 
