@@ -12,7 +12,7 @@
 //! Other names are left alone, with one exception: what looks like a part of the log but is none was renamed by somebody, and
 //! a log that starts without it would silently lose what it holds.
 
-use crate::Error;
+use crate::{Error, Lsn};
 
 /// The lock file.
 pub(crate) const LOCK: &str = "LOCK";
@@ -56,7 +56,8 @@ pub(crate) fn segment_first_lsn(name: &str) -> Option<u64> {
 fn number(name: &str, prefix: &str, suffix: &str) -> Option<u64> {
     let digits = name.strip_prefix(prefix)?.strip_suffix(suffix)?;
     let is_number = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| digits.parse().ok()).flatten()
+    // So high a number is nobody's: one more must be possible.
+    is_number.then(|| digits.parse().ok()).flatten().filter(|number| *number <= Lsn::MAX.0)
 }
 
 /// What a file of a data directory is, by its name alone.
@@ -143,9 +144,12 @@ mod tests {
 
     #[test]
     fn a_renamed_segment_is_refused_by_name() {
-        for name in
-            ["wal-00000000000000000042.log.bak", "wal-42.log", "wal-+0000000000000000042.log"]
-        {
+        for name in [
+            "wal-00000000000000000042.log.bak",
+            "wal-42.log",
+            "wal-+0000000000000000042.log",
+            "wal-18446744073709551615.log",
+        ] {
             assert_eq!(segment_first_lsn(name), None);
             let error = segments(&[name.to_owned()], str::to_owned).expect_err("refused");
             assert!(error.to_string().contains(name), "{error}");

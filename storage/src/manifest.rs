@@ -144,6 +144,12 @@ impl Manifest {
 
     /// What in it cannot be: a writer was defective.
     fn contradiction(&self) -> Option<&'static str> {
+        let snapshot = self.snapshot.map_or(0, |snapshot| snapshot.number);
+        let counts = [self.number, snapshot, self.replay_from.0, self.durable.0];
+        let firsts = self.segments.iter().map(|segment| segment.first_lsn);
+        if counts.into_iter().chain(firsts).any(|number| number > Lsn::MAX.0) {
+            return Some("a number in it is higher than any that is given");
+        }
         let ascending = self.segments.is_sorted_by(|a, b| a.first_lsn < b.first_lsn);
         if !ascending {
             return Some("its segments are not in ascending order");
@@ -231,6 +237,8 @@ mod tests {
         assert!(refused(&swapped).contains("ascending"));
         let gap = Manifest { replay_from: Lsn(99), ..example() };
         assert!(refused(&gap).contains("missing"));
+        let endless = Manifest { number: u64::MAX, ..example() };
+        assert!(refused(&endless).contains("higher than any"));
         let headless = Manifest { snapshot: None, ..example() };
         assert!(refused(&headless).contains("without a snapshot"));
     }

@@ -68,6 +68,28 @@ impl Cargo {
     }
 }
 
+/// Runs cargo with arguments that are known only now.
+///
+/// # Errors
+/// As [`Cargo::run`].
+pub(crate) fn call(root: &Path, arguments: &[&str]) -> Result<(), Error> {
+    let line = format!("cargo {}", arguments.join(" "));
+    report::progress(&format!("$ {line}"));
+    let status = program().args(arguments).current_dir(root).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Error::Command { command: line, status }),
+        Err(source) => Err(Error::Start { command: line, source }),
+    }
+}
+
+/// Whether cargo knows `subcommand`.
+pub(crate) fn knows(subcommand: &str) -> bool {
+    let mut probe = program();
+    probe.args([subcommand, "--version"]).stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
+}
+
 /// Makes sure that cargo knows `subcommand`, which the toolchain component `component` brings.
 ///
 /// # Errors

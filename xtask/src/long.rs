@@ -108,6 +108,11 @@ const RUNS: &[Step] = &[
             "damage",
         ])),
     },
+    Step {
+        name: "fuzz",
+        about: "every fuzz target under libFuzzer, LARDER_FUZZ_SECONDS (600) each; installs cargo-fuzz when it is not there",
+        action: Action::Fuzz,
+    },
 ];
 
 /// A call of tests on the real kernel that does many rounds of each.

@@ -12,6 +12,7 @@
 mod cargo;
 mod check;
 mod error;
+mod fuzz;
 mod help;
 mod long;
 mod problem;

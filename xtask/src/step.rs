@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cargo::Cargo;
 use crate::check;
 use crate::error::Error;
+use crate::fuzz;
 use crate::report;
 use crate::repository;
 
@@ -28,6 +29,8 @@ pub(crate) enum Action {
     Check,
     /// One call of cargo.
     Cargo(Cargo),
+    /// Every fuzz target under libFuzzer.
+    Fuzz,
 }
 
 /// How one step went.
@@ -60,6 +63,7 @@ fn perform(step: &Step, root: &Path) -> Result<(), Error> {
     match &step.action {
         Action::Check => check::run(&[]),
         Action::Cargo(cargo) => cargo.run(root),
+        Action::Fuzz => fuzz::run(root),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `larder repair`: what a cut would lose, a copy of everything, the cut.
 
 use storage::{
-    Lsn, Vfs, inspect,
+    Lsn, Vfs,
+    inspect::{self, SegmentFound},
     repair::{Copied, Cut, Plan, Repair},
     snapshot::Snapshot,
-    wal::Piece,
+    wal::{Piece, Verdict},
 };
 
 use super::{record::RecordReader, section};
@@ -113,21 +114,27 @@ fn newest_in_snapshot<V: Vfs>(vfs: &V) -> Result<Lsn, Error> {
     failed.map_or(Ok(Lsn(parts.fold(clocks.everything, u64::max))), Err)
 }
 
-/// What of the log is behind record `last`.
+/// What of the log is behind record `last`. What stands in an unfinished write at the end was never there.
 fn lost<V: Vfs>(vfs: &V, Lsn(last): Lsn) -> Result<Lost, Error> {
-    let (mut lost, mut newest) = (Lost::default(), 0);
-    let found = inspect::walk(vfs, &mut |_, piece| match piece {
-        Piece::Header(header) => newest = newest.max(header.first_lsn.0.saturating_sub(1)),
-        Piece::Batch(batch) => {
-            let end = batch.first_lsn.0.saturating_add(batch.count.into()).saturating_sub(1);
-            newest = newest.max(end).max(batch.durable_before.0);
-            lost.batches += u64::from(end > last && !batch.is_seal);
+    let found = inspect::walk(vfs, &mut |_, _| ())?;
+    let end = match found.segments.last() {
+        Some(SegmentFound { walked, .. }) if matches!(walked.verdict, Verdict::TornTail { .. }) => {
+            walked.last_lsn.0
         }
-        Piece::Record { lsn: Lsn(lsn), .. } => lost.readable += u64::from(lsn > last),
-        Piece::Gap { .. } => {}
-    })?;
+        _ => u64::MAX,
+    };
     let durable = found.manifest.map_or(0, |manifest| manifest.durable.0);
-    newest = newest.max(durable);
+    let (mut lost, mut newest) = (Lost::default(), durable);
+    inspect::walk(vfs, &mut |_, piece| match piece {
+        Piece::Header(header) => newest = newest.max(header.first_lsn.0.saturating_sub(1)),
+        Piece::Batch(batch) if batch.first_lsn.0 <= end => {
+            let batch_end = batch.first_lsn.0.saturating_add(batch.count.into()).saturating_sub(1);
+            newest = newest.max(batch_end).max(batch.durable_before.0);
+            lost.batches += u64::from(batch_end > last && !batch.is_seal);
+        }
+        Piece::Record { lsn: Lsn(lsn), .. } => lost.readable += u64::from(lsn > last && lsn <= end),
+        Piece::Batch(_) | Piece::Gap { .. } => {}
+    })?;
     lost.range = (newest > last).then_some((Lsn(last + 1), Lsn(newest)));
     Ok(lost)
 }

@@ -28,7 +28,7 @@ pub(super) fn start<V: Vfs>(vfs: &V, clock: Arc<dyn Clock>) -> Result<Started, E
         checkpoint_wal_bytes: None,
         ..Config::default()
     };
-    let database = Database::open(OverlayFs::new(vfs.clone()), &config, clock)?;
+    let database = Database::open_stepped(OverlayFs::new(vfs.clone()), &config, clock)?;
     let (_, definitions) = database.definitions();
     let names = definitions.groups.iter().map(|group| group.name.to_string());
     let counts = database.group_memory().into_iter().map(|memory| memory.entities);

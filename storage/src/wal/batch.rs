@@ -18,12 +18,17 @@ use stdx::{
     mutant::{Mutant, is_planted},
 };
 
+use crate::Lsn;
+
 /// "LBAT", little-endian.
 pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"LBAT");
 /// Bytes before the records.
 pub(crate) const HEADER_BYTES: usize = 48;
 /// Bytes before the checksummed part.
 const UNCHECKED_BYTES: usize = 16;
+
+/// Bytes of a record before its payload.
+const RECORD_HEAD_BYTES: usize = 5;
 
 /// A valid batch in a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +72,7 @@ pub(crate) fn encode(head: &Head, records: &[u8]) -> (Vec<u8>, u64) {
     (bytes, checksum)
 }
 
-/// The batch at the start of `bytes`, when a whole and undamaged one stands there.
+/// The batch at the start of `bytes`, when a whole and undamaged one stands there. Records are counted from 1.
 pub(crate) fn decode(salt: u64, bytes: &[u8]) -> Option<Batch<'_>> {
     let mut input = Reader::new(bytes);
     if input.u32().ok()? != MAGIC {
@@ -84,7 +89,9 @@ pub(crate) fn decode(salt: u64, bytes: &[u8]) -> Option<Batch<'_>> {
     let _reserved = input.u32().ok()?;
     let (durable_before, previous) = (input.u64().ok()?, input.u64().ok()?);
     let records = bytes.get(HEADER_BYTES..length)?;
-    Some(Batch { checksum, first_lsn, count, durable_before, previous, bytes: length, records })
+    let batch =
+        Batch { checksum, first_lsn, count, durable_before, previous, bytes: length, records };
+    ((1..=Lsn::MAX.0).contains(&first_lsn) && batch.is_filled()).then_some(batch)
 }
 
 impl<'a> Batch<'a> {
@@ -98,7 +105,17 @@ impl<'a> Batch<'a> {
         self.next_lsn().saturating_sub(1)
     }
 
-    /// Kind and payload of each record. Fewer than `count` mean that the writer was defective: the checksum holds.
+    /// Its records are as many as it says, and nothing stands behind them: else numbers would be given to records that are not there.
+    fn is_filled(&self) -> bool {
+        let (mut records, mut bytes) = (0, 0);
+        for (_, payload) in self.records() {
+            records += 1;
+            bytes += RECORD_HEAD_BYTES + payload.len();
+        }
+        (records, bytes) == (self.count, self.records.len())
+    }
+
+    /// Kind and payload of each record.
     pub(crate) fn records(&self) -> impl Iterator<Item = (u8, &'a [u8])> {
         let mut input = Reader::new(self.records);
         (0..self.count).map_while(move |_| {
@@ -141,5 +158,22 @@ mod tests {
             assert_eq!(decode(9, &bytes[..end]), None, "cut at {end}");
         }
         assert_eq!(decode(8, &bytes), None, "another segment's salt");
+    }
+
+    /// Found by fuzzing: a batch that says it has 2^24 records, and holds none, moved the log there.
+    #[test]
+    fn a_batch_with_other_records_than_it_says_is_none() {
+        let mut records = Vec::new();
+        push_record(&mut records, 1, b"one");
+        for (count, records) in
+            [(2, &records[..]), (0, &records), (1, &[]), (1, &[&records[..], &[0]].concat())]
+        {
+            assert_eq!(decode(9, &encode(&Head { count, ..HEAD }, records).0), None, "{count}");
+        }
+        // One of record 0 had whoever walks over damage find it again and again.
+        for first_lsn in [0, u64::MAX] {
+            let head = Head { first_lsn, count: 1, ..HEAD };
+            assert_eq!(decode(9, &encode(&head, &records).0), None, "{first_lsn}");
+        }
     }
 }

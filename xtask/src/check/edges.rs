@@ -38,6 +38,8 @@ const TABLE: &[Allowed] = &[
     allowed("sim", 8, &["engine", "storage", "model"]),
     allowed("loom-tests", 8, &["engine", "storage"]),
     allowed("fuzz", 8, &["engine", "storage", "aggregate", "protocol", "model"]),
+    // libFuzzer's side of it, in a workspace of its own.
+    allowed("libfuzzer", 9, &["fuzz"]),
     // Sees the product as its users do: the binary, and the client's side of the wire.
     allowed("system-tests", 8, &["client", "model"]),
     // Compiles when nothing else does.

@@ -25,6 +25,8 @@ struct Gap {
     before: u64,
     /// The record behind, once it is known.
     behind: Option<u64>,
+    /// Batches, seals and records of the segment behind it.
+    rest: (u64, u64, u64),
 }
 
 /// Follows the log.
@@ -50,6 +52,14 @@ impl Follower {
     }
 
     fn see(&mut self, segment: &str, piece: Piece<'_>, reader: &mut RecordReader) {
+        for gap in self.gaps.iter_mut().filter(|gap| gap.segment == segment) {
+            match piece {
+                Piece::Batch(batch) if batch.is_seal => gap.rest.1 += 1,
+                Piece::Batch(_) => gap.rest.0 += 1,
+                Piece::Record { .. } => gap.rest.2 += 1,
+                Piece::Header(_) | Piece::Gap { .. } => {}
+            }
+        }
         match piece {
             Piece::Header(header) => self.next_is(header.first_lsn.0),
             Piece::Batch(batch) => {
@@ -66,7 +76,14 @@ impl Follower {
             }
             Piece::Gap { offset, bytes } => {
                 let (segment, before) = (segment.to_owned(), self.last);
-                self.gaps.push(Gap { segment, offset, bytes, before, behind: None });
+                self.gaps.push(Gap {
+                    segment,
+                    offset,
+                    bytes,
+                    before,
+                    behind: None,
+                    rest: (0, 0, 0),
+                });
             }
         }
     }
@@ -96,8 +113,11 @@ pub(super) fn walk<V: Vfs>(
         report.records += segment.walked.records;
         report.judge(vfs, segment, &follower);
     }
-    report.range = follower.first.map(|first| (Lsn(first), Lsn(follower.last)));
-    for (segment, lsn, why) in &follower.undecoded {
+    let torn = report.torn_tail.as_ref().map(|torn| torn.last_lsn.0);
+    let last = torn.unwrap_or(follower.last).min(follower.last);
+    let first = follower.first.filter(|first| *first <= last);
+    report.range = first.map(|first| (Lsn(first), Lsn(last)));
+    for (segment, lsn, why) in follower.undecoded.iter().filter(|(_, lsn, _)| *lsn <= last) {
         let what = format!("record {lsn} cannot be decoded: {why}");
         let remedy =
             "use the release that wrote it, or cut the log before it: larder repair --cut-at";
@@ -119,6 +139,13 @@ impl Report {
             Verdict::Clean => return,
             Verdict::TornTail { offset, bytes } => {
                 let (offset, bytes, last_lsn) = (*offset, *bytes, segment.walked.last_lsn);
+                // Whole batches behind an unfinished one go with it: they were not acknowledged either.
+                let gaps = follower.gaps.iter().filter(|gap| gap.segment == segment.name);
+                if let Some(gap) = gaps.min_by_key(|gap| gap.offset) {
+                    self.batches -= gap.rest.0;
+                    self.seals -= gap.rest.1;
+                    self.records -= gap.rest.2;
+                }
                 self.torn_tail = Some(TornTail { file, offset, bytes, last_lsn });
                 return;
             }
