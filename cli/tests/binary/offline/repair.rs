@@ -168,3 +168,14 @@ fn a_damaged_manifest_is_inferred_from_a_log_that_has_everything() {
     sample.must_be_whole();
     assert!(served(&sample).into_iter().eq(1..=30));
 }
+
+/// The manifest said that the log reaches back to record 1; the segment was gone, and the snapshot the only place with its rows.
+#[test]
+fn a_snapshot_is_not_dropped_when_the_segments_it_stands_for_are_missing() {
+    let sample = Sample::new(20, Some(10));
+    sample.remove(&sample.segments()[0]);
+    let before = sample.files();
+    let (code, _, said) = sample.run("repair", &["--drop-snapshot", "--cut-damage", "--yes"]);
+    assert!(code == 1 && said.contains("cannot be dropped"), "{said}");
+    assert_eq!(sample.files(), before);
+}
