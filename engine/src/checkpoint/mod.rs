@@ -97,8 +97,9 @@ impl<V: Vfs> Database<V> {
         let lsn = Lsn(clocks.everything);
         progress(self.checkpoints.state().running.unwrap_or_default());
         write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers(lsn))?;
+        let is_early = is_planted(Mutant::ProducersAheadOfSnapshot);
         // A producer may have forgotten sequences because of later ones.
-        let newest = self.wal.appended_lsn();
+        let newest = if is_early { lsn } else { self.wal.appended_lsn() };
         if !is_planted(Mutant::SnapshotAheadOfLog) {
             // What is in the snapshot is in the log too: else records of a batch could be in it that others of the batch are lost
             // with the log.
