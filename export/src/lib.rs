@@ -1,0 +1,10 @@
+//! The offline side: columns as Arrow, files of them, and what is made from history.
+//!
+//! The only crate that compiles `arrow` and `parquet`. What a value is it does not decide: it hands events to the engine, and
+//! writes down what the engine answers.
+
+mod error;
+mod schema;
+
+pub use error::Error;
+pub use schema::{arrow_type, data_type_of};
