@@ -27,6 +27,11 @@ impl Cargo {
         Self { arguments, set: &[], default: &[], own_target: None }
     }
 
+    /// An optimised build that is not linked for speed: linking each program of the workspace so takes longer than running it.
+    pub(crate) const fn optimised(arguments: &'static [&'static str]) -> Self {
+        Self { default: &[("CARGO_PROFILE_RELEASE_LTO", "off")], ..Self::plain(arguments) }
+    }
+
     /// As one would type it, for messages.
     pub(crate) fn line(&self) -> String {
         let set: String =

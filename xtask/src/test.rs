@@ -65,7 +65,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "bench",
         about: "every benchmark runs once, so that none rots",
-        action: Action::Cargo(Cargo::plain(&[
+        action: Action::Cargo(Cargo::optimised(&[
             "bench",
             "--package",
             "larder-benches",
@@ -76,7 +76,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "demo",
         about: "the whole system: definitions, events, vectors, a kill and a restart",
-        action: Action::Cargo(Cargo::plain(&[
+        action: Action::Cargo(Cargo::optimised(&[
             "run",
             "--release",
             "--",
@@ -88,8 +88,8 @@ const STEPS: &[Step] = &[
     Step {
         name: "system",
         about: "the binary on the real kernel: kills, power cuts, full and failing disks, damaged files",
-        // Optimised, as it is released and as the step before has compiled it.
-        action: Action::Cargo(Cargo::plain(&[
+        // As the step before has compiled it.
+        action: Action::Cargo(Cargo::optimised(&[
             "test",
             "--release",
             "--package",
