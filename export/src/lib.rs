@@ -3,8 +3,11 @@
 //! The only crate that compiles `arrow` and `parquet`. What a value is it does not decide: it hands events to the engine, and
 //! writes down what the engine answers.
 
+mod column;
 mod error;
+pub mod file;
 mod schema;
 
+pub use column::{array_of, statuses_as_words};
 pub use error::Error;
 pub use schema::{arrow_type, data_type_of};

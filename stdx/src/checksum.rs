@@ -15,6 +15,29 @@ pub fn crc64(salt: u64, parts: &[&[u8]]) -> u64 {
     digest.finalize()
 }
 
+/// The plain sum of bytes that come in pieces: no salt, so that any tool that knows CRC-64/NVME finds the same.
+#[derive(Debug)]
+pub struct Crc64(Digest);
+
+impl Default for Crc64 {
+    fn default() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc64Nvme))
+    }
+}
+
+impl Crc64 {
+    /// Adds the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The sum of all that was added.
+    #[must_use]
+    pub fn value(&self) -> u64 {
+        self.0.finalize()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,6 +56,14 @@ mod tests {
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert_ne!(reference, crc64(1, &[&bytes]), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn bytes_in_pieces_have_the_plain_sum() {
+        let mut sum = Crc64::default();
+        sum.update(b"12345");
+        sum.update(b"6789");
+        assert_eq!(sum.value(), 0xae8b_1486_0a79_9888);
     }
 
     /// The polynomial is part of the disk format: this value may never change.
