@@ -1,10 +1,13 @@
 //! The only functions that change an entry. Live writes call them under their shard locks after the record went into the
 //! log buffer, recovery calls them with the same record read back.
 
+use std::collections::BTreeSet;
+
 use model::definition::Stream;
 use stdx::hash::KeyHasher;
 
 use crate::{
+    Error,
     catalog::Catalog,
     retraction::{Retraction, RetractionPart},
     route::{EventPart, RoutedRow},
@@ -12,30 +15,60 @@ use crate::{
     windows::{Arrival, Moment},
 };
 
-/// Makes sure that writes of `keys`, each with its shard, will find what the snapshot holds of them.
+/// Makes sure that [`apply_put`] of `rows` will find what the snapshot holds of them.
 ///
 /// # Errors
-/// [`storage::Error::Damaged`]: the write must not be logged.
-pub(crate) fn admit_keys<'a>(
+/// [`storage::Error::Damaged`]: the put must not be logged.
+pub(crate) fn admit_put<'a>(
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
     group: usize,
-    mut keys: impl Iterator<Item = (usize, &'a [u8])>,
+    rows: impl IntoIterator<Item = &'a RoutedRow<'a>>,
 ) -> Result<(), storage::Error> {
-    keys.try_for_each(|(shard, key)| guards.shard(shard).admit(group, hasher.hash(key), key))
+    rows.into_iter().try_for_each(|row| {
+        let table = guards.shard(row.shard).rows(group);
+        table.map_or(Ok(()), |table| table.admit(hasher.hash(row.key), row.key))
+    })
 }
 
-/// As [`admit_keys`], for events.
+/// Makes sure that [`apply_delete`] of `keys`, each with its shard, will find what the snapshot holds of them; how many there are to
+/// delete.
+///
+/// # Errors
+/// [`storage::Error::Damaged`]: the delete must not be logged.
+pub(crate) fn admit_delete<'a>(
+    guards: &mut WriteGuards<'_>,
+    hasher: &KeyHasher,
+    group: usize,
+    keys: impl IntoIterator<Item = &'a (usize, &'a [u8])>,
+) -> Result<u32, storage::Error> {
+    // A key may be given twice.
+    let mut found = BTreeSet::new();
+    for (shard, key) in keys {
+        let table = guards.shard(*shard).table(group);
+        if table.map_or(Ok(false), |table| table.contains(hasher.hash(key), key))? {
+            found.insert(*key);
+        }
+    }
+    Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
+}
+
+/// Makes sure that [`apply_push`] of events will find what the snapshot holds of their entities.
 ///
 /// # Errors
 /// [`storage::Error::Damaged`]: the events must not be logged.
-pub(crate) fn admit_events<'a>(
+pub(crate) fn admit_push<'a>(
+    catalog: &Catalog,
     guards: &mut WriteGuards<'_>,
-    mut parts: impl Iterator<Item = &'a EventPart>,
-) -> Result<(), storage::Error> {
-    parts.try_for_each(|part| {
-        guards.shard(part.shard).admit(part.group, part.hash, part.key.as_bytes())
-    })
+    parts: impl IntoIterator<Item = &'a EventPart>,
+) -> Result<(), Error> {
+    for part in parts {
+        let plan = &catalog.windows(part.group)?.plan;
+        if let Some(table) = guards.shard(part.shard).windows(part.group) {
+            table.admit(plan, part.hash, part.key.as_bytes())?;
+        }
+    }
+    Ok(())
 }
 
 /// Puts `rows` into row group `group`; returns how many had something newer than what is stored, and how many not.
@@ -58,19 +91,18 @@ pub(crate) fn apply_put<'a>(
     (applied, stale)
 }
 
-/// Deletes `keys` from `group`; returns how many were there.
+/// Deletes `keys` from `group`.
 pub(crate) fn apply_delete<'a>(
     guards: &mut WriteGuards<'_>,
     hasher: &KeyHasher,
     group: usize,
     keys: impl IntoIterator<Item = &'a (usize, &'a [u8])>,
-) -> u32 {
-    let deleted = keys.into_iter().filter(|(shard, key)| {
-        let shard = guards.shard(*shard);
-        shard.rows_mut(group).is_some_and(|table| table.delete(hasher, key))
-            || shard.windows_mut(group).is_some_and(|table| table.delete(hasher, key))
-    });
-    u32::try_from(deleted.count()).unwrap_or(u32::MAX)
+) {
+    for (shard, key) in keys {
+        if let Some(table) = guards.shard(*shard).table_mut(group) {
+            table.delete(hasher, key);
+        }
+    }
 }
 
 /// Adds accepted events, each with its time, to the windows of their entities. `now` is the stream's; both in ms.

@@ -97,9 +97,9 @@ impl<V: Vfs> Database<V> {
     /// Ids leave when others arrive; here those of streams to which none does.
     fn expire_ids(&self, catalog: &Catalog) {
         for (stream, runtime) in catalog.definitions.streams.iter().zip(&catalog.streams) {
-            if let Some(span_ms) = stream.dedup_ms {
-                let arrival = runtime.state.arrival(stream, self.clock.wall_ms(), i64::MIN);
-                runtime.state.dedup.expire(arrival.saturating_sub(span_ms));
+            if stream.dedup_ms.is_some() {
+                let before = runtime.state.clock().before(stream, self.clock.wall_ms());
+                runtime.state.dedup.expire(before);
             }
         }
     }

@@ -42,9 +42,6 @@ impl Clients {
         write: Write,
     ) -> Result<bool, Failure> {
         let predicted = predict::predict(world, &write);
-        if matches!(write.request, Request::Push(Stream::Orders, _)) {
-            world.model.clock.look(world.wall_ms());
-        }
         let answered = call(database, handles, &write);
         let (Lsn(appended), known) = (database.wal().appended_lsn(), world.history.appended());
         let written = match answered {
@@ -148,12 +145,8 @@ fn check(
     let writer = (write.producer, write.sequence);
     if let Some((lsn, outcome)) = world.model.done.get(&writer).copied() {
         world.coverage.retries_of_applied += 1;
-        // Recovery counts anew, and entities that no window can see may be there again.
-        let is_counted_anew = matches!(write.request, Request::Delete(Table::Windows(_), _));
-        let is_same_outcome = is_counted_anew || written.outcome == outcome;
-        let is_same = written.repeated && written.lsn == Lsn(lsn) && is_same_outcome;
         let got = (written.repeated, written.lsn, written.outcome);
-        return if is_same {
+        return if got == (true, Lsn(lsn), outcome) {
             Ok(None)
         } else {
             Err(Failure::new(format!(

@@ -5,9 +5,9 @@ use engine::{Outcome, Reject};
 use crate::{
     client::verdict_of,
     history::Change,
-    model::{Effect, Model, Verdict},
+    model::{Effect, Model, Verdict, seen_from},
     operation::{Event, Request, Row, Table, Write},
-    schema::{MAX_SKEW_MS, Stream, horizon_ms},
+    schema::{MAX_SKEW_MS, Stream, WINDOW_GROUPS, horizon_ms},
     world::World,
 };
 
@@ -24,8 +24,8 @@ enum Applied {
     Exactly(u32),
     /// As many as were accepted.
     Accepted,
-    /// Entities whose events no window can see may be gone already, or not.
-    Any,
+    /// So many at least, and at most: entities whose events no window can see may be gone already, or not.
+    Between(u32, u32),
 }
 
 impl Predicted {
@@ -46,7 +46,7 @@ impl Predicted {
         let is_counted = match self.applied {
             Applied::Exactly(applied) => outcome.applied == applied,
             Applied::Accepted => outcome.applied == accepted,
-            Applied::Any => outcome.applied <= accepted,
+            Applied::Between(least, most) => (least..=most).contains(&outcome.applied),
         };
         if is_counted { Ok(()) } else { Err(format!("{outcome:?}, should be {self:?}")) }
     }
@@ -88,7 +88,9 @@ pub(crate) fn predict(world: &World, write: &Write) -> Predicted {
             let there = users.iter().filter(|user| model.rows.holds(**user)).count();
             (all_accepted, exactly(there))
         }
-        Request::Delete(Table::Windows(_), _) => (all_accepted, Applied::Any),
+        Request::Delete(Table::Windows(group), entities) => {
+            (all_accepted, removed(model, *group, entities, wall_ms))
+        }
         Request::Push(stream, events) => (push(model, *stream, events, wall_ms), Applied::Accepted),
         Request::Retract(events) => {
             let verdicts = events.iter().map(|event| Some(retraction(model, event, wall_ms)));
@@ -96,6 +98,22 @@ pub(crate) fn predict(world: &World, write: &Write) -> Predicted {
         }
     };
     Predicted { verdicts, applied }
+}
+
+/// How many of `entities` a delete from a window group removes.
+fn removed(model: &Model, group: usize, entities: &[u16], wall_ms: i64) -> Applied {
+    let Some((group, windows)) = WINDOW_GROUPS.get(group).zip(model.windows.get(group)) else {
+        return Applied::Between(0, 0);
+    };
+    let seen_from = model.now(group.stream, wall_ms).map_or(i64::MIN, |now| seen_from(group, now));
+    let is_there = |(_, events): &(u16, &[Event])| !events.is_empty();
+    let is_seen = |(_, events): &(u16, &[Event])| events.iter().any(|one| one.time >= seen_from);
+    let named = || windows.entities().filter(|(entity, _)| entities.contains(entity));
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    Applied::Between(
+        count(named().filter(is_seen).count()),
+        count(named().filter(is_there).count()),
+    )
 }
 
 fn push(model: &Model, stream: Stream, events: &[Event], wall_ms: i64) -> Vec<Option<Verdict>> {

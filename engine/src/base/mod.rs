@@ -101,14 +101,14 @@ impl Base {
         self.section.record(ordinal).map(Some)
     }
 
-    /// True once every byte was found good: nothing of it can be damaged any more.
-    pub(crate) fn is_verified(&self) -> bool {
-        self.section.is_verified()
-    }
-
     /// The error of what cannot be right in it.
     pub(crate) fn damaged(&self, why: &str) -> storage::Error {
         self.section.damaged(why)
+    }
+
+    /// The error of an entity that cannot be right.
+    pub(crate) fn damaged_at(&self, ordinal: u32, why: &str) -> storage::Error {
+        self.section.damaged_at(ordinal, why)
     }
 
     /// The entity is no longer true.

@@ -71,8 +71,9 @@ impl BaseSection {
         self.section.damaged(0, why)
     }
 
-    pub(super) fn is_verified(&self) -> bool {
-        self.section.is_verified()
+    pub(super) fn damaged_at(&self, ordinal: u32, why: &str) -> Error {
+        let range = self.range(self.offsets_at + ordinal as usize * WORD);
+        range.map_or_else(|error| error, |range| self.section.damaged(range.start, why))
     }
 
     /// The ordinal of `key`.

@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     Error,
-    apply::{admit_events, admit_keys, apply_delete, apply_push, apply_put, apply_retract},
+    apply::{
+        admit_delete, admit_push, admit_put, apply_delete, apply_push, apply_put, apply_retract,
+    },
     shard::{ShardMask, WriteGuards},
 };
 
@@ -54,8 +56,7 @@ impl Memory {
             Change::Put { group, rows } => {
                 let rows = || parts().filter_map(|part| rows.get(part));
                 if may_fail {
-                    let keys = rows().map(|row| (row.shard, row.key));
-                    admit_keys(guards, hasher, *group, keys)?;
+                    admit_put(guards, hasher, *group, rows())?;
                 }
                 let (applied, stale) = apply_put(guards, hasher, *group, rows());
                 ending.count(applied, stale);
@@ -63,15 +64,15 @@ impl Memory {
             Change::Delete { group, keys } => {
                 let keys = || parts().filter_map(|part| keys.get(part));
                 if may_fail {
-                    admit_keys(guards, hasher, *group, keys().copied())?;
+                    admit_delete(guards, hasher, *group, keys())?;
                 }
-                ending.count(apply_delete(guards, hasher, *group, keys()), 0);
+                apply_delete(guards, hasher, *group, keys());
             }
             Change::Push { stream, now, parts: events } => {
                 let (stream, _) = catalog.stream(*stream)?;
                 let events = || parts().filter_map(|part| events.get(part));
                 if may_fail {
-                    admit_events(guards, events().map(|(_, part)| part))?;
+                    admit_push(catalog, guards, events().map(|(_, part)| part))?;
                 }
                 let events = events().map(|(time, part)| (*time, part));
                 apply_push(catalog, guards, hasher, stream, events, *now);

@@ -69,7 +69,7 @@ pub(super) struct Ending {
     pub(super) lsn: Lsn,
     pub(super) header: Header,
     pub(super) ids: Ids,
-    /// What shards counted.
+    /// What shards counted of a put.
     applied: AtomicU32,
     duplicate: AtomicU32,
 }
@@ -91,7 +91,7 @@ pub(super) enum Ids {
 }
 
 impl Ending {
-    /// Shards had so many rows with something new, or deleted so many, and so many rows with nothing new.
+    /// Shards had so many rows with something new, and so many with nothing new.
     pub(super) fn count(&self, applied: u32, duplicate: u32) {
         self.applied.fetch_add(applied, Ordering::Relaxed);
         self.duplicate.fetch_add(duplicate, Ordering::Relaxed);
@@ -172,9 +172,7 @@ impl Memory {
     fn route_delete<'a>(&self, lsn: Lsn, delete: &Delete<'a>) -> (Change<'a>, Header, Ids) {
         let keys = delete.keys.iter().map(|key| (self.shards.route(key), *key));
         let keys = keys.filter(|(shard, _)| !self.fences.covers(*shard, lsn)).collect();
-        let outcome = Outcome { applied: 0, ..delete.header.outcome };
-        let header = Header { outcome, ..delete.header };
-        (Change::Delete { group: delete.group as usize, keys }, header, Ids::Unchanged)
+        (Change::Delete { group: delete.group as usize, keys }, delete.header, Ids::Unchanged)
     }
 
     fn route_push<'a>(

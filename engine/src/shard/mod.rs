@@ -95,15 +95,6 @@ impl Shard {
         self.groups.iter_mut().for_each(|table| drop(table.unfence()));
     }
 
-    /// Makes sure that a write of `key` into `group` will find what the snapshot holds of it: to be asked before the write is
-    /// logged.
-    ///
-    /// # Errors
-    /// [`storage::Error::Damaged`].
-    pub(crate) fn admit(&self, group: usize, hash: u64, key: &[u8]) -> Result<(), storage::Error> {
-        self.groups.get(group).map_or(Ok(()), |table| table.admit(hash, key))
-    }
-
     /// Makes tables for new groups and widens those whose row group has grown.
     fn adopt(&mut self, hasher: &KeyHasher, groups: &[GroupRuntime]) -> Result<(), Error> {
         for (index, runtime) in groups.iter().enumerate() {

@@ -58,14 +58,22 @@ impl GroupTable {
         }
     }
 
-    /// Makes sure that a write of `key` will find what the snapshot holds of it: to be asked before the write is logged.
+    /// True when `key`, whose hash is `hash`, is there: [`GroupTable::delete`] will find it.
     ///
     /// # Errors
-    /// [`Error::Damaged`].
-    pub(crate) fn admit(&self, hash: u64, key: &[u8]) -> Result<(), Error> {
+    /// [`Error::Damaged`] when it lies in a damaged part of the snapshot.
+    pub(crate) fn contains(&self, hash: u64, key: &[u8]) -> Result<bool, Error> {
         match self {
-            Self::Rows(table) => table.admit(hash, key),
-            Self::Windows(table) => table.admit(hash, key),
+            Self::Rows(table) => Ok(table.get(hash, key)?.is_some()),
+            Self::Windows(table) => table.contains(hash, key),
+        }
+    }
+
+    /// Removes `key`; false when it is not there.
+    pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
+        match self {
+            Self::Rows(table) => table.delete(hasher, key),
+            Self::Windows(table) => table.delete(hasher, key),
         }
     }
 

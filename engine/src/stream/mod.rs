@@ -9,6 +9,47 @@ use stdx::mutant::{Mutant, is_planted};
 
 pub(crate) use dedup::{Dedup, DedupGuards, STRIPES, fingerprint, stripe_of};
 
+/// What a stream's clock shows at one moment, in ms; `i64::MIN` where nothing is known yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClockReading {
+    /// Largest event time accepted.
+    newest: i64,
+    /// Latest "now" that events were applied under.
+    applied: i64,
+}
+
+impl ClockReading {
+    /// See [`StreamState::now`].
+    pub(crate) fn now(self, stream: &Stream, wall_ms: i64) -> Option<i64> {
+        let now = match stream.clock {
+            StreamClock::Wall => Some(wall_ms),
+            StreamClock::Event => Some(self.newest).filter(|newest| *newest != i64::MIN),
+        };
+        now.map(|now| now.max(self.applied))
+    }
+
+    /// When an event arrives on the stream's clock, in ms: now, or its own time when that moves the event clock.
+    pub(crate) fn arrival(self, stream: &Stream, wall_ms: i64, event_time: i64) -> i64 {
+        match stream.clock {
+            StreamClock::Wall if is_planted(Mutant::IdsArriveByWallClock) => wall_ms,
+            // As recovery finds it in the log, also when the machine's clock was set back.
+            StreamClock::Wall => wall_ms.max(self.applied),
+            StreamClock::Event => self.newest.max(event_time),
+        }
+    }
+
+    /// Ids that arrived at this time or earlier, in ms, are duplicates of none that comes now.
+    pub(crate) fn before(self, stream: &Stream, wall_ms: i64) -> i64 {
+        let span_ms = stream.dedup_ms.unwrap_or(0);
+        self.arrival(stream, wall_ms, i64::MIN).saturating_sub(span_ms)
+    }
+
+    /// With an event of this time accepted.
+    pub(crate) fn advance(&mut self, event_time: i64) {
+        self.newest = self.newest.max(event_time);
+    }
+}
+
 /// Clock and duplicates of one stream.
 #[derive(Debug)]
 pub(crate) struct StreamState {
@@ -32,21 +73,24 @@ impl StreamState {
     /// first event). Never before one that events were applied under, even when the machine's clock was set back: what was
     /// folded under it stays folded.
     pub(crate) fn now(&self, stream: &Stream, wall_ms: i64) -> Option<i64> {
-        let now = match stream.clock {
-            StreamClock::Wall => Some(wall_ms),
-            StreamClock::Event => self.newest(),
-        };
-        now.map(|now| now.max(self.applied.load(Ordering::Acquire)))
+        self.clock().now(stream, wall_ms)
     }
 
-    /// When an event arrives on the stream's clock, in ms: now, or its own time when that moves the event clock.
+    /// See [`ClockReading::arrival`].
     pub(crate) fn arrival(&self, stream: &Stream, wall_ms: i64, event_time: i64) -> i64 {
-        match stream.clock {
-            StreamClock::Wall if is_planted(Mutant::IdsArriveByWallClock) => wall_ms,
-            // As recovery finds it in the log, also when the machine's clock was set back.
-            StreamClock::Wall => wall_ms.max(self.applied.load(Ordering::Acquire)),
-            StreamClock::Event => self.newest.load(Ordering::Acquire).max(event_time),
-        }
+        self.clock().arrival(stream, wall_ms, event_time)
+    }
+
+    /// What the clock shows. Arrivals of ids never go back when it is asked for while their stripes are locked.
+    pub(crate) fn clock(&self) -> ClockReading {
+        let (newest, applied) = self.clocks();
+        ClockReading { newest, applied }
+    }
+
+    /// Events were logged that move the clock so far, and are about to be applied under `now`.
+    pub(crate) fn moves(&self, to: ClockReading, now: i64) {
+        self.advance(to.newest);
+        self.applies(now);
     }
 
     /// Events are about to be applied under this "now".

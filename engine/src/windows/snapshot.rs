@@ -34,6 +34,7 @@ pub(super) struct WindowBase {
 /// A state where it lies.
 #[derive(Clone, Copy)]
 struct Stored<'a> {
+    ordinal: u32,
     key: &'a [u8],
     number: u32,
     /// Its whole encoding.
@@ -74,9 +75,10 @@ impl WindowBase {
             let number = u32::from_le_bytes(*number);
             let is_known = (number as usize) < self.tiles.len();
             let fits = state.has_tiles() == is_known && (is_known || number == NO_TILES);
-            fits.then_some(Stored { key, number, bytes, log: state.log() })
+            fits.then_some(Stored { ordinal, key, number, bytes, log: state.log() })
         };
-        stored().map(Some).ok_or_else(|| self.table.damaged("a window state is malformed"))
+        let malformed = || self.table.damaged_at(ordinal, "a window state is malformed");
+        stored().map(Some).ok_or_else(malformed)
     }
 
     /// An entity is not served from here any more.
@@ -109,7 +111,8 @@ impl WindowBase {
             let state = EntityWindows::decode(plan, stored.bytes).ok()?;
             state.into_parts().1
         });
-        let tiles = tiles.as_deref().ok_or_else(|| self.table.damaged("tiles are malformed"))?;
+        let malformed = || self.table.damaged_at(stored.ordinal, "tiles are malformed");
+        let tiles = tiles.as_deref().ok_or_else(malformed)?;
         Ok(EntityView::new(stored.log, Some(tiles)))
     }
 }
@@ -142,17 +145,23 @@ impl WindowTable {
         Ok(())
     }
 
-    /// Makes sure that a write of `key` will find what the snapshot holds of it: to be asked before the write is logged.
+    /// Makes sure that events of `key` will find what the snapshot holds of it, tiles and all: to be asked before they are logged.
     ///
     /// # Errors
     /// [`Error::Damaged`].
-    pub(crate) fn admit(&self, hash: u64, key: &[u8]) -> Result<(), Error> {
-        match &self.base {
-            Some(base) if !base.table.is_verified() => {
-                let Some(ordinal) = base.table.find(hash, key)? else { return Ok(()) };
-                base.get(ordinal).map(drop)
-            }
-            _ => Ok(()),
+    pub(crate) fn admit(&self, plan: &WindowPlan, hash: u64, key: &[u8]) -> Result<(), Error> {
+        // Checksums say that bytes are those that were written, not that these were right.
+        if self.base.is_some() { self.get(plan, hash, key).map(drop) } else { Ok(()) }
+    }
+
+    /// True when `key`, whose hash is `hash`, has a state. Its tiles are not looked at: whoever deletes it does not need them.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub(crate) fn contains(&self, hash: u64, key: &[u8]) -> Result<bool, Error> {
+        match (self.find(hash, key), &self.base) {
+            (None, Some(base)) => Ok(base.table.find(hash, key)?.is_some()),
+            (slot, _) => Ok(slot.is_some()),
         }
     }
 
@@ -368,4 +377,83 @@ fn write_stored(out: &mut Records, numbers: &AtomicU32, hash: u64, stored: Store
 /// The next number for an entity with tiles.
 fn number(numbers: &AtomicU32, has_tiles: bool) -> u32 {
     if has_tiles { numbers.fetch_add(1, Ordering::Relaxed) } else { NO_TILES }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::BaseWriter;
+    use model::definition::{Definitions, GroupKind};
+    use storage::{
+        fs::SimFs,
+        snapshot::{SectionTag, Snapshot, SnapshotWriter},
+    };
+
+    const DEFINITIONS: &str = r#"
+[entity.user]
+key = "string"
+[stream.orders]
+event_time = "at"
+[stream.orders.fields]
+user = "string"
+at = "timestamp"
+[group.buying]
+entity = "user"
+stream = "orders"
+key = "user"
+windows = ["5m"]
+[group.buying.features]
+orders = "count(*)"
+"#;
+
+    fn plan() -> WindowPlan {
+        let definitions = Definitions::parse("test.toml", DEFINITIONS, &Definitions::default());
+        let definitions = definitions.expect("valid");
+        let GroupKind::Windows(windows) = &definitions.groups[0].kind else { panic!("windows") };
+        WindowPlan::new(&definitions.streams[0], windows)
+    }
+
+    /// A table that serves `payload` for the entity `ann` from a snapshot.
+    fn serving(hasher: &KeyHasher, payload: &[u8]) -> (WindowTable, std::sync::Arc<Snapshot>) {
+        let (fs, mut records, mut writer) =
+            (SimFs::new(), Records::default(), BaseWriter::default());
+        records.add(hasher.hash(b"ann"), b"ann", |out| out.extend_from_slice(payload));
+        let mut out = SnapshotWriter::create(&fs, 1, 7, 3).expect("created");
+        let tag = SectionTag { kind: 6, shard: 0, group: 0 };
+        out.begin(tag);
+        writer.add(&mut out, &records).expect("written");
+        writer.finish(&mut out, 1).expect("written");
+        out.end();
+        let reference = out.finish().expect("written");
+        let snapshot = Snapshot::open(&fs, &reference, 7).expect("opens");
+        let mut table = WindowTable::default();
+        table.attach(snapshot.section(tag).expect("written")).expect("a table");
+        (table, snapshot)
+    }
+
+    /// Tiles that cannot be decoded, under a good checksum, were found out only when the event was logged: the entity was there
+    /// twice then, and what the snapshot has of it was out of reach.
+    #[test]
+    fn a_state_that_makes_no_sense_refuses_its_events_and_can_be_deleted() {
+        let (hasher, plan) = (KeyHasher::new(1), plan());
+        let hash = hasher.hash(b"ann");
+        let numbered = |state: &[u8]| [&0_u32.to_le_bytes(), state].concat();
+        // Version, an empty log, tiles: of which there are many, and no bytes.
+        let tiles = numbered(&[2, 0, 0, 0, 0, 1, 255, 255, 255, 0]);
+        let version = numbered(&[77, 0, 0, 0, 0, 1]);
+        for payload in [tiles, version] {
+            let (mut table, snapshot) = serving(&hasher, &payload);
+            for is_verified in [false, true] {
+                if is_verified {
+                    snapshot.verify(1000).expect("the checksums fit");
+                }
+                let error = table.admit(&plan, hash, b"ann").expect_err("refused").to_string();
+                assert!(error.contains("snapshot-") && error.contains("at byte 64"), "{error}");
+                table.admit(&plan, hasher.hash(b"bob"), b"bob").expect("nobody is there yet");
+            }
+            assert!(table.contains(hash, b"ann").expect("its key makes sense"));
+            assert!(table.delete(&hasher, b"ann") && table.len() == 0);
+            table.admit(&plan, hash, b"ann").expect("gone, and may come again");
+        }
+    }
 }

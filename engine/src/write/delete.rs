@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Database, Error,
-    apply::{admit_keys, apply_delete},
+    apply::{admit_delete, apply_delete},
     mutation::{self, Delete, Header},
     producer::Outcome,
     shard::ShardMask,
@@ -43,22 +43,23 @@ impl<V: Vfs> Database<V> {
                     }),
                 }
             }
-            let rejected = to_u32(rejects.len());
-            let outcome = Outcome { applied: to_u32(routed.len()), rejected, ..Outcome::default() };
+            let mut outcome = Outcome { rejected: to_u32(rejects.len()), ..Outcome::default() };
             if routed.is_empty() {
                 return Ok((self.wal.appended_lsn(), outcome, rejects));
             }
+            let mut mask = ShardMask::default();
+            routed.iter().for_each(|(shard, _)| mask.insert(*shard));
+            let hasher = self.shards.hasher();
+            let mut guards = self.shards.write(mask);
+            // Counted here, and logged: what a sweep has taken already is there again in a recovery.
+            outcome.applied = admit_delete(&mut guards, hasher, group, &routed)?;
             let header = Header { producer: options.producer, sequence: options.sequence, outcome };
             let keys = routed.iter().map(|(_, key)| *key).collect();
             let mut record = Vec::new();
             Delete { header, group: to_u32(group), keys }.encode(&mut record);
-            let mut mask = ShardMask::default();
-            routed.iter().for_each(|(shard, _)| mask.insert(*shard));
-            let mut guards = self.shards.write(mask);
-            admit_keys(&mut guards, self.shards.hasher(), group, routed.iter().copied())?;
             let lsn = self.wal.append(mutation::kind::DELETE, &record)?;
-            let applied = apply_delete(&mut guards, self.shards.hasher(), group, &routed);
-            Ok((lsn, Outcome { applied, ..outcome }, rejects))
+            apply_delete(&mut guards, hasher, group, &routed);
+            Ok((lsn, outcome, rejects))
         })
     }
 }

@@ -20,13 +20,13 @@ use super::{
 };
 use crate::{
     Database, Error,
-    apply::{admit_events, apply_push},
+    apply::{admit_push, apply_push},
     catalog::{Catalog, StreamRuntime},
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
     route::{RoutedEvent, parts_of, route_event, shards_of},
-    stream::{DedupGuards, fingerprint},
+    stream::{ClockReading, DedupGuards, StreamState, fingerprint},
 };
 
 /// Events to push into one stream.
@@ -52,7 +52,6 @@ impl<V: Vfs> Database<V> {
     ) -> Result<Written, Error> {
         check_batch(request.events.len())?;
         once(self, options, || {
-            // Before ids are remembered: they must not be, unless their events are logged.
             let bytes = record_bytes_max(request.events.iter().map(|event| event.len()));
             self.wal.reserve(bytes)?;
             let catalog = self.catalog.read();
@@ -67,18 +66,18 @@ impl<V: Vfs> Database<V> {
                 (options.producer, sequence),
                 &mut rejects,
             );
-            // Before ids are remembered, and before anything is logged.
+            // Before anything is logged.
             let needed = push_bytes(&routed, stream.dedup_ms.is_some(), bytes);
             let room = self.admit(&catalog, needed)?;
-            let admission =
-                Admission { catalog: &catalog, stream, runtime, wall_ms: self.clock.wall_ms() };
-            let (accepted, mut ids) = admission.admit(routed, &mut rejects);
+            let wall_ms = self.clock.wall_ms();
+            let admission = Admission { catalog: &catalog, stream, state: &runtime.state, wall_ms };
+            let (accepted, clock, mut ids) = admission.admit(routed, &mut rejects);
             let outcome = tally(accepted.len(), &rejects);
-            self.counters.events(&outcome);
             if accepted.is_empty() {
+                self.counters.events(&outcome);
                 return Ok((self.wal.appended_lsn(), outcome, rejects));
             }
-            let now = runtime.state.now(stream, admission.wall_ms).unwrap_or(admission.wall_ms);
+            let now = clock.now(stream, wall_ms).unwrap_or(wall_ms);
             let push = Push {
                 header: Header { producer: options.producer, sequence, outcome },
                 stream: to_u32(request.stream),
@@ -88,18 +87,17 @@ impl<V: Vfs> Database<V> {
             };
             let mut record = Vec::with_capacity(bytes);
             push.encode(&mut record);
-            runtime.state.applies(now);
             let mut guards = self.shards.write(shards_of(&accepted));
-            let admitted =
-                admit_events(&mut guards, accepted.iter().flat_map(|event| &event.parts))
-                    .map_err(Error::from);
-            let logged =
-                admitted.and_then(|()| Ok(self.wal.append(mutation::kind::PUSH, &record)?));
-            let lsn = logged.inspect_err(|_| admission.forget(&mut ids, &accepted))?;
+            admit_push(&catalog, &mut guards, accepted.iter().flat_map(|event| &event.parts))?;
+            let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
+            // Nothing can be refused any more: only now is anything changed. The clock moves first, see `GroupMoment::keep_up`.
+            runtime.state.moves(clock, now);
+            ids.keep(clock.before(stream, wall_ms));
             let parts = parts_of(&accepted);
             apply_push(&catalog, &mut guards, self.shards.hasher(), stream, parts, now);
             drop(guards);
             room.settle();
+            self.counters.events(&outcome);
             Ok((lsn, outcome, rejects))
         })
     }
@@ -138,32 +136,33 @@ impl<V: Vfs> Database<V> {
     }
 }
 
-/// Decides about the events of one request, in their order.
+/// Decides about the events of one request, in their order. Nothing is changed: the request may be refused yet.
 struct Admission<'a> {
     catalog: &'a Catalog,
     stream: &'a Stream,
-    runtime: &'a StreamRuntime,
+    state: &'a StreamState,
     wall_ms: i64,
 }
 
 impl<'a> Admission<'a> {
-    /// The events accepted, and the locks on their ids, to be kept until the record is in the log buffer.
+    /// The events accepted, what the stream's clock shows with them, and the locks on their ids, to be kept until the record is in
+    /// the log buffer.
     fn admit<'e>(
         &self,
         events: Vec<RoutedEvent<'e>>,
         rejects: &mut Vec<Reject>,
-    ) -> (Vec<RoutedEvent<'e>>, DedupGuards<'a>) {
+    ) -> (Vec<RoutedEvent<'e>>, ClockReading, DedupGuards<'a>) {
         let dedup_ms = self.stream.dedup_ms;
         let id =
             |event: &RoutedEvent<'_>| dedup_ms.and(event.declared_id.as_deref()).map(fingerprint);
-        let mut ids = self.runtime.state.dedup.lock(events.iter().filter_map(id));
+        let mut ids = self.state.dedup.lock(events.iter().filter_map(id));
+        let mut clock = self.state.clock();
         let mut accepted = Vec::with_capacity(events.len());
         for event in events {
-            let verdict = self.refuse_for_time(&event).or_else(|| {
+            let verdict = self.refuse_for_time(clock, &event).or_else(|| {
                 let (fingerprint, span_ms) = id(&event).zip(dedup_ms)?;
-                let state = &self.runtime.state;
-                let arrival = state.arrival(self.stream, self.wall_ms, event.event_time);
-                let fresh = ids.insert(fingerprint, arrival, span_ms);
+                let arrival = clock.arrival(self.stream, self.wall_ms, event.event_time);
+                let fresh = ids.note(fingerprint, arrival, span_ms);
                 (!fresh).then(|| {
                     let span = time::format_span(span_ms);
                     (RejectKind::Duplicate, format!("its event id arrived within the last {span}"))
@@ -171,7 +170,7 @@ impl<'a> Admission<'a> {
             });
             match verdict {
                 None => {
-                    self.runtime.state.advance(event.event_time);
+                    clock.advance(event.event_time);
                     accepted.push(event);
                 }
                 Some((kind, reason)) => {
@@ -180,22 +179,14 @@ impl<'a> Admission<'a> {
             }
         }
         rejects.sort_by_key(|reject| reject.index);
-        (accepted, ids)
+        (accepted, clock, ids)
     }
 
-    /// The ids of events that are not logged after all: when they come again, they are new.
-    fn forget(&self, ids: &mut DedupGuards<'_>, events: &[RoutedEvent<'_>]) {
-        if self.stream.dedup_ms.is_some() {
-            let declared = events.iter().filter_map(|event| event.declared_id.as_deref());
-            declared.for_each(|id| ids.forget(fingerprint(id)));
-        }
-    }
-
-    fn now(&self) -> Option<i64> {
-        self.runtime.state.now(self.stream, self.wall_ms)
-    }
-
-    fn refuse_for_time(&self, event: &RoutedEvent<'_>) -> Option<(RejectKind, String)> {
+    fn refuse_for_time(
+        &self,
+        clock: ClockReading,
+        event: &RoutedEvent<'_>,
+    ) -> Option<(RejectKind, String)> {
         let ahead = event.event_time.saturating_sub(self.wall_ms);
         if self.stream.clock == StreamClock::Wall && ahead > self.stream.max_skew_ms {
             let reason = format!(
@@ -206,7 +197,7 @@ impl<'a> Admission<'a> {
             );
             return Some((RejectKind::Rejected, reason));
         }
-        let now = self.now()?;
+        let now = clock.now(self.stream, self.wall_ms)?;
         let oldest = event.parts.iter().filter_map(|part| {
             self.catalog.windows(part.group).ok().map(|windows| windows.plan.late_before(now))
         });

@@ -10,7 +10,7 @@ use storage::Vfs;
 use super::{Reject, RejectKind, WriteOptions, Written, once, record_bytes_max};
 use crate::{
     Database, Error,
-    apply::{admit_keys, apply_put},
+    apply::{admit_put, apply_put},
     catalog::Catalog,
     memory_limit::put_bytes,
     mutation::{self, Header, Put, PutRow},
@@ -82,12 +82,7 @@ impl<V: Vfs> Database<V> {
             let mut mask = ShardMask::default();
             routed.iter().for_each(|row| mask.insert(row.shard));
             let mut guards = self.shards.write(mask);
-            admit_keys(
-                &mut guards,
-                self.shards.hasher(),
-                request.group,
-                routed.iter().map(|row| (row.shard, row.key)),
-            )?;
+            admit_put(&mut guards, self.shards.hasher(), request.group, &routed)?;
             let lsn = self.wal.append(mutation::kind::PUT, &record)?;
             let (applied, stale) =
                 apply_put(&mut guards, self.shards.hasher(), request.group, &routed);

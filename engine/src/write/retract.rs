@@ -81,8 +81,8 @@ impl<V: Vfs> Database<V> {
             let decision = Decision { catalog: &catalog, stream, now };
             let retracted = decision.decide(&mut guards, hasher, routed, &mut rejects)?;
             let outcome = tally(retracted.len(), &rejects);
-            self.counters.retractions(&outcome);
             if retracted.is_empty() {
+                self.counters.retractions(&outcome);
                 return Ok((self.wal.appended_lsn(), outcome, rejects));
             }
             let record = Retract {
@@ -96,6 +96,7 @@ impl<V: Vfs> Database<V> {
             let lsn = self.wal.append(mutation::kind::RETRACT, &payload)?;
             apply_retract(&catalog, &mut guards, hasher, parts_of(&retracted));
             retracted.iter().for_each(|one| ids.forget(fingerprint(&one.id)));
+            self.counters.retractions(&outcome);
             Ok((lsn, outcome, rejects))
         })
     }

@@ -2,11 +2,13 @@
 
 mod checkpoints;
 mod damage;
+mod deletes;
 mod events;
 mod harness;
 mod long_events;
 mod memory_limit;
 mod parallel_replay;
+mod refused_pushes;
 mod replay_equals_live;
 mod retractions;
 mod rows;

@@ -13,7 +13,7 @@ use engine::Outcome;
 
 pub(crate) use rows::{Answer, Effect, Rows};
 pub(crate) use streams::{Clock, Verdict};
-pub(crate) use windows::{Windows, start};
+pub(crate) use windows::{Windows, seen_from};
 
 use crate::{
     history::{Change, Record, Writer},
@@ -125,10 +125,16 @@ impl Model {
 
     /// The oldest time that some window of the groups an event is for can still see, in ms.
     pub(crate) fn late_before(&self, stream: Stream, event: &Event, now: i64) -> i64 {
-        let floor = now - crate::schema::horizon_ms(stream);
         let groups = self.groups_of(stream);
         let groups = groups.filter(|(group, _)| Windows::entity_of(group, event).is_some());
-        let starts = groups.flat_map(|(group, _)| group.windows.iter().map(|w| start(*w, floor)));
-        starts.min().unwrap_or(i64::MIN)
+        groups.map(|(group, _)| seen_from(group, now)).min().unwrap_or(i64::MIN)
+    }
+
+    /// "Now" of a stream, in ms; `None` before the first event of an event clock.
+    pub(crate) fn now(&self, stream: Stream, wall_ms: i64) -> Option<i64> {
+        match stream {
+            Stream::Orders => Some(self.clock.orders_now(wall_ms)),
+            Stream::Clicks => self.clock.newest,
+        }
     }
 }

@@ -7,7 +7,7 @@ use model::{status::Status, value::Value};
 use super::Answer;
 use crate::{
     operation::Event,
-    schema::{Aggregate, Entity, Window, WindowGroup, price},
+    schema::{Aggregate, Entity, Window, WindowGroup, horizon_ms, price},
 };
 
 /// The events of one group.
@@ -84,8 +84,14 @@ fn is_same(known: &Event, event: &Event) -> bool {
 }
 
 /// The first time inside a window that ends before `x`, in ms.
-pub(crate) fn start(window: Window, x: i64) -> i64 {
+fn start(window: Window, x: i64) -> i64 {
     window.map_or(i64::MIN, |(length, hop)| (x - length).div_euclid(hop) * hop)
+}
+
+/// The first time that some window of `group` can still see, in ms, as long as reads of the past are exact.
+pub(crate) fn seen_from(group: &WindowGroup, now: i64) -> i64 {
+    let floor = now - horizon_ms(group.stream);
+    group.windows.iter().map(|window| start(*window, floor)).min().unwrap_or(i64::MIN)
 }
 
 fn evaluate<'a>(
