@@ -44,4 +44,4 @@ pub use entity::{
     ColumnAccount, EncodedState, EntityView, EntityWindows, Grown, ReadAt, ReadScratch,
 };
 pub use error::{Error, Overflow};
-pub use plan::{ColumnSelection, PreparedEvent, WindowPlan, explain};
+pub use plan::{ColumnSelection, PreparedEvent, StoredEvent, WindowPlan, explain};

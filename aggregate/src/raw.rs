@@ -104,9 +104,9 @@ fn head(time: i64, is_full: bool) -> u64 {
     varint::zigzag(time) << 1 | u64::from(is_full)
 }
 
-/// The most bytes that [`append`] adds for `event`.
-pub(crate) fn record_bytes_max(event: &PreparedEvent) -> usize {
-    8 + event.body.len()
+/// The most bytes that [`append`] adds for an event whose body has `body` bytes.
+pub(crate) fn record_bytes_max(body: usize) -> usize {
+    8 + body
 }
 
 /// The time that records are relative to: the first one's, 0 for the first itself.

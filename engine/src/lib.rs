@@ -10,7 +10,8 @@
 //! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back, `memory_limit`
 //! refuses writes before it ends; `checkpoint`
 //! writes all of it into a snapshot while it is in use, `base` serves from one that is mapped, `offline` looks at a directory that
-//! nobody has open; `catalog` //! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
+//! nobody has open; `replay` gives what reads would have given, from events alone; `catalog`
+//! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
 //! wire, definitions' text (model), window arithmetic (aggregate), files (storage).
@@ -32,6 +33,7 @@ mod mutation;
 pub mod offline;
 mod producer;
 mod read;
+pub mod replay;
 mod restore;
 mod retraction;
 mod route;

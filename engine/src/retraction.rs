@@ -6,14 +6,14 @@
 use aggregate::ingest;
 use model::{
     definition::Stream,
-    key::EntityKey,
+    key::{self, EntityKey},
     packed_row::{self, Cell},
 };
 use stdx::hash::KeyHasher;
 
 use crate::{
     catalog::{Catalog, StreamRuntime},
-    route::{declared_id_of, event_time_of, key_parts, no_key},
+    route::{declared_id_of, event_time_of, key_values, no_key},
     shard::{ShardMask, shard_of},
 };
 
@@ -57,11 +57,13 @@ pub(crate) fn route_retraction<'a>(
     let event_time = event_time_of(stream, &values)?;
     let id = declared_id_of(stream, &values)?.unwrap_or_default();
     let mut parts = Vec::with_capacity(runtime.groups.len());
+    let mut key = Vec::new();
     for group in runtime.groups.iter().copied() {
         let Ok(windows) = catalog.windows(group) else { continue };
-        let Ok((_, key_types)) = catalog.group_key(group) else { continue };
-        let Some(key) = key_parts(&values, &windows.key) else { continue };
-        let key = EntityKey::encode(&key, key_types)?;
+        if !key::write_values(&mut key, key_values(&values, &windows.key))? {
+            continue;
+        }
+        let key = EntityKey::from_written(&key);
         let shard = shard_of(hasher.hash(key.as_bytes()));
         parts.push(RetractionPart { group, shard, key });
     }

@@ -3,7 +3,7 @@
 use aggregate::{PreparedEvent, ingest};
 use model::{
     definition::Stream,
-    key::{EntityKey, KeyPart},
+    key::{self, EntityKey},
     packed_row::{self, Cell},
     value::ValueRef,
 };
@@ -74,29 +74,43 @@ pub(crate) fn route_event<'a>(
         }
     };
     let mut parts = Vec::with_capacity(runtime.groups.len());
+    let mut key = Vec::new();
     for group in runtime.groups.iter().copied() {
-        let Ok(windows) = catalog.windows(group) else { continue };
-        let Ok((_, key_types)) = catalog.group_key(group) else { continue };
-        // An event without this group's key describes none of its entities.
-        let Some(key) = key_parts(&values, &windows.key) else { continue };
-        let key = EntityKey::encode(&key, key_types)?;
         let mut prepared = PreparedEvent::default();
-        windows.plan.prepare(&values, event_time, id, &mut prepared).map_err(|error| {
-            let name =
-                catalog.definitions.groups.get(group).map_or("", |group| group.name.as_str());
-            model::Error::mismatch(
-                format!("group {name}"),
-                "an event its features can hold",
-                error.to_string(),
-            )
-        })?;
-        let hash = hasher.hash(key.as_bytes());
-        parts.push(EventPart { group, shard: shard_of(hash), hash, key, prepared });
+        let event = (values.as_slice(), event_time, id);
+        if prepare_part(catalog, group, event, &mut key, &mut prepared)? {
+            let (hash, key) = (hasher.hash(&key), EntityKey::from_written(&key));
+            parts.push(EventPart { group, shard: shard_of(hash), hash, key, prepared });
+        }
     }
     if parts.is_empty() && !runtime.groups.is_empty() {
         return Err(no_key(stream));
     }
     Ok(RoutedEvent { source, event_time, declared_id, parts })
+}
+
+/// What an event, its exact fields with its time and the id that breaks ties, changes in one window group: the canonical bytes
+/// of an entity's key, and the event prepared. False when it describes no entity of the group, because its key is null.
+///
+/// # Errors
+/// What is wrong with the event, for its sender.
+pub(crate) fn prepare_part(
+    catalog: &Catalog,
+    group: usize,
+    (values, event_time, id): (&[Option<ValueRef<'_>>], i64, &[u8]),
+    key: &mut Vec<u8>,
+    prepared: &mut PreparedEvent,
+) -> Result<bool, model::Error> {
+    let Ok(windows) = catalog.windows(group) else { return Ok(false) };
+    if !key::write_values(key, key_values(values, &windows.key))? {
+        return Ok(false);
+    }
+    windows.plan.prepare(values, event_time, id, prepared).map_err(|error| {
+        let name = catalog.definitions.groups.get(group).map_or("", |group| group.name.as_str());
+        let expected = "an event its features can hold";
+        model::Error::mismatch(format!("group {name}"), expected, error.to_string())
+    })?;
+    Ok(true)
 }
 
 /// What `events` change, each with the time of its event, in ms.
@@ -172,7 +186,7 @@ fn field_name(stream: &Stream, field: usize) -> &str {
 }
 
 /// The id of an event whose stream declares none.
-fn derive_id(producer: ProducerId, sequence: u64, index: u32) -> [u8; 16] {
+pub(crate) fn derive_id(producer: ProducerId, sequence: u64, index: u32) -> [u8; 16] {
     let mut bytes = [0; 28];
     let (producer_part, rest) = bytes.split_at_mut(16);
     producer_part.copy_from_slice(&producer.0.to_le_bytes());
@@ -183,13 +197,10 @@ fn derive_id(producer: ProducerId, sequence: u64, index: u32) -> [u8; 16] {
     (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
 }
 
-/// The key of an event in one group, or `None` when a part is null.
-pub(crate) fn key_parts(values: &[Option<ValueRef<'_>>], fields: &[usize]) -> Option<Vec<KeyPart>> {
-    let part = |field: &usize| match (*values.get(*field)?)? {
-        ValueRef::String(text) => Some(KeyPart::String(text.into())),
-        ValueRef::I64(number) => Some(KeyPart::I64(number)),
-        ValueRef::Bytes(bytes) => Some(KeyPart::Bytes(bytes.into())),
-        _ => None,
-    };
-    fields.iter().map(part).collect()
+/// The values that make the key of an event in one group.
+pub(crate) fn key_values<'v, 'a>(
+    values: &'v [Option<ValueRef<'a>>],
+    fields: &'v [usize],
+) -> impl ExactSizeIterator<Item = Option<ValueRef<'a>>> + Clone + use<'v, 'a> {
+    fields.iter().map(|field| values.get(*field).copied().flatten())
 }

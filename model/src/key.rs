@@ -12,6 +12,7 @@ use stdx::cursor::{Reader, Writer};
 use crate::{
     Error,
     limits::{KEY_BYTES_MAX, KEY_PARTS_MAX},
+    value::ValueRef,
 };
 
 /// What joins the parts of a composite key when people write one.
@@ -191,6 +192,12 @@ impl EntityKey {
         Ok(Self(bytes.into()))
     }
 
+    /// The key of canonical bytes that [`write_values`] wrote.
+    #[must_use]
+    pub fn from_written(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// Reads a key as people write it: its parts as [`KeyPart::parse`] reads them, joined by `|` when there are several.
     ///
     /// # Errors
@@ -224,6 +231,34 @@ impl EntityKey {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Writes the canonical bytes of the key whose parts are `values` into `out`, which is cleared first; false when one of them is
+/// null, or no value that a key is made of.
+///
+/// # Errors
+/// As [`EntityKey::encode`].
+pub fn write_values<'a>(
+    out: &mut Vec<u8>,
+    values: impl ExactSizeIterator<Item = Option<ValueRef<'a>>> + Clone,
+) -> Result<bool, Error> {
+    out.clear();
+    if values.clone().any(|value| value.is_none()) {
+        return Ok(false);
+    }
+    let single = values.len() == 1;
+    for value in values {
+        let mut out = Writer::new(out);
+        match value {
+            Some(ValueRef::I64(number)) => {
+                out.i64(number);
+            }
+            Some(ValueRef::String(text)) => write_part(&mut out, text.as_bytes(), single)?,
+            Some(ValueRef::Bytes(part)) => write_part(&mut out, part, single)?,
+            _ => return Ok(false),
+        }
+    }
+    check_length(out).map(|()| true)
 }
 
 fn write_part(out: &mut Writer<'_>, bytes: &[u8], single: bool) -> Result<(), Error> {
@@ -338,8 +373,16 @@ mod tests {
         assert_eq!(format_key(key("ab", "c").as_bytes(), &kinds), "ab|c");
         assert_eq!(EntityKey::parse("ab|c", &kinds), Ok(key("ab", "c")));
         let piped = key("a|b", "c\\");
-        assert_eq!(EntityKey::parse(&format_key(piped.as_bytes(), &kinds), &kinds), Ok(piped));
+        assert_eq!(
+            EntityKey::parse(&format_key(piped.as_bytes(), &kinds), &kinds),
+            Ok(piped.clone())
+        );
         assert!(EntityKey::parse("abc", &kinds).is_err());
+        let mut written = Vec::new();
+        let values = [Some(ValueRef::String("a|b")), Some(ValueRef::String("c\\"))];
+        assert_eq!(write_values(&mut written, values.into_iter()), Ok(true));
+        assert_eq!(written, piped.as_bytes());
+        assert_eq!(write_values(&mut written, [values[0], None].into_iter()), Ok(false));
         let number = EntityKey::encode(&[KeyPart::I64(-3)], &[KeyType::I64]).expect("valid");
         assert_eq!(decode_parts(number.as_bytes(), &[KeyType::I64]), Ok(vec![KeyPart::I64(-3)]));
     }

@@ -37,7 +37,7 @@ pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};
 pub use read::{ReadAt, ReadScratch};
 
 use crate::{
-    plan::{PreparedEvent, WindowPlan},
+    plan::{PreparedEvent, StoredEvent, WindowPlan},
     raw,
 };
 use level::LevelState;
@@ -84,14 +84,18 @@ impl EntityWindows {
     /// Adds one accepted event. `now` is the stream's, in ms, and never goes back. Order does not matter: the same events
     /// give the same values, whatever the order and `now` of their updates.
     pub fn update(&mut self, plan: &WindowPlan, event: &PreparedEvent, now: i64) {
-        if !event.is_counted {
-            return;
+        if let Some(event) = event.stored() {
+            self.update_stored(plan, event, now);
         }
-        let needed = raw::record_bytes_max(event);
+    }
+
+    /// As [`EntityWindows::update`], with an event of the same plan that was kept meanwhile.
+    pub fn update_stored(&mut self, plan: &WindowPlan, event: StoredEvent<'_>, now: i64) {
+        let needed = raw::record_bytes_max(event.body.len());
         if self.log.capacity() - self.log.len() < needed {
             self.make_room(plan, needed, now);
         }
-        raw::append(&mut self.log, event.time, event.is_full, &event.body);
+        raw::append(&mut self.log, event.time, event.is_full, event.body);
     }
 
     /// The state, borrowed.
@@ -160,7 +164,7 @@ impl PreparedEvent {
     /// The most bytes that [`PreparedEvent::append`] needs; 0 for an event that no aggregate counts.
     #[must_use]
     pub fn bytes_max(&self) -> usize {
-        if self.is_counted { raw::record_bytes_max(self) } else { 0 }
+        if self.is_counted { raw::record_bytes_max(self.body.len()) } else { 0 }
     }
 
     /// Writes the event behind the first `used` bytes of `log`, which are the log of its entity, where there is room: the

@@ -26,7 +26,7 @@ use model::{
 pub(crate) use cells::{Cell, CellUse, Column, ColumnKind, SummaryUse};
 pub(crate) use levels::{Level, Span};
 pub(crate) use needs::{Needs, Summary, SummaryKind, TileField, TileFieldKind};
-pub use prepare::PreparedEvent;
+pub use prepare::{PreparedEvent, StoredEvent};
 pub use select::ColumnSelection;
 
 /// A window group, compiled. Cheap to read from many threads; it holds no state.

@@ -19,6 +19,17 @@ pub struct PreparedEvent {
     presence: Vec<u8>,
 }
 
+/// A prepared event as somebody keeps it who adds it later: what of a [`PreparedEvent`] goes into the raw event log.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredEvent<'a> {
+    /// When it happened, in ms.
+    pub time: i64,
+    /// True when it counts in every cell.
+    pub is_full: bool,
+    /// The rest of its record, as [`PreparedEvent::stored`] gave it.
+    pub body: &'a [u8],
+}
+
 /// Inputs whose values are kept without an allocation.
 const INPUTS_INLINE: usize = 16;
 
@@ -88,6 +99,13 @@ impl WindowPlan {
 }
 
 impl PreparedEvent {
+    /// The event to be kept; `None` for one that no aggregate counts.
+    #[must_use]
+    pub fn stored(&self) -> Option<StoredEvent<'_>> {
+        let (time, is_full) = (self.time, self.is_full);
+        self.is_counted.then_some(StoredEvent { time, is_full, body: &self.body })
+    }
+
     fn is_through(&self, filter: Option<usize>) -> bool {
         filter.is_none_or(|filter| self.passes.get(filter) == Some(&true))
     }

@@ -107,7 +107,7 @@ impl Catalog {
     }
 
     /// The next version: `definitions` compiled, with the state of what exists already carried over.
-    fn next(&self, definitions: Definitions, applied_at_ms: i64) -> Self {
+    pub(crate) fn next(&self, definitions: Definitions, applied_at_ms: i64) -> Self {
         let groups: Vec<_> = definitions
             .groups
             .iter()

@@ -1,6 +1,6 @@
 //! Reading one group: rows with their ages, windows at their moment.
 
-use aggregate::{ReadAt, ReadScratch, WindowPlan};
+use aggregate::{EntityView, ReadAt, ReadScratch, WindowPlan};
 use model::{
     column::Column,
     definition::{Stream, StreamClock},
@@ -75,9 +75,7 @@ impl<'a> GroupMoment<'a> {
                 let starts: Vec<_> =
                     read.columns.iter().map(|column| start(&windows.plan, *column, at)).collect();
                 let since = windows.observed_since();
-                // A window over everything has no start before which something could be missing.
-                let is_partial = |start: &i64| *start != i64::MIN && *start < since;
-                let partial = starts.iter().map(is_partial).collect();
+                let partial = starts.iter().map(|start| is_partial(*start, since)).collect();
                 let scratch = ReadScratch::default();
                 Kind::Windows {
                     windows,
@@ -168,50 +166,70 @@ impl<'a> GroupMoment<'a> {
             Kind::Rows { rows, as_of, is_past } => {
                 let table = shard.rows(self.read.group);
                 let row = table.map_or(Ok(None), |table| table.get(hash, key))?;
-                read_row(self.read, rows, (*as_of, *is_past), row.as_ref(), columns)
+                let read = (self.read, self.read.outputs.as_slice());
+                read_row(read, rows, (*as_of, *is_past), row.as_ref(), columns)
             }
             Kind::Windows { windows, at, partial, scratch, .. } => {
                 let table = shard.windows(self.read.group);
                 let state = table.map_or(Ok(None), |table| table.get(&windows.plan, hash, key))?;
-                let state = state.unwrap_or_default();
-                let Some(selection) = &self.read.selection else { return Ok(None) };
-                let outputs = &self.read.outputs;
-                state.read(&windows.plan, selection, *at, scratch, &mut |position, value| {
-                    let column = outputs.get(position).and_then(|output| columns.get_mut(*output));
-                    let Some(column) = column else { return };
-                    let given = if partial.get(position) == Some(&true) {
-                        Status::Partial
-                    } else {
-                        Status::Present
-                    };
-                    match value {
-                        Ok(Some(value)) => column.push(given, value),
-                        Ok(None) => column.push_empty(Status::Null),
-                        Err(_) => column.push_empty(Status::Error),
-                    }
-                });
+                let read = (self.read, self.read.outputs.as_slice());
+                let at = (*at, partial.as_slice());
+                read_windows(read, &windows.plan, state.unwrap_or_default(), at, scratch, columns);
                 Ok(None)
             }
         }
     }
 }
 
-fn start(plan: &WindowPlan, column: usize, at: ReadAt) -> i64 {
+/// Appends the values of an entity's windows at their moment, and with it which of them are partial, to the columns whose places
+/// `outputs` lists.
+pub(crate) fn read_windows(
+    (read, outputs): (&GroupRead, &[usize]),
+    plan: &WindowPlan,
+    state: EntityView<'_>,
+    (at, partial): (ReadAt, &[bool]),
+    scratch: &mut ReadScratch,
+    columns: &mut [Column],
+) {
+    let Some(selection) = &read.selection else { return };
+    state.read(plan, selection, at, scratch, &mut |position, value| {
+        let column = outputs.get(position).and_then(|output| columns.get_mut(*output));
+        let Some(column) = column else { return };
+        let is_partial = partial.get(position) == Some(&true);
+        let given = if is_partial { Status::Partial } else { Status::Present };
+        match value {
+            Ok(Some(value)) => column.push(given, value),
+            Ok(None) => column.push_empty(Status::Null),
+            Err(_) => column.push_empty(Status::Error),
+        }
+    });
+}
+
+/// True when a window that starts at `start` reaches back before observation began. One over everything has no start before
+/// which something could be missing.
+pub(crate) fn is_partial(start: i64, observed_since: i64) -> bool {
+    start != i64::MIN && start < observed_since
+}
+
+/// Where the window of a column starts.
+pub(crate) fn start(plan: &WindowPlan, column: usize, at: ReadAt) -> i64 {
     match at {
         ReadAt::Exact { x } => plan.window_start(column, x),
         ReadAt::Snapped { x, now } => plan.window_start(column, plan.snap_x(column, x, now)),
     }
 }
 
-fn read_row(
-    read: &GroupRead,
+/// Appends the features of an entity's row at an as-of to the columns whose places `outputs` lists; returns the newest event time
+/// of those that are served.
+pub(crate) fn read_row(
+    (read, outputs): (&GroupRead, &[usize]),
     rows: &RowsRuntime,
     (as_of, is_past): (i64, bool),
     row: Option<&Slot<'_>>,
     columns: &mut [Column],
 ) -> Result<Option<i64>, Error> {
     let mut newest = None;
-    for (feature, output) in read.columns.iter().copied().zip(&read.outputs) {
+    for (feature, output) in read.columns.iter().copied().zip(outputs) {
         let Some(column) = columns.get_mut(*output) else { continue };
         let Some(row) = row else {
             column.push_empty(Status::NotFound);

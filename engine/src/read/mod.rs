@@ -4,13 +4,14 @@
 //! from what was read, after the lock is gone.
 
 mod derived;
-mod group;
+pub(crate) mod group;
 mod plan;
 mod scan;
 
 use model::{column::Column, key, limits::BATCH_MAX};
 use storage::Vfs;
 
+pub(crate) use plan::GroupRead;
 pub use plan::ReadPlan;
 pub use scan::{ScanCursor, ScanPage};
 

@@ -40,6 +40,26 @@ pub struct ReadPlan {
 }
 
 impl ReadPlan {
+    /// The plan of service `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] lists the services there are.
+    pub(crate) fn of_service(catalog: &Catalog, name: &str) -> Result<Self, Error> {
+        if let Some((_, service)) = catalog.definitions.service(name) {
+            return Self::new(catalog, service.clone());
+        }
+        let known = catalog.definitions.services.iter().map(|service| service.name.as_str());
+        Err(Error::not_found("service", name, known))
+    }
+
+    /// The plan of a list of `group:feature` and `group:*`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the reference that is wrong.
+    pub(crate) fn of_features(catalog: &Catalog, references: &[&str]) -> Result<Self, Error> {
+        Self::new(catalog, Service::ad_hoc(&catalog.definitions, references)?)
+    }
+
     fn new(catalog: &Catalog, service: Service) -> Result<Self, Error> {
         let mut groups: Vec<GroupRead> = Vec::new();
         for (output, feature) in service.features.iter().enumerate() {
@@ -187,15 +207,7 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// [`Error::NotFound`] lists the services there are.
     pub fn plan_service(&self, name: &str) -> Result<ReadPlan, Error> {
-        let catalog = self.catalog.read();
-        match catalog.definitions.service(name) {
-            Some((_, service)) => ReadPlan::new(&catalog, service.clone()),
-            None => {
-                let known =
-                    catalog.definitions.services.iter().map(|service| service.name.as_str());
-                Err(Error::not_found("service", name, known))
-            }
-        }
+        ReadPlan::of_service(&self.catalog.read(), name)
     }
 
     /// The plan of a list of `group:feature` and `group:*`.
@@ -203,8 +215,6 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// [`Error::Invalid`] names the reference that is wrong.
     pub fn plan_features(&self, references: &[&str]) -> Result<ReadPlan, Error> {
-        let catalog = self.catalog.read();
-        let service = Service::ad_hoc(&catalog.definitions, references)?;
-        ReadPlan::new(&catalog, service)
+        ReadPlan::of_features(&self.catalog.read(), references)
     }
 }

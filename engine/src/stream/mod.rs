@@ -1,5 +1,6 @@
 //! What a stream remembers between events: its clock, and the ids that arrived lately.
 
+pub(crate) mod admission;
 mod dedup;
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,0 +1,166 @@
+//! From the fields of an event to what it changes in each window group of its stream, or why it is refused.
+
+use aggregate::{PreparedEvent, StoredEvent, ingest};
+use model::{definition::Stream, packed_row::Cell, value::ValueRef};
+
+use crate::{
+    Error,
+    catalog::{Catalog, StreamRuntime},
+    producer::ProducerId,
+    read::ReadPlan,
+    route::{declared_id_of, derive_id, event_time_of, no_key, prepare_part},
+    stream::{
+        StreamState,
+        admission::{Refusal, refuse_for_id, refuse_for_time},
+        fingerprint,
+    },
+};
+
+/// Who pushed an event: what its id is derived from where its stream declares none.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EventOrigin {
+    /// The writer.
+    pub producer: ProducerId,
+    /// The writer's number of the push; of an event of a file, its number there.
+    pub sequence: u64,
+    /// The event's place in the push.
+    pub index: u32,
+}
+
+/// An event that is well formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenEvent {
+    /// When it happened, in ms.
+    pub event_time: i64,
+    /// Tells its id from others: `None` where the stream does not look for duplicates.
+    pub id: Option<u128>,
+}
+
+/// Events of one stream, one after the other. Memory of one event is used again for the next.
+#[derive(Debug)]
+pub struct EventIntake<'p> {
+    catalog: &'p Catalog,
+    stream: &'p Stream,
+    runtime: &'p StreamRuntime,
+    /// Clock and ids of this replay alone.
+    state: StreamState,
+    parts: Vec<Part>,
+}
+
+/// What the current event changes in one group.
+#[derive(Debug)]
+struct Part {
+    group: usize,
+    /// Its place among the groups of the target, where that reads it.
+    place: Option<usize>,
+    /// False when the event describes no entity of the group.
+    is_there: bool,
+    key: Vec<u8>,
+    prepared: PreparedEvent,
+}
+
+/// What an event changes in a group that the target reads.
+#[derive(Debug, Clone, Copy)]
+pub struct TakenPart<'a> {
+    /// The group's place among those of the target.
+    pub place: usize,
+    /// Canonical bytes of its entity's key.
+    pub key: &'a [u8],
+    /// What to add; `None` for an event that no aggregate of the group counts.
+    pub event: Option<StoredEvent<'a>>,
+}
+
+impl<'p> EventIntake<'p> {
+    pub(super) fn new(catalog: &'p Catalog, read: &ReadPlan, index: usize) -> Result<Self, Error> {
+        let (stream, runtime) = catalog.stream(index)?;
+        let part = |group: &usize| Part {
+            group: *group,
+            place: read.groups().position(|read| read.group == *group),
+            is_there: false,
+            key: Vec::new(),
+            prepared: PreparedEvent::default(),
+        };
+        let parts = runtime.groups.iter().map(part).collect();
+        Ok(Self { catalog, stream, runtime, state: StreamState::default(), parts })
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn stream(&self) -> &'p Stream {
+        self.stream
+    }
+
+    /// Takes the fields of an event, as a push would: every window group of the stream must be able to hold it, also those that
+    /// the target does not read. `values` is memory to be used again.
+    ///
+    /// # Errors
+    /// What is wrong with the event, for its sender.
+    pub fn take<'a>(
+        &mut self,
+        cells: &[Cell<'a>],
+        origin: EventOrigin,
+        values: &mut Vec<Option<ValueRef<'a>>>,
+    ) -> Result<TakenEvent, model::Error> {
+        ingest::exact_fields(self.stream, cells, values)?;
+        let event_time = event_time_of(self.stream, values)?;
+        let declared = declared_id_of(self.stream, values)?;
+        let derived;
+        let id: &[u8] = match &declared {
+            Some(id) => id,
+            None => {
+                derived = derive_id(origin.producer, origin.sequence, origin.index);
+                &derived
+            }
+        };
+        let mut is_somewhere = self.runtime.groups.is_empty();
+        for part in &mut self.parts {
+            let event = (values.as_slice(), event_time, id);
+            let (key, prepared) = (&mut part.key, &mut part.prepared);
+            part.is_there = prepare_part(self.catalog, part.group, event, key, prepared)?;
+            is_somewhere |= part.is_there;
+        }
+        if !is_somewhere {
+            return Err(no_key(self.stream));
+        }
+        let declared = self.stream.dedup_ms.and(declared.as_deref());
+        Ok(TakenEvent { event_time, id: declared.map(fingerprint) })
+    }
+
+    /// Decides about the event taken last, which arrived at `arrival_ms` of the wall clock, no earlier than the one before it:
+    /// `None` when it is accepted.
+    pub fn admit(&mut self, event: TakenEvent, arrival_ms: i64) -> Option<Refusal> {
+        let parts = self.parts.iter().filter(|part| part.is_there);
+        let oldest = |now: i64| {
+            let windows = parts.filter_map(|part| self.catalog.windows(part.group).ok());
+            windows.map(|windows| windows.plan.late_before(now)).min()
+        };
+        let times = (event.event_time, arrival_ms);
+        if let Some(refusal) = refuse_for_time(self.stream, &self.state, times, oldest) {
+            return Some(refusal);
+        }
+        if let Some((id, span_ms)) = event.id.zip(self.stream.dedup_ms) {
+            let arrival = self.state.arrival(self.stream, arrival_ms, event.event_time);
+            if !self.state.dedup.lock([id].into_iter()).insert(id, arrival, span_ms) {
+                return Some(refuse_for_id(span_ms));
+            }
+        }
+        self.state.advance(event.event_time);
+        let now = self.state.now(self.stream, arrival_ms).unwrap_or(arrival_ms);
+        self.state.applies(now);
+        None
+    }
+
+    /// The event of this id was retracted: the id is free again.
+    pub fn forget(&mut self, id: &[u8]) {
+        let id = fingerprint(id);
+        self.state.dedup.lock([id].into_iter()).forget(id);
+    }
+
+    /// What the event taken last changes, group by group.
+    pub fn parts(&self) -> impl Iterator<Item = TakenPart<'_>> {
+        self.parts.iter().filter(|part| part.is_there).filter_map(|part| {
+            let (key, event) = (part.key.as_slice(), part.prepared.stored());
+            Some(TakenPart { place: part.place?, key, event })
+        })
+    }
+}
