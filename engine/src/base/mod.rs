@@ -64,6 +64,16 @@ impl Base {
         usize::try_from(self.section.tile_bytes()).unwrap_or(usize::MAX)
     }
 
+    /// Where it lies: for whoever reads without locking the table.
+    pub(crate) fn section(&self) -> &BaseSection {
+        &self.section
+    }
+
+    /// Ordinals in `range` that are still true; the file is not looked at.
+    pub(crate) fn live_in(&self, range: std::ops::Range<u32>) -> impl Iterator<Item = u32> {
+        range.filter(|ordinal| !self.is_hidden(*ordinal))
+    }
+
     /// Ordinals are below this number.
     pub(crate) fn end(&self) -> u32 {
         self.section.entities()

@@ -21,7 +21,7 @@ pub(super) const TRAILER_BYTES: usize = 24;
 const WORD: usize = size_of::<u64>();
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BaseSection {
     section: Section,
     entities: u32,
@@ -99,7 +99,7 @@ impl BaseSection {
     }
 
     /// Key and payload of entity `ordinal`.
-    pub(super) fn record(&self, ordinal: u32) -> Result<Record<'_>, Error> {
+    pub(crate) fn record(&self, ordinal: u32) -> Result<Record<'_>, Error> {
         let at = self.offsets_at + ordinal as usize * WORD;
         let record = self.section.bytes(self.range(at)?)?;
         let mut input = Reader::new(record);

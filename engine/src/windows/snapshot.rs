@@ -70,9 +70,7 @@ impl WindowBase {
     fn get(&self, ordinal: u32) -> Result<Option<Stored<'_>>, Error> {
         let Some(Record { key, payload }) = self.table.get(ordinal)? else { return Ok(None) };
         let stored = || {
-            let (number, bytes) = payload.split_first_chunk()?;
-            let state = EncodedState::new(bytes).ok()?;
-            let number = u32::from_le_bytes(*number);
+            let (number, bytes, state) = stored_parts(payload)?;
             let is_known = (number as usize) < self.tiles.len();
             let fits = state.has_tiles() == is_known && (is_known || number == NO_TILES);
             fits.then_some(Stored { ordinal, key, number, bytes, log: state.log() })
@@ -192,6 +190,13 @@ impl WindowTable {
         // Damage was found when the write was admitted.
         let ordinal = self.base.as_ref()?.table.find(hash, key).ok().flatten()?;
         self.promote_at(hasher, plan, hash, ordinal)
+    }
+
+    /// Takes the entity at `ordinal` of the snapshot into memory, if it is served from there and makes sense; its slot.
+    pub(super) fn promote_ordinal(&mut self, moment: Moment<'_>, ordinal: u32) -> Option<u32> {
+        let stored = self.base.as_ref()?.get(ordinal).ok().flatten()?;
+        let hash = moment.hasher.hash(stored.key);
+        self.promote_at(moment.hasher, moment.plan, hash, ordinal)
     }
 
     fn promote_at(
@@ -314,34 +319,12 @@ impl WindowTable {
         fence.advance(u32::MAX);
         Ok(Some(true))
     }
-
-    /// Brings entities of the snapshot into memory when they have tiles or something that no window sees any more. What that
-    /// cost, in looks at one that is left alone.
-    pub(super) fn sweep_stored(&mut self, moment: Moment<'_>, ordinal: u32) -> Looked {
-        let Some(base) = &self.base else { return Looked::Nothing };
-        // Damage is told to whoever reads it.
-        let Some(stored) = base.get(ordinal).ok().flatten() else { return Looked::Nothing };
-        let first = EntityView::new(stored.log, None).first_time();
-        let is_live = first.is_some_and(|first| first >= moment.late_before);
-        if stored.number == NO_TILES && is_live {
-            return Looked::Left;
-        }
-        let hash = moment.hasher.hash(stored.key);
-        match self.promote_at(moment.hasher, moment.plan, hash, ordinal) {
-            Some(slot) => Looked::Promoted(slot),
-            None => Looked::Left,
-        }
-    }
 }
 
-/// What became of an entity of the snapshot.
-pub(super) enum Looked {
-    /// There is none.
-    Nothing,
-    /// Left where it lies.
-    Left,
-    /// It is in memory now.
-    Promoted(u32),
+/// Number, bytes and state of a payload; `None` when it is none.
+pub(super) fn stored_parts(payload: &[u8]) -> Option<(u32, &[u8], EncodedState<'_>)> {
+    let (number, bytes) = payload.split_first_chunk()?;
+    Some((u32::from_le_bytes(*number), bytes, EncodedState::new(bytes).ok()?))
 }
 
 fn write_state(
@@ -380,7 +363,7 @@ fn number(numbers: &AtomicU32, has_tiles: bool) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::base::BaseWriter;
     use model::definition::{Definitions, GroupKind};
@@ -406,23 +389,29 @@ windows = ["5m"]
 orders = "count(*)"
 "#;
 
-    fn plan() -> WindowPlan {
+    pub(in super::super) fn plan() -> WindowPlan {
         let definitions = Definitions::parse("test.toml", DEFINITIONS, &Definitions::default());
         let definitions = definitions.expect("valid");
         let GroupKind::Windows(windows) = &definitions.groups[0].kind else { panic!("windows") };
         WindowPlan::new(&definitions.streams[0], windows)
     }
 
-    /// A table that serves `payload` for the entity `ann` from a snapshot.
-    fn serving(hasher: &KeyHasher, payload: &[u8]) -> (WindowTable, std::sync::Arc<Snapshot>) {
+    /// A table that serves entities, each a key with its payload, from a snapshot; `with_tiles` of them have some.
+    pub(in super::super) fn serving<'a>(
+        hasher: &KeyHasher,
+        entities: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        with_tiles: u32,
+    ) -> (WindowTable, std::sync::Arc<Snapshot>) {
         let (fs, mut records, mut writer) =
             (SimFs::new(), Records::default(), BaseWriter::default());
-        records.add(hasher.hash(b"ann"), b"ann", |out| out.extend_from_slice(payload));
+        for (key, payload) in entities {
+            records.add(hasher.hash(key), key, |out| out.extend_from_slice(payload));
+        }
         let mut out = SnapshotWriter::create(&fs, 1, 7, 3).expect("created");
         let tag = SectionTag { kind: 6, shard: 0, group: 0 };
         out.begin(tag);
         writer.add(&mut out, &records).expect("written");
-        writer.finish(&mut out, 1).expect("written");
+        writer.finish(&mut out, with_tiles).expect("written");
         out.end();
         let reference = out.finish().expect("written");
         let snapshot = Snapshot::open(&fs, &reference, 7).expect("opens");
@@ -442,7 +431,7 @@ orders = "count(*)"
         let tiles = numbered(&[2, 0, 0, 0, 0, 1, 255, 255, 255, 0]);
         let version = numbered(&[77, 0, 0, 0, 0, 1]);
         for payload in [tiles, version] {
-            let (mut table, snapshot) = serving(&hasher, &payload);
+            let (mut table, snapshot) = serving(&hasher, [(&b"ann"[..], &*payload)].into_iter(), 1);
             for is_verified in [false, true] {
                 if is_verified {
                     snapshot.verify(1000).expect("the checksums fit");

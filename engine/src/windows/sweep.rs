@@ -5,7 +5,7 @@
 //! cold, its first event is dead ──► dead events go
 //! with tiles                    ──► folded, dead tiles go
 //! nothing left                  ──► the entity is forgotten
-//! in the snapshot, with tiles or a dead event ──► promoted to memory, where the same is done with it
+//! in the snapshot ──► `cold`
 //! ```
 //!
 //! None of it can be seen: reads look at windows, and no window reaches what goes.
@@ -14,14 +14,13 @@ use stdx::hash::KeyHasher;
 
 use super::{
     block::{self, Block},
-    snapshot::Looked,
     table::{Moment, WindowTable},
 };
 
 /// What an entity with dead events costs, in looks at one without.
-const RETIRE_COST: usize = 8;
+pub(super) const RETIRE_COST: usize = 8;
 /// What an entity with tiles costs.
-const COMPACT_COST: usize = 256;
+pub(super) const COMPACT_COST: usize = 256;
 /// An index with less than one of so many places in use shrinks.
 const SPARSE: usize = 4;
 /// No smaller index is worth shrinking.
@@ -41,41 +40,31 @@ pub(crate) struct SweepStep {
 }
 
 impl WindowTable {
-    /// Sweeps entities from position `from` on, for about as long as `budget` looks at cold entities take.
+    /// Sweeps entities in memory from position `from` on, for about as long as `budget` looks at cold entities take.
     pub(crate) fn sweep(&mut self, moment: Moment<'_>, from: u32, budget: usize) -> SweepStep {
         let mut step = SweepStep::default();
-        let mut position = from;
         let start = self.memory_start();
+        let mut slot = from.saturating_sub(start);
         // Forgetting the last entity forgets the slots.
-        while position < start + self.slots.end() {
+        while slot < self.slots.end() {
             if step.cost >= budget {
-                step.next = Some(position);
+                step.next = Some(start + slot);
                 return step;
             }
-            step.cost += match position.checked_sub(start) {
-                Some(slot) => self.sweep_slot(moment, slot, &mut step),
-                None => self.sweep_stored_one(moment, position, &mut step),
-            };
-            position += 1;
+            step.cost += self.sweep_slot(moment, slot, &mut step);
+            slot += 1;
         }
         self.shrink_index(moment.hasher);
         step
     }
 
-    /// Sweeps one entity of the snapshot; what that cost.
-    fn sweep_stored_one(&mut self, moment: Moment<'_>, at: u32, step: &mut SweepStep) -> usize {
-        match self.sweep_stored(moment, at) {
-            Looked::Nothing => 1,
-            Looked::Left => {
-                step.entities += 1;
-                1
-            }
-            Looked::Promoted(slot) => RETIRE_COST + self.sweep_slot(moment, slot, step),
-        }
-    }
-
     /// Sweeps one slot; what that cost.
-    fn sweep_slot(&mut self, moment: Moment<'_>, slot: u32, step: &mut SweepStep) -> usize {
+    pub(super) fn sweep_slot(
+        &mut self,
+        moment: Moment<'_>,
+        slot: u32,
+        step: &mut SweepStep,
+    ) -> usize {
         let Moment { plan, now, .. } = moment;
         let block = self.slots.get(slot);
         if !block.is_block() {
