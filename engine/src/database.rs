@@ -88,6 +88,12 @@ impl<V: Vfs> Database<V> {
         (catalog.version, Arc::clone(&catalog.definitions))
     }
 
+    /// Version and text of the definitions as they were applied last; empty before.
+    pub fn definitions_text(&self) -> (u64, String) {
+        let catalog = self.catalog.read();
+        (catalog.version, catalog.history.last().map_or_else(String::new, |last| last.text.clone()))
+    }
+
     /// Index of the group called `name`.
     ///
     /// # Errors

@@ -8,9 +8,8 @@
 //!
 //! `database` holds what is shared; `write`, `read` and `restore` are the three roads; `route` decodes and finds the shards,
 //! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back, `memory_limit`
-//! refuses writes before it ends; `checkpoint`
-//! writes all of it into a snapshot while it is in use, `base` serves from one that is mapped, `offline` looks at a directory that
-//! nobody has open; `replay` gives what reads would have given, from events alone; `catalog`
+//! refuses writes before it ends; `checkpoint` writes all of it into a snapshot while it is in use, `base` serves from one that is
+//! mapped, `cut` is a second database beside it that stands still, `offline` looks at a directory that nobody has open; `catalog`
 //! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
@@ -21,6 +20,7 @@ mod base;
 mod catalog;
 mod checkpoint;
 mod config;
+mod cut;
 mod database;
 mod digest;
 mod error;
@@ -53,11 +53,14 @@ pub use database::Database;
 pub use error::Error;
 pub use memory_limit::{Health as MemoryHealth, MemoryUse};
 pub use producer::{Outcome, ProducerId};
-pub use read::{ReadOptions, ReadPlan, ReadRequest, ScanCursor, ScanPage, Vectors};
+pub use read::{
+    Dump, DumpChunk, ReadOptions, ReadPlan, ReadRequest, ScanCursor, ScanPage, Vectors,
+};
 pub use restore::Recovery;
 pub use stats::{GroupMemory, StatValue};
 pub use storage::{
     CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,
+    fs::OverlayFs,
 };
 pub use sweep::Swept;
 pub use trouble::Trouble;

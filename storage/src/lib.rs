@@ -22,6 +22,7 @@ mod directory;
 mod error;
 mod lsn;
 mod manifest;
+mod view;
 
 pub use dir::FileRole;
 pub use directory::{Directory, Removed};

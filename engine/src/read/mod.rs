@@ -4,6 +4,7 @@
 //! from what was read, after the lock is gone.
 
 mod derived;
+mod dump;
 pub(crate) mod group;
 mod plan;
 mod scan;
@@ -11,6 +12,7 @@ mod scan;
 use model::{column::Column, key, limits::BATCH_MAX};
 use storage::Vfs;
 
+pub use dump::{Dump, DumpChunk};
 pub(crate) use plan::GroupRead;
 pub use plan::ReadPlan;
 pub use scan::{ScanCursor, ScanPage};

@@ -12,6 +12,7 @@ use storage::Vfs;
 use super::{ReadOptions, ReadPlan, group::GroupMoment};
 use crate::{
     Database, Error,
+    catalog::Catalog,
     shard::{GroupTable, SHARD_COUNT, Shard},
 };
 
@@ -61,6 +62,22 @@ pub struct ScanPage {
     pub next: Option<ScanCursor>,
 }
 
+impl ScanPage {
+    /// An empty page at the start of the group that `plan` reads, with room for `rows`.
+    pub(super) fn start(plan: &ReadPlan, rows: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(rows),
+            event_times: Vec::with_capacity(rows),
+            columns: plan.stored_columns(rows),
+            next: Some(ScanCursor::default()),
+        }
+    }
+}
+
+/// Is shown an entity under its shard's lock: catalog, shard, hash and key.
+pub(super) type Beside<'a> =
+    &'a mut dyn FnMut(&Catalog, &Shard, u64, &[u8]) -> Result<usize, Error>;
+
 impl<V: Vfs> Database<V> {
     /// At most `limit` (and [`SCAN_PAGE_MAX`]) entities of the one group that `plan` reads, from `cursor` on.
     ///
@@ -72,6 +89,23 @@ impl<V: Vfs> Database<V> {
         cursor: ScanCursor,
         limit: usize,
     ) -> Result<ScanPage, Error> {
+        let limit = limit.clamp(1, SCAN_PAGE_MAX);
+        let mut page = ScanPage { next: Some(cursor), ..ScanPage::start(plan, limit) };
+        let options = ReadOptions::default();
+        self.scan_on(plan, options, (limit, PAGE_BYTES), &mut page, &mut |_, _, _, _| Ok(0))?;
+        Ok(page)
+    }
+
+    /// Adds at most `limit` entities to `page`, from where it ends on, until it holds more than `bytes_max` bytes of values. `beside`
+    /// is shown every entity, and says how many bytes it keeps of all so far.
+    pub(super) fn scan_on(
+        &self,
+        plan: &ReadPlan,
+        options: ReadOptions,
+        (limit, bytes_max): (usize, usize),
+        page: &mut ScanPage,
+        beside: Beside<'_>,
+    ) -> Result<(), Error> {
         let catalog = self.catalog.read();
         plan.check(&catalog)?;
         let mut groups = plan.groups();
@@ -79,17 +113,12 @@ impl<V: Vfs> Database<V> {
             let error = model::Error::invalid("scan", "a service", "one group: scan GROUP");
             return Err(Error::Invalid(error));
         };
-        let (options, wall_ms) = (ReadOptions::default(), self.clock.wall_ms());
+        let wall_ms = self.clock.wall_ms();
         let mut moment = GroupMoment::new(&catalog, group, &options, wall_ms)?;
-        let limit = limit.clamp(1, SCAN_PAGE_MAX);
-        let mut page = ScanPage {
-            keys: Vec::with_capacity(limit),
-            event_times: Vec::with_capacity(limit),
-            columns: plan.stored_columns(limit),
-            next: None,
-        };
-        let mut cursor = Some(cursor);
-        for shard_index in cursor.map_or(0, ScanCursor::index)..SHARD_COUNT {
+        let mut cursor = page.next.take();
+        let Some(first) = cursor else { return Ok(()) };
+        let limit = page.keys.len().saturating_add(limit.max(1));
+        for shard_index in first.index()..SHARD_COUNT {
             let shard = self.shards.read(shard_index);
             let from = cursor.take().map_or(0, |cursor| cursor.position(&shard));
             let found = entities(&shard, group.group, from, limit - page.keys.len())?;
@@ -97,16 +126,17 @@ impl<V: Vfs> Database<V> {
                 let hash = self.shards.hasher().hash(key);
                 moment.keep_up(&catalog, &options, wall_ms)?;
                 let time = moment.read(&shard, hash, key, &mut page.columns)?;
+                let more = beside(&catalog, &shard, hash, key)?;
                 page.keys.push(key.into());
                 page.event_times.push(time.unwrap_or(i64::MIN));
                 let bytes: usize = page.columns.iter().map(|column| column.data().len()).sum();
-                if page.keys.len() == limit || bytes > PAGE_BYTES {
+                if page.keys.len() == limit || bytes + more > bytes_max {
                     page.next = Some(ScanCursor::new(shard_index, &shard, slot));
-                    return Ok(page);
+                    return Ok(());
                 }
             }
         }
-        Ok(page)
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The embeddable database on a simulated disk, one scenario a file.
 
 mod checkpoints;
+mod cuts;
 mod damage;
 mod deletes;
 mod events;

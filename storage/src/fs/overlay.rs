@@ -1,7 +1,7 @@
 //! A directory that can be written to without a byte of it changing: what is written stays in memory, in front of the files.
 //!
-//! For `larder check`: the start of a server, tried for real on a directory that nobody may touch. The lock is not asked for:
-//! whoever makes an overlay holds that of the directory beneath.
+//! For `larder check`: the start of a server, tried for real on a directory that nobody may touch; and for a second database as of
+//! one moment, beside the one that goes on. The lock is not asked for: whoever makes an overlay holds that of the directory beneath.
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
@@ -15,6 +15,8 @@ use crate::Error;
 pub struct OverlayFs<V: Vfs> {
     beneath: V,
     names: Arc<Mutex<BTreeMap<String, Entry<V>>>>,
+    /// Files beneath that were not touched are not seen.
+    is_closed: bool,
 }
 
 /// A name that was touched: its file, or nothing once it is removed.
@@ -36,7 +38,28 @@ pub struct OverlayFile<V: Vfs> {
 impl<V: Vfs> OverlayFs<V> {
     /// The directory of `beneath`, which is only read from here on.
     pub fn new(beneath: V) -> Self {
-        Self { beneath, names: Arc::default() }
+        Self { beneath, names: Arc::default(), is_closed: false }
+    }
+
+    /// Of the directory of `beneath` only the files `shown`, as they are now, and beside them `own` ones in memory. Whatever else
+    /// is there, comes or goes is not seen; what is shown must not be written any more.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when one of `shown` is not there.
+    pub fn of(
+        beneath: V,
+        shown: &[String],
+        own: impl IntoIterator<Item = (String, Vec<u8>)>,
+    ) -> Result<Self, Error> {
+        let mut names = BTreeMap::new();
+        for name in shown {
+            let layer = Layer::Beneath(beneath.open(name)?);
+            names.insert(name.clone(), Some(Arc::new(Mutex::new(layer))));
+        }
+        let own = own.into_iter();
+        names
+            .extend(own.map(|(name, bytes)| (name, Some(Arc::new(Mutex::new(Layer::Own(bytes)))))));
+        Ok(Self { beneath, names: Arc::new(Mutex::new(names)), is_closed: true })
     }
 
     fn no_such_file(&self, operation: &'static str, name: &str) -> Error {
@@ -46,7 +69,8 @@ impl<V: Vfs> OverlayFs<V> {
 
 impl<V: Vfs> Clone for OverlayFs<V> {
     fn clone(&self) -> Self {
-        Self { beneath: self.beneath.clone(), names: Arc::clone(&self.names) }
+        let (beneath, names) = (self.beneath.clone(), Arc::clone(&self.names));
+        Self { beneath, names, is_closed: self.is_closed }
     }
 }
 
@@ -73,6 +97,7 @@ impl<V: Vfs> Vfs for OverlayFs<V> {
         let layer = match names.get(name) {
             Some(Some(layer)) => Arc::clone(layer),
             Some(None) => return Err(self.no_such_file("open", name)),
+            None if self.is_closed => return Err(self.no_such_file("open", name)),
             None => {
                 let layer = Arc::new(Mutex::new(Layer::Beneath(self.beneath.open(name)?)));
                 names.insert(name.to_owned(), Some(Arc::clone(&layer)));
@@ -101,7 +126,7 @@ impl<V: Vfs> Vfs for OverlayFs<V> {
     }
 
     fn list(&self) -> Result<Vec<String>, Error> {
-        let beneath = self.beneath.list()?;
+        let beneath = if self.is_closed { Vec::new() } else { self.beneath.list()? };
         let names = self.names.lock();
         let mut list: Vec<_> =
             beneath.into_iter().filter(|name| !names.contains_key(name)).collect();
@@ -209,5 +234,22 @@ mod tests {
         beneath_names.sort_unstable();
         assert_eq!(beneath_names, ["a", "b", "c"]);
         assert_eq!((beneath.bytes("a"), beneath.bytes("c")), (b"old".to_vec(), b"old".to_vec()));
+    }
+
+    #[test]
+    fn an_overlay_of_some_files_sees_no_others_and_keeps_those_that_go() {
+        let beneath = SimFs::new();
+        for name in ["a", "b"] {
+            beneath.create_new(name, 0).and_then(|file| file.write_at(0, b"old")).expect("made");
+        }
+        assert!(OverlayFs::of(beneath.clone(), &["c".to_owned()], []).is_err());
+        let own = [("own".to_owned(), b"new".to_vec())];
+        let above = OverlayFs::of(beneath.clone(), &["a".to_owned()], own).expect("it is there");
+        beneath.remove("a").and_then(|()| beneath.create_new("c", 0)).expect("it goes on");
+        assert_eq!(above.list().expect("listed"), ["a", "own"]);
+        assert!(above.open("b").is_err() && above.open("c").is_err());
+        let bytes = |name| above.open(name).and_then(|file| file.map()).expect("read");
+        assert_eq!((&*bytes("a"), &*bytes("own")), (&b"old"[..], &b"new"[..]));
+        above.create_new("b", 1).expect("what is not seen does not stand in the way");
     }
 }
