@@ -1,21 +1,22 @@
-//! Locks and atomics: parking_lot and std, or loom's models under `--cfg loom`.
+//! Locks and atomics: parking_lot and std; loom's under `--cfg loom`, which tries every interleaving of a small model; shuttle's
+//! under `--cfg shuttle`, which tries many of a large one at random.
 //!
-//! Everything that is to be model-checked takes its primitives from here. The two sides have one shape: `lock()`,
+//! Everything that is to be model-checked takes its primitives from here. All sides have one shape: `lock()`,
 //! `read()` and `write()` return the guard itself (a poisoned lock is a programmer error and panics).
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use std::sync::{Arc, atomic};
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use std::thread;
 
 /// A condition variable that works on the guard in place.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 #[derive(Debug, Default)]
 pub struct Condvar(parking_lot::Condvar);
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 impl Condvar {
     /// A condition nobody waits for yet.
     #[must_use]
@@ -51,21 +52,26 @@ impl Condvar {
 }
 
 #[cfg(loom)]
-pub use loom::{
+use loom as checker;
+#[cfg(shuttle)]
+use shuttle as checker;
+
+#[cfg(any(loom, shuttle))]
+pub use checker::{
     sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard, atomic},
     thread,
 };
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 pub use modelled::{Condvar, Mutex, RwLock};
 
-/// loom's locks in parking_lot's shape.
-#[cfg(loom)]
+/// The checker's locks in parking_lot's shape.
+#[cfg(any(loom, shuttle))]
 mod modelled {
-    use super::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+    use super::{MutexGuard, RwLockReadGuard, RwLockWriteGuard, checker::sync};
 
     /// See the module.
     #[derive(Debug)]
-    pub struct Mutex<T>(loom::sync::Mutex<T>);
+    pub struct Mutex<T>(sync::Mutex<T>);
 
     impl<T: Default> Default for Mutex<T> {
         fn default() -> Self {
@@ -76,7 +82,7 @@ mod modelled {
     impl<T> Mutex<T> {
         /// A lock around `value`.
         pub fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
+            Self(sync::Mutex::new(value))
         }
 
         /// Waits for the lock.
@@ -87,12 +93,12 @@ mod modelled {
 
     /// See the module.
     #[derive(Debug)]
-    pub struct RwLock<T>(loom::sync::RwLock<T>);
+    pub struct RwLock<T>(sync::RwLock<T>);
 
     impl<T> RwLock<T> {
         /// A lock around `value`.
         pub fn new(value: T) -> Self {
-            Self(loom::sync::RwLock::new(value))
+            Self(sync::RwLock::new(value))
         }
 
         /// Waits for a shared lock.
@@ -106,9 +112,9 @@ mod modelled {
         }
     }
 
-    /// See the module. Under loom a timed wait is a plain wait: models do not depend on time passing.
+    /// See the module. A timed wait is a plain wait: models do not depend on time passing.
     #[derive(Debug)]
-    pub struct Condvar(loom::sync::Condvar);
+    pub struct Condvar(sync::Condvar);
 
     impl Default for Condvar {
         fn default() -> Self {
@@ -119,7 +125,7 @@ mod modelled {
     impl Condvar {
         /// A condition nobody waits for yet.
         pub fn new() -> Self {
-            Self(loom::sync::Condvar::new())
+            Self(sync::Condvar::new())
         }
 
         /// Releases the lock, waits for a notification, takes the lock again.

@@ -52,6 +52,23 @@ const RUNS: &[Step] = &[
         }),
     },
     Step {
+        name: "shuttle",
+        about: "the whole database in LARDER_SCHEDULES (100,000) interleavings drawn at random, with power cuts",
+        action: Action::Cargo(Cargo {
+            arguments: &[
+                "test",
+                "--package",
+                "larder-loom-tests",
+                "--release",
+                "--",
+                "--nocapture",
+            ],
+            set: &[("RUSTFLAGS", "--cfg shuttle"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
+            default: &[("LARDER_SCHEDULES", "100000")],
+            own_target: Some("shuttle"),
+        }),
+    },
+    Step {
         name: "memory",
         about: "push new entities at a memory limit for LARDER_MEMORY_SECONDS (60), while memory is watched",
         action: Action::Cargo(Cargo {

@@ -63,6 +63,16 @@ const STEPS: &[Step] = &[
         }),
     },
     Step {
+        name: "shuttle",
+        about: "the whole database in interleavings drawn at random, with power cuts",
+        action: Action::Cargo(Cargo {
+            arguments: &["test", "--package", "larder-loom-tests", "--release"],
+            set: &[("RUSTFLAGS", "--cfg shuttle"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
+            default: &[("LARDER_SCHEDULES", "1000")],
+            own_target: Some("shuttle"),
+        }),
+    },
+    Step {
         name: "bench",
         about: "every benchmark runs once, so that none rots",
         action: Action::Cargo(Cargo::optimised(&[
