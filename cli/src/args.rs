@@ -4,6 +4,7 @@ mod offline;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
@@ -191,6 +192,9 @@ pub(crate) struct Load {
     /// Rows in one request.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: u16,
+    /// How long a batch is sent again, under its number, while the server is away: 10s, 5m.
+    #[arg(long, default_value = "1m", value_name = "TIME", value_parser = trigger::patience)]
+    pub(crate) retry_for: Duration,
     #[command(flatten)]
     pub(crate) server: Server,
     /// How to print the counts.
@@ -218,6 +222,9 @@ pub(crate) struct Retract {
     /// Events in one request.
     #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) batch: u16,
+    /// How long a batch is sent again, under its number, while the server is away: 10s, 5m.
+    #[arg(long, default_value = "1m", value_name = "TIME", value_parser = trigger::patience)]
+    pub(crate) retry_for: Duration,
     #[command(flatten)]
     pub(crate) server: Server,
     /// How to print the counts.

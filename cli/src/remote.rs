@@ -7,7 +7,7 @@ use std::path::Path;
 use client::{Client, ClientBuilder};
 use stdx::checksum::crc64;
 
-use crate::{args, error::CliError, input};
+use crate::{args, cmd::Patience, error::CliError, input};
 
 /// A client of the server in `args`.
 pub(crate) fn client(args: &args::Server) -> ClientBuilder {
@@ -18,7 +18,8 @@ pub(crate) fn client(args: &args::Server) -> ClientBuilder {
 /// The client of a load, under the name it was given. The name holds for one content: another file is another load.
 /// Batches are always cut the same way then (the arguments exclude each other).
 pub(crate) fn loading(args: &args::Load) -> Result<Client, CliError> {
-    let builder = client(&args.server);
+    let call_timeout = Patience::new(args.retry_for).call_timeout();
+    let builder = client(&args.server).request_timeout(call_timeout);
     let Some(name) = &args.producer else { return Ok(builder.build()) };
     let digest = digest(&args.file)?;
     Ok(builder.producer(&format!("{}/{name}/{digest:016x}", args.target), 1).build())

@@ -1,4 +1,7 @@
-//! When checkpoints are made by themselves: `--checkpoint-every 5m|off` and `--checkpoint-wal 256MiB|off`.
+//! Limits in time and bytes after which something is done: checkpoints by themselves (`--checkpoint-every 5m|off`,
+//! `--checkpoint-wal 256MiB|off`), giving up a batch (`--retry-for 1m`).
+
+use std::time::Duration;
 
 use model::time::parse_span;
 
@@ -12,6 +15,17 @@ const LOG_BYTES_MIN: u64 = 1 << 20;
 /// A limit at which a checkpoint is due; `None`: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trigger(pub(crate) Option<u64>);
+
+/// How long something is tried again.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+    let ms = parse_span(text).ok().and_then(|ms| u64::try_from(ms).ok());
+    ms.filter(|ms| *ms >= INTERVAL_MS_MIN)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no time to wait: write 10s, 1m or 1h, 1s at least"))
+}
 
 /// The time between checkpoints, in ms.
 ///

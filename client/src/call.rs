@@ -92,7 +92,10 @@ impl Inner {
         body: &Bytes,
         deadline: Instant,
     ) -> Result<Frame, Error> {
-        let connection = self.pool.get(&self.retries).await?;
+        // Without a connection nothing was sent, however the time ran out.
+        let connected = timeout_at(deadline, self.pool.get(&self.retries)).await;
+        let connection = connected
+            .unwrap_or_else(|_| Err(self.pool.refused("no connection in time".to_owned())))?;
         let left = deadline.saturating_duration_since(Instant::now()).as_millis();
         let deadline_ms = u32::try_from(left).unwrap_or(u32::MAX).max(1);
         let header = Header::request(operation, self.next_request_id(), deadline_ms);

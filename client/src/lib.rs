@@ -77,7 +77,7 @@ pub use input::Input;
 pub use key::Key;
 pub use prepared::Schema;
 pub use protocol::{
-    AppliedChange, ApplyReply, CheckpointReply, DeleteReply, DescribeReply, HelloReply,
+    AppliedChange, ApplyReply, CheckpointReply, DeleteReply, DescribeReply, HelloReply, Opcode,
     PreparedColumn, PreparedEntity, PushReply, PutReply, PutRow, Receipt, Reject, RejectKind,
     RetractReply, StatValue, SyncLevel,
 };

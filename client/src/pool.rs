@@ -48,7 +48,8 @@ impl Pool {
         &self.addr
     }
 
-    fn refused(&self, reason: String) -> Error {
+    /// The error when there is no connection.
+    pub(crate) fn refused(&self, reason: String) -> Error {
         Error::Connect { addr: self.addr.clone(), reason }
     }
 

@@ -75,6 +75,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// See [`storage::Error::with_log`].
+    pub(crate) fn with_log(self, first_lsn: Option<u64>) -> Self {
+        match self {
+            Self::Storage(error) => Self::Storage(error.with_log(first_lsn)),
+            other => other,
+        }
+    }
+
     /// Shorthand for [`Error::NotFound`]; `known` are the names there are.
     pub(crate) fn not_found<'a>(
         kind: &'static str,

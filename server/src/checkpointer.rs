@@ -148,7 +148,8 @@ fn answer(shared: &Shared, backup: Option<&str>) -> Result<Body, Failure> {
         lsn: done.lsn.0,
         entities: done.entities,
         bytes: done.bytes,
-        took_ms: done.took_ms,
+        // 0 says that nothing was written.
+        took_ms: if done.is_new { done.took_ms.max(1) } else { 0 },
         segments_removed: done.segments_removed,
         backup,
     };
@@ -174,12 +175,18 @@ fn checkpoint(
                 shards,
                 entities = at.entities,
                 bytes = at.bytes,
-                "a checkpoint goes on"
+                bytes_copied = at.bytes_copied,
+                "a checkpoint or backup goes on"
             );
         }
     };
     let done = run(&mut tell);
     match &done {
+        Ok(done) if !done.is_new => tracing::info!(
+            number = done.number,
+            lsn = done.lsn.0,
+            "nothing was written since the last checkpoint: it stands"
+        ),
         Ok(done) => tracing::info!(
             number = done.number,
             lsn = done.lsn.0,

@@ -20,6 +20,7 @@ mod connection;
 mod dispatch;
 mod error;
 mod handler;
+mod ports;
 mod session;
 mod shared;
 mod sweeper;
@@ -36,6 +37,7 @@ use tokio::sync::watch;
 
 pub use config::{CheckpointAtStop, Config};
 pub use error::Error;
+pub use ports::Ports;
 
 use shared::Shared;
 
@@ -50,15 +52,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens both ports and serves `database`.
+    /// Takes both ports, opens them and serves `database`.
     ///
     /// # Errors
     /// [`Error::Listen`] names the address and what to do.
     pub fn start(config: &Config, database: Database<OsFs>) -> Result<Self, Error> {
-        let listener = threads::listen(config.listen)?;
-        let admin_listener = admin::listen(config.admin)?;
-        let native = listener.local_addr().map_err(Error::Threads)?;
-        let admin = admin_listener.local_addr().map_err(Error::Threads)?;
+        Self::start_on(Ports::take(config)?, config, database)
+    }
+
+    /// Opens `ports`, which were taken before `database` was opened, and serves it.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn start_on(
+        ports: Ports,
+        config: &Config,
+        database: Database<OsFs>,
+    ) -> Result<Self, Error> {
+        let (native, admin) = (ports.native_addr(), ports.admin_addr());
+        let (listener, admin_listener) = ports.open()?;
         let epoch = u32::try_from(stdx::prng::seed_from_os() >> 32).unwrap_or(0);
         let (checkpoints, asked) = checkpointer::Queue::new();
         let shared = Arc::new(Shared::new(database, epoch, config, checkpoints));

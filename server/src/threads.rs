@@ -1,7 +1,7 @@
 //! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
 //! connections out; one more each for the admin port, the sweep, checkpoints and verification.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -18,23 +18,6 @@ use crate::{Config, Error, checkpointer::Asked, connection, shared::Shared};
 
 /// Connections that wait for one network thread to take them.
 const HANDOVER_MAX: usize = 256;
-/// Connections that the system holds back until they are accepted.
-const BACKLOG: i32 = 1024;
-
-/// Opens the native port.
-pub(crate) fn listen(addr: SocketAddr) -> Result<TcpListener, Error> {
-    use socket2::{Domain, Socket, Type};
-    let open = || {
-        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-        // A restart finds its port free although connections of the last run are in TIME_WAIT.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&addr.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(TcpListener::from(socket))
-    };
-    open().map_err(|error| Error::listen(addr, error))
-}
 
 /// Starts the network threads.
 pub(crate) fn start(

@@ -2,30 +2,35 @@
 
 use crate::{
     Error, ListedSegment, Manifest, SegmentFile, Vfs, Wal,
+    copy::{GoOn, copy_file, must_be_empty, whole_or_nothing},
     dir::{self, MANIFEST},
     fs::VFile,
 };
 
-/// Bytes copied in one piece.
-const PIECE_BYTES: usize = 1 << 20;
-
 impl<V: Vfs> Wal<V> {
     /// Copies what counts of the directory into `target`, an empty one: files and bytes. Nobody may install a snapshot meanwhile;
-    /// the log may go on.
+    /// the log may go on. `go_on` is told of every piece before it is copied, with its bytes, a MiB at most; an error of it ends the
+    /// copy.
     ///
     /// # Errors
-    /// [`Error::NotEmpty`], and those of the files. What was copied so far is left behind.
-    pub fn copy_to(&self, target: &V) -> Result<(u64, u64), Error> {
-        if let Some(name) = target.list()?.first() {
-            return Err(Error::NotEmpty { file: target.path(name) });
-        }
+    /// [`Error::NotEmpty`], those of the files, and those of `go_on`. What was copied so far is removed.
+    pub fn copy_to(
+        &self,
+        target: &V,
+        go_on: &mut dyn FnMut(u64) -> Result<(), Error>,
+    ) -> Result<(u64, u64), Error> {
+        must_be_empty(target)?;
+        whole_or_nothing(target, self.copy_all(target, go_on))
+    }
+
+    fn copy_all(&self, target: &V, go_on: &mut GoOn<'_>) -> Result<(u64, u64), Error> {
         let directory = self.directory();
         // The manifest first: what it calls durable is in the segments then. Those that come after this need not be copied.
         let (manifest, segments) = (directory.manifest(), self.segments());
         let mut bytes = 0;
         let mut copy = |name: &str, length: u64| -> Result<(), Error> {
             bytes += length;
-            copy_file(directory.vfs(), target, name, length)
+            copy_file((directory.vfs(), target), name, length, go_on)
         };
         if let Some(snapshot) = &manifest.snapshot {
             copy(&dir::snapshot(snapshot.number), snapshot.bytes)?;
@@ -48,17 +53,4 @@ impl<V: Vfs> Wal<V> {
         let files = segments.len() as u64 + u64::from(directory.snapshot().is_some()) + 1;
         Ok((files, bytes + manifest.len() as u64))
     }
-}
-
-/// Copies the first `length` bytes of a file, synced.
-fn copy_file<V: Vfs>(from: &V, to: &V, name: &str, length: u64) -> Result<(), Error> {
-    let source = from.open(name)?.map()?;
-    let length = usize::try_from(length).unwrap_or(usize::MAX).min(source.len());
-    let target = to.create_new(name, 0)?;
-    let mut at = 0;
-    for piece in source.get(..length).unwrap_or_default().chunks(PIECE_BYTES) {
-        target.write_at(at, piece)?;
-        at += piece.len() as u64;
-    }
-    target.sync_data()
 }

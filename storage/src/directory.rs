@@ -23,7 +23,7 @@ use stdx::{
 };
 
 use crate::{
-    Error, Lsn, Vfs,
+    Error, Lsn, Remedy, Vfs,
     dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_SEGMENT, REPAIR, UNFINISHED},
     fs::VFile,
     manifest::{ListedSegment, Manifest},
@@ -368,7 +368,13 @@ pub(crate) fn read_manifest<V: Vfs>(vfs: &V, names: &[String]) -> Result<Option<
         return Ok(None);
     }
     let bytes = vfs.open(MANIFEST)?.map()?;
-    Manifest::decode(&vfs.path(MANIFEST), &bytes).map(Some)
+    let mut read = Manifest::decode(&vfs.path(MANIFEST), &bytes);
+    if let Err(Error::Damaged { remedy, .. }) = &mut read
+        && names.contains(&dir::segment(1))
+    {
+        *remedy = Remedy::InferManifest;
+    }
+    read.map(Some)
 }
 
 /// Whether all that `manifest` lists is there, and nothing else that would be missed. Returns a segment that is not listed yet.

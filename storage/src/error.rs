@@ -45,7 +45,8 @@ pub enum Error {
     },
     /// A file other than the log's is damaged: a manifest, or a part of a snapshot. Nothing was touched.
     #[error(
-        "{file} is damaged at byte {offset}: {why}. Nothing was changed: restore the directory from a backup"
+        "{file} is damaged at byte {offset}: {why}. Nothing was changed: {}",
+        .remedy.as_str()
     )]
     Damaged {
         /// The file.
@@ -54,6 +55,8 @@ pub enum Error {
         offset: u64,
         /// What is wrong with the bytes.
         why: String,
+        /// What to do.
+        remedy: Remedy,
     },
     /// A file of another release.
     #[error(
@@ -136,12 +139,12 @@ pub enum Error {
     },
     /// A snapshot that the log cannot stand in for. Nothing was touched.
     #[error(
-        "the snapshot cannot be dropped: the log begins with record {first_lsn}, what was before is in the snapshot only. Nothing \
-         was changed: restore the directory from a backup"
+        "the snapshot cannot be dropped: {}. Nothing was changed: restore the directory from a backup",
+        log_begins(*.first_lsn)
     )]
     CannotDrop {
-        /// The first record of the log.
-        first_lsn: u64,
+        /// The first record of the log; `None`: no segment of it can be used.
+        first_lsn: Option<u64>,
     },
     /// A write or sync failed earlier: nothing is acknowledged any more.
     #[error(
@@ -149,9 +152,25 @@ pub enum Error {
          acknowledged"
     )]
     Poisoned(Arc<str>),
-    /// No space for the log. Writes are refused until there is.
-    #[error("{0}: the disk is full; writes are refused until space returns, reads go on")]
+    /// No space: for which file, and what follows from it.
+    #[error("the disk is full: {0}")]
     Full(String),
+    /// A directory with a log was to be opened without one. Nothing was touched.
+    #[error(
+        "{file} is a segment of a log, which sync policy memory neither reads nor writes: nothing of what is in the directory would \
+         be served. Nothing was changed: choose policy always, interval or os to serve it, or another directory for a database \
+         that is kept in memory only"
+    )]
+    HasLog {
+        /// The segment.
+        file: String,
+    },
+    /// A directory that is no database's. Nothing was touched.
+    #[error("there is no database in {directory}")]
+    NoDatabase {
+        /// The directory.
+        directory: String,
+    },
     /// The log was closed.
     #[error("the database is closed")]
     Closed,
@@ -178,7 +197,85 @@ pub enum Error {
     },
 }
 
+/// What to do about a damaged file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing else holds what was in it.
+    Backup,
+    /// A manifest that nothing else can stand in for.
+    Manifest,
+    /// A manifest beside a log that has its first segment: a start infers it anew.
+    InferManifest,
+    /// A snapshot; whether the log can stand in for it is not known here.
+    Snapshot,
+    /// A snapshot beside a log that has its first segment.
+    DropSnapshot,
+}
+
+impl Remedy {
+    /// The remedy in words.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "restore the directory from a backup",
+            Self::Manifest => {
+                "restore the directory from a backup; `larder repair` cannot do without a manifest, because the log does not begin \
+                 with its first record"
+            }
+            Self::InferManifest => {
+                "restore the directory from a backup, or, since the log begins with its first record, see with `larder check` that \
+                 no segment is missing, move MANIFEST and all snapshots out of the directory, and start: both are made anew from \
+                 the log (`larder repair` cannot do without a manifest)"
+            }
+            Self::Snapshot => {
+                "run `larder check` on the directory: when the log still begins with its first record, `larder repair \
+                 --drop-snapshot` loses nothing, else restore the directory from a backup"
+            }
+            Self::DropSnapshot => {
+                "the log still begins with its first record, so give up the snapshot with `larder repair --drop-snapshot`, or \
+                 restore the directory from a backup"
+            }
+        }
+    }
+
+    /// The remedy for a damaged snapshot, once it is known where the log begins.
+    #[must_use]
+    pub fn of_snapshot(first_lsn: Option<u64>) -> Self {
+        if first_lsn == Some(1) { Self::DropSnapshot } else { Self::Backup }
+    }
+}
+
+/// Why a log cannot stand in for a snapshot.
+fn log_begins(first_lsn: Option<u64>) -> String {
+    match first_lsn {
+        Some(lsn) => {
+            format!("the log begins with record {lsn}, what was before is in the snapshot only")
+        }
+        None => {
+            "no segment of the log can be used, what it held is in the snapshot only".to_owned()
+        }
+    }
+}
+
 impl Error {
+    /// This error of a directory whose log begins with `first_lsn`: damage of a snapshot says what can be done about it.
+    #[must_use]
+    pub fn with_log(mut self, first_lsn: Option<u64>) -> Self {
+        if let Self::Damaged { remedy: remedy @ Remedy::Snapshot, .. } = &mut self {
+            *remedy = Remedy::of_snapshot(first_lsn);
+        }
+        self
+    }
+
+    /// A full disk, with what follows from it.
+    #[must_use]
+    pub(crate) fn when_full(self, consequence: &str) -> Self {
+        match self {
+            Self::Full(why) => Self::Full(format!("{why}; {consequence}")),
+            other => other,
+        }
+    }
+
     /// Shorthand for [`Error::Io`]; a full disk becomes [`Error::Full`].
     pub fn io(operation: &'static str, file: impl Into<String>, source: std::io::Error) -> Self {
         let file = file.into();

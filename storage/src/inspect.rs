@@ -66,6 +66,20 @@ pub fn manifest<V: Vfs>(vfs: &V) -> Result<Option<Manifest>, Error> {
     }
 }
 
+/// That a database is in the directory, or what looks like a part of one.
+///
+/// # Errors
+/// [`Error::NoDatabase`], [`Error::Io`].
+pub fn must_hold_database<V: Vfs>(vfs: &V) -> Result<(), Error> {
+    let names = vfs.list()?;
+    let is_none = |role| matches!(role, FileRole::Lock | FileRole::Unfinished | FileRole::Stray);
+    let is_empty = names.iter().all(|name| is_none(FileRole::of(name)));
+    if is_empty && dir::strays(&names).next().is_none() {
+        return Err(Error::NoDatabase { directory: vfs.path("") });
+    }
+    Ok(())
+}
+
 /// Shows every piece of every segment of `vfs` to `visit`, with the segment's name.
 ///
 /// # Errors

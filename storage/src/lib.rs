@@ -17,6 +17,7 @@ pub mod snapshot;
 pub mod wal;
 
 mod backup;
+mod copy;
 mod dir;
 mod directory;
 mod error;
@@ -26,7 +27,7 @@ mod view;
 
 pub use dir::FileRole;
 pub use directory::{Directory, Removed};
-pub use error::Error;
+pub use error::{Error, Remedy};
 pub use fs::{OsFs, Vfs};
 pub use lsn::Lsn;
 pub use manifest::{ListedSegment, Manifest};

@@ -23,7 +23,7 @@ use stdx::{
     cursor::{OutOfBytes, Reader, Writer},
 };
 
-use crate::{Error, Lsn, snapshot::SnapshotRef};
+use crate::{Error, Lsn, Remedy, snapshot::SnapshotRef};
 
 const MAGIC: &[u8; 8] = b"LARDRMAN";
 /// Version of the format that is written.
@@ -99,6 +99,7 @@ impl Manifest {
             file: file.to_owned(),
             offset: offset as u64,
             why: why.to_owned(),
+            remedy: Remedy::Manifest,
         };
         let body = bytes.len().saturating_sub(CHECKSUM_BYTES);
         let (body, sum) = bytes.split_at(body);

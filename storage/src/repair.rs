@@ -12,20 +12,18 @@
 use stdx::prng::Prng;
 
 use crate::{
-    Error, ListedSegment, Lsn, Manifest, Vfs,
+    Error, ListedSegment, Lsn, Manifest, Remedy, Vfs,
+    copy::{copy_file, must_be_empty, pieces, whole_or_nothing},
     dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_REPAIR, NEXT_SEGMENT, REPAIR},
     directory,
     fs::VFile,
     inspect::{Place, with_segment},
     wal::{
-        Verdict,
+        Verdict, reader,
         segment::{BATCHES_AT, Header},
         walk,
     },
 };
-
-/// Bytes copied in one piece.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// What a copy holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,15 +38,13 @@ pub struct Copied {
 /// meanwhile. The lock file is not copied.
 ///
 /// # Errors
-/// [`Error::NotEmpty`]; [`Error::NoRoom`]; [`Error::Full`], [`Error::Io`] when it fails in the middle, with part of the copy left.
+/// [`Error::NotEmpty`]; [`Error::NoRoom`]; [`Error::Full`], [`Error::Io`] when it fails in the middle, with nothing of the copy left.
 pub fn copy_files<V: Vfs>(from: &V, to: &V) -> Result<Copied, Error> {
-    if let Some(name) = to.list()?.first() {
-        return Err(Error::NotEmpty { file: to.path(name) });
-    }
+    must_be_empty(to)?;
     let names: Vec<String> = from.list()?.into_iter().filter(|name| name != dir::LOCK).collect();
     let mut needed = 0;
     for name in &names {
-        pieces(from, name, &mut |_, piece| {
+        pieces(from, name, u64::MAX, &mut |_, piece| {
             needed += piece.len() as u64;
             Ok(())
         })?;
@@ -57,38 +53,20 @@ pub fn copy_files<V: Vfs>(from: &V, to: &V) -> Result<Copied, Error> {
     if free < needed {
         return Err(Error::NoRoom { directory: to.path(""), free, needed });
     }
+    whole_or_nothing(to, copy_all((from, to), &names))
+}
+
+fn copy_all<V: Vfs>((from, to): (&V, &V), names: &[String]) -> Result<Copied, Error> {
     let mut copied = Copied::default();
-    for name in &names {
-        let target = to.create_new(name, 0)?;
-        let length = pieces(from, name, &mut |at, piece| {
-            copied.bytes += piece.len() as u64;
-            target.write_at(at, piece)
+    for name in names {
+        copy_file((from, to), name, u64::MAX, &mut |bytes| {
+            copied.bytes += bytes;
+            Ok(())
         })?;
-        target.set_len(length)?;
-        target.sync_data()?;
         copied.files += 1;
     }
     to.sync_dir()?;
     Ok(copied)
-}
-
-/// Is shown a piece of a file and its offset.
-type Visit<'a> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 'a;
-
-/// Shows the bytes of a file to `visit`, piece by piece and without what was never written; the file's length.
-fn pieces<V: Vfs>(vfs: &V, name: &str, visit: &mut Visit<'_>) -> Result<u64, Error> {
-    let file = vfs.open(name)?;
-    let bytes = file.map()?;
-    let mut at = 0;
-    while let Some(data) = file.data_from(at)? {
-        let offset = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX);
-        let piece = bytes.get(offset(data.start)..offset(data.end).min(bytes.len()));
-        for (piece, number) in piece.unwrap_or_default().chunks(PIECE_BYTES).zip(0_u64..) {
-            visit(data.start + number * PIECE_BYTES as u64, piece)?;
-        }
-        at = data.end;
-    }
-    Ok(bytes.len() as u64)
 }
 
 /// Where a log is to end.
@@ -113,6 +91,8 @@ pub struct Plan {
     pub removed: Vec<String>,
     /// The snapshot goes, and the log is replayed from its first record on.
     pub drops_snapshot: bool,
+    /// The directory is so already: to do it would change nothing but the manifest's number.
+    pub is_needless: bool,
     /// The manifest that will be.
     manifest: Manifest,
     /// A segment to begin anew: nothing of the log is left, and records must be counted on behind the snapshot's.
@@ -171,13 +151,14 @@ impl<'a, V: Vfs> Repair<'a, V> {
         let manifest = directory::read_manifest(self.vfs, &names)?;
         let Left { kept, offset, last_lsn, cluster } =
             left(self.vfs, &names, manifest.as_ref(), cut)?;
+        let listed = manifest.as_ref().map_or_else(Vec::new, |manifest| manifest.segments.clone());
         let mut manifest = manifest.unwrap_or_else(|| Manifest::new(cluster, 0));
         let snapshot = manifest.snapshot.map(|snapshot| dir::snapshot(snapshot.number));
         let drops_snapshot = drops_snapshot && (snapshot.is_some() || self.is_begun());
         if drops_snapshot {
             // Of the segments that are there, not of those that should be.
-            let first_lsn = kept.first().map_or(0, |first| first.first_lsn);
-            if first_lsn != 1 {
+            let first_lsn = kept.first().map(|first| first.first_lsn);
+            if first_lsn != Some(1) {
                 return Err(Error::CannotDrop { first_lsn });
             }
             (manifest.snapshot, manifest.replay_from) = (None, Lsn(1));
@@ -200,10 +181,32 @@ impl<'a, V: Vfs> Repair<'a, V> {
         let mut removed: Vec<String> = names.iter().filter(behind).cloned().collect();
         removed.extend(snapshot.filter(|name| drops_snapshot && names.contains(name)));
         removed.sort_unstable();
+        let segment = last.map(dir::segment);
+        let is_kept = !self.is_begun() && !drops_snapshot && fresh.is_none() && removed.is_empty();
+        let is_needless = is_kept
+            && listed.iter().all(|segment| manifest.segments.contains(segment))
+            && manifest.durable <= last_lsn
+            && self.ends_at(segment.as_deref(), offset)?;
         manifest.number += 1;
         manifest.durable = manifest.durable.min(last_lsn);
-        let segment = last.map(dir::segment);
-        Ok(Plan { last_lsn, segment, offset, removed, drops_snapshot, manifest, fresh })
+        Ok(Plan {
+            last_lsn,
+            segment,
+            offset,
+            removed,
+            drops_snapshot,
+            is_needless,
+            manifest,
+            fresh,
+        })
+    }
+
+    /// Whether nothing but zeros stands behind `offset` in the segment called so.
+    fn ends_at(&self, segment: Option<&str>, offset: u64) -> Result<bool, Error> {
+        let Some(segment) = segment else { return Ok(true) };
+        let file = self.vfs.open(segment)?;
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(reader::data_end(&file, &file.map()?, offset)? <= offset)
     }
 
     /// Copies every file as it is into `to`, see [`copy_files`].
@@ -278,7 +281,8 @@ fn read_begun<V: Vfs>(vfs: &V) -> Result<Option<(Lsn, bool)>, Error> {
         Some((Lsn(number.unwrap_or(text).parse().ok()?), number.is_some()))
     };
     let why = "it does not say what was to be done".to_owned();
-    line().map(Some).ok_or_else(|| Error::Damaged { file: vfs.path(REPAIR), offset: 0, why })
+    let (file, remedy) = (vfs.path(REPAIR), Remedy::Backup);
+    line().map(Some).ok_or(Error::Damaged { file, offset: 0, why, remedy })
 }
 
 /// Where the log of a directory would end.

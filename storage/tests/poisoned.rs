@@ -48,7 +48,7 @@ fn more_than_the_policy_can_be_asked_and_nothing_is_promised_without_a_log() {
     wal.ticket(lsn, None).wait().expect("memory is all that was promised");
     assert!(matches!(wal.ticket(lsn, Some(SyncLevel::Durable)).wait(), Err(Error::NoLog)));
     let error = open(&fs.fork(), &config(SyncPolicy::Memory)).err().expect("a log is there");
-    assert!(error.to_string().contains("choose another directory"), "{error}");
+    assert!(error.to_string().contains("or another directory"), "{error}");
 }
 
 /// After a failed sync the system shows what the disk does not have, and the next sync of it succeeds without writing. A log

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use engine::{
-    OsFs,
+    OsFs, StorageError,
     offline::{self, Problem, Report},
 };
 use serde_json::{Value as Json, json};
@@ -31,24 +31,57 @@ pub(crate) fn run(args: &args::Check) -> Result<(), CliError> {
 
 /// Checks `directory`.
 pub(super) fn checked(directory: &Path) -> Result<Report, CliError> {
-    let files = OsFs::read_only(directory).map_err(engine::Error::from)?;
-    let report = offline::check(&files, Arc::new(SystemClock::new()));
-    report.map_err(|error| in_use_or(error.into(), directory))
+    let report = offline::check(&files(directory)?, Arc::new(SystemClock::new()));
+    report.map_err(|error| explained(error, directory))
 }
 
-/// Somebody who uses the directory can give a copy of it.
-pub(super) fn in_use_or(error: CliError, directory: &Path) -> CliError {
-    if !error.to_string().contains("is in use by") {
-        return error;
+/// The files of a data directory, to look at.
+pub(super) fn files(directory: &Path) -> Result<OsFs, CliError> {
+    OsFs::read_only(directory).map_err(|error| {
+        let kind = match &error {
+            StorageError::Io { source, .. } => source.kind(),
+            _ => std::io::ErrorKind::Other,
+        };
+        let shown = directory.display();
+        match kind {
+            std::io::ErrorKind::NotFound => {
+                let whole = std::path::absolute(directory);
+                let whole = whole.as_deref().unwrap_or(directory).display();
+                CliError::failed(format!("{shown}: there is no such directory ({whole}): {RIGHT}"))
+            }
+            std::io::ErrorKind::NotADirectory => {
+                CliError::failed(format!("{shown} is no directory: {RIGHT}"))
+            }
+            _ => CliError::failed(error.to_string()),
+        }
+    })
+}
+
+/// What to do about a directory that is none of a database.
+const RIGHT: &str = "is it the right path? give the directory that the server has as --data";
+
+/// Says what can be done with a directory that is in use, or no database's.
+pub(super) fn explained(error: engine::Error, directory: &Path) -> CliError {
+    let shown = directory.display();
+    match &error {
+        // Somebody who uses the directory can give a copy of it.
+        engine::Error::Storage(StorageError::Locked { .. }) => CliError::failed(format!(
+            "{shown} is in use by a server: stop it, or look at a copy (larder checkpoint --copy DIR)"
+        )),
+        engine::Error::Storage(StorageError::NoDatabase { .. }) => no_database(directory),
+        _ => error.into(),
     }
-    let directory = directory.display();
-    CliError::failed(format!(
-        "{directory} is in use by a server: stop it, or look at a copy (larder checkpoint --copy DIR)"
-    ))
+}
+
+fn no_database(directory: &Path) -> CliError {
+    CliError::failed(format!("there is no database in {}: {RIGHT}", directory.display()))
 }
 
 /// Says in one line how it is.
 pub(super) fn verdict(directory: &Path, report: &Report) -> Result<(), CliError> {
+    if report.is_empty {
+        return Err(no_database(directory));
+    }
     let directory = directory.display();
     if let Some(torn) = &report.torn_tail {
         output::note(&format!(

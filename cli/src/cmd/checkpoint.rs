@@ -36,6 +36,12 @@ pub(crate) fn run(args: &args::Checkpoint) -> Result<(), CliError> {
         (Some(target), Some(backup)) => Some(taken(Path::new(backup), target, &args.server.addr)?),
         _ => None,
     };
+    if !reply.is_new() {
+        output::note(&format!(
+            "nothing new since checkpoint {}: its snapshot holds everything, and none was written",
+            reply.number
+        ));
+    }
     let mut header = vec!["number", "lsn", "entities", "bytes", "ms", "segments_removed"];
     let mut row = vec![
         Json::from(reply.number),

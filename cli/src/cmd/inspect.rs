@@ -1,12 +1,9 @@
 //! `larder inspect`: what is in a data directory, thing by thing, as the documents in `docs/formats/` draw it.
 
-use engine::{
-    OsFs,
-    offline::{self, Item, Manifest, RecordInfo, SectionInfo, Verdict},
-};
+use engine::offline::{self, Item, Manifest, RecordInfo, SectionInfo, Verdict};
 use serde_json::{Map, Value as Json};
 
-use super::check::in_use_or;
+use super::check::{self, explained};
 use crate::{
     args,
     error::CliError,
@@ -20,12 +17,12 @@ pub(crate) fn run(args: &args::Inspect) -> Result<(), CliError> {
         let what = "a directory is no list of rows: ask for --format table or json";
         return Err(CliError::usage(what));
     }
-    let files = OsFs::read_only(&args.dir).map_err(engine::Error::from)?;
+    let files = check::files(&args.dir)?;
     let mut printer =
         Printer { args, format, left: args.limit.unwrap_or(u64::MAX), printed: Ok(()) };
     let inspected = offline::inspect(&files, &mut |item| printer.item(&item));
     printer.printed?;
-    inspected.map_err(|error| in_use_or(error.into(), &args.dir))
+    inspected.map_err(|error| explained(error, &args.dir))
 }
 
 /// Fields of one thing, in order.

@@ -4,6 +4,7 @@
 
 mod rejects;
 mod send;
+mod unanswered;
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -20,7 +21,9 @@ use crate::{
 };
 use rejects::Rejects;
 
-pub(super) use send::{Counts, Patience, Sent};
+pub(crate) use send::Patience;
+pub(super) use send::{Counts, Sent, Unanswered};
+use unanswered::Lost;
 
 /// Batches on their way at once: the server works on one while others travel and wait for the disk.
 const IN_FLIGHT: usize = 8;
@@ -46,7 +49,8 @@ pub(super) trait Target: Clone + Send + 'static {
         self,
         rows: Vec<Self::Row>,
         sequence: u64,
-    ) -> impl Future<Output = Result<Sent, client::Error>> + Send;
+        patience: Patience,
+    ) -> impl Future<Output = Result<Sent, Unanswered>> + Send;
     /// Names of the counts, in the order of [`Counts`]; empty for those that the target has not.
     fn words(&self) -> [&'static str; 4];
 }
@@ -61,6 +65,21 @@ pub(super) struct Options<'a> {
     pub(super) rejected: Option<&'a Path>,
     /// How counts are printed.
     pub(super) format: Option<Format>,
+    /// How long a batch is sent again.
+    pub(super) patience: Patience,
+    /// What becomes of a batch when the same load is run once more.
+    pub(super) again: Again,
+}
+
+/// What becomes of a batch that was applied when the same load is run once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It is known by its producer, and not applied again.
+    Once,
+    /// It is applied again: nothing tells it from a new one.
+    Twice,
+    /// Its events are gone already, and are counted as rejected.
+    Rejected,
 }
 
 /// Loads the file of `args` into `target` and prints the counts.
@@ -71,6 +90,8 @@ pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), C
         batch: usize::from(args.batch),
         rejected: args.rejected.as_deref(),
         format: args.format,
+        patience: Patience::new(args.retry_for),
+        again: if args.producer.is_some() { Again::Once } else { Again::Twice },
     };
     run_input(input, &options, target).await
 }
@@ -97,12 +118,19 @@ pub(super) async fn run_input<T: Target>(
         rejects,
         flying: VecDeque::new(),
         sequence: 0,
+        patience: options.patience,
+        sent_to: 0,
+        lost: Vec::new(),
     };
     let loaded = load.all(input, &binding, options.batch).await;
     let landed = load.land_all().await;
     load.progress.finish_and_clear();
     load.rejects.finish()?;
     print(&load.counts, words, output::choose(options.format))?;
+    if !load.lost.is_empty() {
+        let unsent_from = loaded.is_err().then_some(load.sent_to);
+        return Err(unanswered::told(&options.source, &load.lost, unsent_from, options.again));
+    }
     loaded.and(landed)?;
     match load.counts.rejected {
         0 => Ok(()),
@@ -119,11 +147,17 @@ struct Load<T: Target> {
     progress: ProgressBar,
     flying: VecDeque<Flying>,
     sequence: u64,
+    patience: Patience,
+    /// The last line that was sent.
+    sent_to: u64,
+    /// Batches without the answer they wanted.
+    lost: Vec<Lost>,
 }
 
 struct Flying {
+    sequence: u64,
     origins: Vec<(u64, String)>,
-    sent: JoinHandle<Result<Sent, client::Error>>,
+    sent: JoinHandle<Result<Sent, Unanswered>>,
 }
 
 impl<T: Target> Load<T> {
@@ -170,15 +204,27 @@ impl<T: Target> Load<T> {
             self.land().await?;
         }
         self.sequence += 1;
-        let sent = tokio::spawn(self.target.clone().send(batch.rows, self.sequence));
-        self.flying.push_back(Flying { origins: batch.origins, sent });
+        self.sent_to = batch.origins.last().map_or(self.sent_to, |(line, _)| *line);
+        let sending = self.target.clone().send(batch.rows, self.sequence, self.patience);
+        let (sequence, origins, sent) = (self.sequence, batch.origins, tokio::spawn(sending));
+        self.flying.push_back(Flying { sequence, origins, sent });
         Ok(())
     }
 
     /// Waits for the oldest batch and counts what became of it.
     async fn land(&mut self) -> Result<(), CliError> {
         let Some(flying) = self.flying.pop_front() else { return Ok(()) };
-        let sent = flying.sent.await.map_err(|error| CliError::failed(error.to_string()))??;
+        let sent = flying.sent.await.map_err(|error| CliError::failed(error.to_string()))?;
+        let sent = match sent {
+            Ok(sent) => sent,
+            Err(unanswered) => {
+                let line = |origin: Option<&(u64, String)>| origin.map_or(0, |(line, _)| *line);
+                let lines = (line(flying.origins.first()), line(flying.origins.last()));
+                let error = CliError::failed(unanswered.error.to_string());
+                self.lost.push(Lost { batch: flying.sequence, lines, unanswered });
+                return Err(error);
+            }
+        };
         self.counts.add(&sent.counts);
         let told = sent.rejects.iter().filter(|reject| reject.kind == client::RejectKind::Rejected);
         if (told.count() as u64) < sent.counts.rejected {

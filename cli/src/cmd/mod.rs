@@ -17,6 +17,8 @@ pub(crate) mod serve;
 pub(crate) mod stats;
 
 mod load;
+
+pub(crate) use load::Patience;
 mod vectors;
 
 use std::path::Path;

@@ -3,7 +3,7 @@
 use client::StreamWriter;
 use model::packed_row::{Cell, write_row};
 
-use super::load::{self, Counts, Patience, Sent, Target};
+use super::load::{self, Counts, Patience, Sent, Target, Unanswered};
 use crate::{
     args,
     error::CliError,
@@ -35,16 +35,17 @@ impl Target for Events {
         pack(&self.stream, binding, record)
     }
 
-    async fn send(self, rows: Vec<Self::Row>, sequence: u64) -> Result<Sent, client::Error> {
+    async fn send(
+        self,
+        rows: Vec<Self::Row>,
+        sequence: u64,
+        patience: Patience,
+    ) -> Result<Sent, Unanswered> {
         let fields = rows.first().map_or(0, |(fields, _)| *fields);
         let events: Vec<&[u8]> = rows.iter().map(|(_, packed)| packed.as_slice()).collect();
-        let mut patience = Patience::default();
-        loop {
-            let reply = self.stream.push_packed(fields, &events, Some(sequence)).await;
-            if let Some(answer) = patience.after(reply.map(sent)).await {
-                return answer;
-            }
-        }
+        let attempt =
+            || async { self.stream.push_packed(fields, &events, Some(sequence)).await.map(sent) };
+        patience.send(attempt).await
     }
 
     fn words(&self) -> [&'static str; 4] {

@@ -8,7 +8,7 @@ use model::{
     value::{DataType, Value},
 };
 
-use super::load::{self, Counts, Patience, Sent, Target};
+use super::load::{self, Counts, Patience, Sent, Target, Unanswered};
 use crate::{
     args,
     error::CliError,
@@ -61,16 +61,17 @@ impl Target for Rows {
         row.pack().map_err(|error| Skipped::new(record, error.to_string()))
     }
 
-    async fn send(self, rows: Vec<PackedRow>, sequence: u64) -> Result<Sent, client::Error> {
+    async fn send(
+        self,
+        rows: Vec<PackedRow>,
+        sequence: u64,
+        patience: Patience,
+    ) -> Result<Sent, Unanswered> {
         let features = rows.first().map_or(0, |row| row.features);
         let rows: Vec<_> = rows.iter().map(PackedRow::as_put).collect();
-        let mut patience = Patience::default();
-        loop {
-            let reply = self.group.put_packed(features, &rows, Some(sequence)).await;
-            if let Some(answer) = patience.after(reply.map(sent)).await {
-                return answer;
-            }
-        }
+        let attempt =
+            || async { self.group.put_packed(features, &rows, Some(sequence)).await.map(sent) };
+        patience.send(attempt).await
     }
 
     fn words(&self) -> [&'static str; 4] {

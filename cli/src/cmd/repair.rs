@@ -25,15 +25,17 @@ pub(crate) fn run(args: &args::Repair) -> Result<(), CliError> {
         cut: args.cut_at.map_or(Cut::AtDamage, |lsn| Cut::Before(Lsn(lsn))),
         drops_snapshot: args.drop_snapshot,
     };
-    let files = OsFs::read_only(&args.dir).map_err(engine::Error::from)?;
-    let planned = offline::plan_repair(&files, &wish);
+    let planned = offline::plan_repair(&check::files(&args.dir)?, &wish);
+    let planned = planned.map_err(|error| refused(error, &args.dir))?;
+    let (is_begun, is_needless) = (planned.is_begun, planned.plan.is_needless);
+    if is_needless {
+        return nothing_to_repair(args, &planned, format);
+    }
     let says_where = args.cut_at.is_some() || args.cut_damage;
-    let is_begun = planned.as_ref().is_ok_and(|planned| planned.is_begun);
     if !says_where && !args.drop_snapshot && !is_begun {
         let what = "say what to give up: --cut-damage, --cut-at LSN or --drop-snapshot; larder check tells what is wrong";
         return Err(CliError::usage(what));
     }
-    let planned = planned.map_err(|error| refused(error, args))?;
     if !says_where && !is_begun && planned.lost.range.is_some() {
         let what = "the log is damaged too: say whether to give up what is behind the damage, with --cut-damage";
         return Err(CliError::usage(what));
@@ -44,6 +46,22 @@ pub(crate) fn run(args: &args::Repair) -> Result<(), CliError> {
         return Ok(());
     }
     mend(args, &wish)
+}
+
+/// Says that the log ends where it is to end, and whether anything else is wrong.
+fn nothing_to_repair(
+    args: &args::Repair,
+    planned: &RepairPlan,
+    format: Format,
+) -> Result<(), CliError> {
+    if format == Format::Json {
+        print_plan(planned, format)?;
+    }
+    output::note(&format!(
+        "nothing to repair: the log is whole up to its last record, {}; nothing was changed, and no copy made",
+        planned.plan.last_lsn.0
+    ));
+    check::verdict(&args.dir, &check::checked(&args.dir)?)
 }
 
 /// Does it, and checks what is left.
@@ -61,7 +79,7 @@ fn mend(args: &args::Repair, wish: &RepairWish) -> Result<(), CliError> {
         // Only when nothing is in it.
         let _ = std::fs::remove_dir(place);
     }
-    done.map_err(|error| refused(error, args))?;
+    done.map_err(|error| refused(error, &args.dir))?;
     if let Some(place) = &copy {
         output::note(&format!("all files as they were before are in {}", place.display()));
     }
@@ -84,20 +102,12 @@ fn free_place(directory: &Path) -> Result<PathBuf, engine::Error> {
 }
 
 /// Says what else can be done.
-fn refused(error: engine::Error, args: &args::Repair) -> CliError {
-    use engine::StorageError as E;
+fn refused(error: engine::Error, directory: &Path) -> CliError {
     match &error {
-        engine::Error::Storage(E::Damaged { file, .. })
-            if file.ends_with(".lsnap") && !args.drop_snapshot =>
-        {
-            CliError::failed(format!(
-                "{error}; or, when the log still has everything, give up the snapshot with --drop-snapshot"
-            ))
-        }
-        engine::Error::Storage(E::NoRoom { .. }) => {
+        engine::Error::Storage(engine::StorageError::NoRoom { .. }) => {
             CliError::failed(format!("{error} (--copy-to DIR); nothing was changed"))
         }
-        _ => check::in_use_or(error.into(), &args.dir),
+        _ => check::explained(error, directory),
     }
 }
 
@@ -105,6 +115,7 @@ fn print_plan(planned: &RepairPlan, format: Format) -> Result<(), CliError> {
     let RepairPlan { plan, is_begun, lost } = planned;
     let (first, last) = lost.range.map(|(first, last)| (first.0, last.0)).unzip();
     let fields = [
+        ("nothing_to_repair", Json::from(plan.is_needless)),
         ("finishes_a_repair", Json::from(*is_begun)),
         ("last_lsn_kept", plan.last_lsn.0.into()),
         ("segment_cut", json!(plan.segment)),

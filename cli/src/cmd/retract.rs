@@ -3,7 +3,7 @@
 use client::{RejectKind, StreamWriter};
 
 use super::{
-    load::{self, Counts, Options, Patience, Sent, Target},
+    load::{self, Again, Counts, Options, Patience, Sent, Target, Unanswered},
     push,
 };
 use crate::{
@@ -24,9 +24,12 @@ pub(crate) fn run(args: &args::Retract) -> Result<(), CliError> {
         batch: usize::from(args.batch),
         rejected: args.rejected.as_deref(),
         format: args.format,
+        patience: Patience::new(args.retry_for),
+        again: Again::Rejected,
     };
     remote::run(async {
-        let stream = remote::client(&args.server).build().stream(&args.stream).await?;
+        let client = remote::client(&args.server).request_timeout(options.patience.call_timeout());
+        let stream = client.build().stream(&args.stream).await?;
         load::run_input(input, &options, Retractions { stream }).await
     })
 }
@@ -47,16 +50,18 @@ impl Target for Retractions {
         push::pack(&self.stream, binding, record)
     }
 
-    async fn send(self, rows: Vec<Self::Row>, sequence: u64) -> Result<Sent, client::Error> {
+    async fn send(
+        self,
+        rows: Vec<Self::Row>,
+        sequence: u64,
+        patience: Patience,
+    ) -> Result<Sent, Unanswered> {
         let fields = rows.first().map_or(0, |(fields, _)| *fields);
         let events: Vec<&[u8]> = rows.iter().map(|(_, packed)| packed.as_slice()).collect();
-        let mut patience = Patience::default();
-        loop {
-            let reply = self.stream.retract_packed(fields, &events, Some(sequence)).await;
-            if let Some(answer) = patience.after(reply.map(sent)).await {
-                return answer;
-            }
-        }
+        let attempt = || async {
+            self.stream.retract_packed(fields, &events, Some(sequence)).await.map(sent)
+        };
+        patience.send(attempt).await
     }
 
     fn words(&self) -> [&'static str; 4] {

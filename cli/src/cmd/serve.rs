@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::{Config, Database, OsFs};
-use server::{CheckpointAtStop, Server};
+use server::{CheckpointAtStop, Ports, Server};
 use stdx::clock::{Clock, SystemClock};
 
 use super::{read_text, shown_name};
@@ -23,13 +23,6 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         checkpoint_wal_bytes: args.checkpoint_wal.0,
         ..Config::default()
     };
-    let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let database = Database::open(files, &config, Arc::clone(&clock))?;
-    tell_recovery(&database, config.seed, clock.mono_ns() / 1_000_000);
-    if let Some(path) = &args.apply {
-        apply(&database, path)?;
-    }
     let mut options = server::Config {
         listen: args.listen,
         admin: args.admin,
@@ -44,15 +37,24 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
     if let Some(threads) = args.threads {
         options.threads = threads;
     }
-    let server =
-        Server::start(&options, database).map_err(|error| CliError::failed(error.to_string()))?;
+    let failed = |error: server::Error| CliError::failed(error.to_string());
+    // Before the directory: a server that cannot have its ports leaves nothing behind. Nobody is let in before there is a database.
+    let ports = Ports::take(&options).map_err(failed)?;
+    let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let database = Database::open(files, &config, Arc::clone(&clock))?;
+    tell_recovery(&database, config.seed, clock.mono_ns() / 1_000_000);
+    if let Some(path) = &args.apply {
+        apply(&database, path)?;
+    }
+    let server = Server::start_on(ports, &options, database).map_err(failed)?;
     let ready = format!("listening native={} admin={}", server.native_addr(), server.admin_addr());
     // Before anybody is told: whoever starts and stops a server at once stops it gently, too.
     let stop = StopSignals::listen()?;
     output::line(&ready)?;
     stop.wait();
     tracing::info!("stopping: requests in flight are answered, the log is synced and sealed");
-    server.shutdown().map_err(|error| CliError::failed(error.to_string()))
+    server.shutdown().map_err(failed)
 }
 
 fn start_logging() {

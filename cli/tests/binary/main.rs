@@ -6,6 +6,8 @@ mod commits_equal_brute_force;
 mod explain;
 mod harness;
 mod kill_while_pushing;
+mod lost_answers;
 mod memory_limit;
 mod offline;
 mod retractions;
+mod what_an_operator_is_told;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use storage::{Lsn, SyncPolicy, Vfs};
 
+use super::{Checkpointed, progress::State};
 use crate::{Database, Error, Trouble};
 
 /// A checkpoint that failed is not tried again before so long, in ns.
@@ -49,10 +50,7 @@ impl<V: Vfs> Database<V> {
         if state.failure.is_some() && now_ns.saturating_sub(state.tried_ns) < RETRY_NS {
             return None;
         }
-        let appended = self.wal.appended_lsn();
-        let kept =
-            state.last.map_or(Lsn(self.directory.replay_from().0.saturating_sub(1)), |l| l.lsn);
-        if appended <= kept {
+        if self.wal.appended_lsn() <= self.kept(&state) {
             return None;
         }
         let (every_ns, wal_bytes) = (self.checkpoints.every_ns, self.checkpoints.wal_bytes);
@@ -61,6 +59,29 @@ impl<V: Vfs> Database<V> {
         }
         let waited_ns = now_ns.saturating_sub(state.last_ns);
         every_ns.is_some_and(|every| waited_ns >= every).then_some(CheckpointReason::Time)
+    }
+
+    /// The newest record that is in the last snapshot for certain.
+    fn kept(&self, state: &State) -> Lsn {
+        state.last.map_or(Lsn(self.directory.replay_from().0.saturating_sub(1)), |last| last.lsn)
+    }
+
+    /// The last checkpoint, when another one would write the same snapshot again: nothing was written since (what sweeps and clocks do
+    /// without a record, a start does too), and nothing is known against it.
+    pub(super) fn nothing_new(&self) -> Option<Checkpointed> {
+        let state = self.checkpoints.state();
+        let snapshot = self.directory.snapshot()?;
+        let is_damaged = self.snapshot.lock().as_ref().is_some_and(|it| it.damage().is_some());
+        let lsn = self.kept(&state);
+        // After a failure nobody knows which manifest the disk has: the next checkpoint settles it.
+        if is_damaged || state.failure.is_some() || self.wal.appended_lsn() > lsn {
+            return None;
+        }
+        let in_memory = || self.group_memory().iter().map(|group| group.entities).sum();
+        let entities = state.last.map_or_else(in_memory, |last| last.entities);
+        let (number, bytes) = (snapshot.number, snapshot.bytes);
+        let (took_ms, segments_removed, is_new) = (0, 0, false);
+        Some(Checkpointed { number, lsn, entities, bytes, took_ms, segments_removed, is_new })
     }
 
     /// Bytes of log behind the last checkpoint, about: what a start would have to replay.

@@ -36,6 +36,7 @@ const ATTEMPTS_MAX: usize = 5;
 
 impl<V: Vfs> Database<V> {
     /// Writes a snapshot of everything, and removes what of the log it makes unnecessary. One at a time: a second caller waits.
+    /// When nothing was written since the last one, that is the answer, and nothing is done.
     /// `progress` is told when a
     /// shard is fenced, when it is written, and when clocks were taken; no lock is held then.
     ///
@@ -50,13 +51,16 @@ impl<V: Vfs> Database<V> {
             return Err(Error::Storage(storage::Error::NoLog));
         }
         let _one = self.checkpoints.turn();
+        if let Some(last) = self.nothing_new() {
+            return Ok(last);
+        }
         let started_ns = self.clock.mono_ns();
         let done = self.checkpoint_now(progress, started_ns);
         self.checkpoints.ended(&done, self.clock.mono_ns());
         done
     }
 
-    /// Gives up the checkpoint that runs, at the next shard, and every later one: the database is about to be closed.
+    /// Gives up the checkpoint or backup that runs, within some MiB, and every later one: the database is about to be closed.
     pub fn stop_checkpoints(&self) {
         self.checkpoints.stop();
     }
@@ -115,6 +119,7 @@ impl<V: Vfs> Database<V> {
             bytes: reference.bytes,
             took_ms: 0,
             segments_removed: removed.segments,
+            is_new: true,
         }))
     }
 
@@ -173,9 +178,10 @@ impl<V: Vfs> Database<V> {
                     let tag = SectionTag { shard, group: stream, ..SectionKind::Ids.tag() };
                     write_section(out, tag, &state::encode_ids(&ids))?;
                 }
+                progress(self.checkpoints.state().running.unwrap_or_default());
+                self.checkpoints.may_go_on()?;
             }
             positions.push(stripes);
-            progress(self.checkpoints.state().running.unwrap_or_default());
         }
         Ok(positions)
     }

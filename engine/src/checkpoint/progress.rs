@@ -18,6 +18,8 @@ pub struct CheckpointProgress {
     pub entities: u64,
     /// Bytes of the snapshot so far.
     pub bytes: u64,
+    /// Bytes of a backup copied so far, once the snapshot is finished.
+    pub bytes_copied: u64,
 }
 
 /// A finished checkpoint.
@@ -35,6 +37,8 @@ pub struct Checkpointed {
     pub took_ms: u64,
     /// Segments of the log that are no longer needed and were removed.
     pub segments_removed: u64,
+    /// False: nothing was written since, so that this is the checkpoint there was.
+    pub is_new: bool,
 }
 
 /// What became of checkpoints since the database was opened.
@@ -84,9 +88,12 @@ impl Checkpoints {
         self.stopped.store(true, Ordering::Release);
     }
 
-    /// True when none may go on.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+    /// Refuses when none may go on.
+    ///
+    /// # Errors
+    /// [`storage::Error::Closed`].
+    pub(crate) fn may_go_on(&self) -> Result<(), storage::Error> {
+        if self.stopped.load(Ordering::Acquire) { Err(storage::Error::Closed) } else { Ok(()) }
     }
 
     /// The running one has come so far.

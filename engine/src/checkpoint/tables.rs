@@ -18,6 +18,9 @@ use crate::{
 /// Entities written under one shared lock: some tens of microseconds.
 const STEP_ENTITIES: usize = 128;
 
+/// Bytes of a table after which it is told how far the checkpoint is, and whether it may go on is looked at.
+const TELL_BYTES: u64 = 4 << 20;
+
 /// What was written.
 #[derive(Debug, Default)]
 pub(super) struct Tables {
@@ -45,15 +48,23 @@ impl<V: Vfs> Database<V> {
             let groups = self.catalog.read().groups.len();
             let mut carried = Vec::with_capacity(groups);
             for group in 0..groups {
-                let Some(written) = self.write_table(out, shard, group)? else { return Ok(None) };
+                let mut told = out.position();
+                let mut go_on = |position: u64| {
+                    if position - told < TELL_BYTES {
+                        return Ok(());
+                    }
+                    told = position;
+                    self.tell(progress, shard, &tables, position);
+                    Ok(self.checkpoints.may_go_on()?)
+                };
+                let written = self.write_table(out, (shard, group), &mut go_on)?;
+                let Some(written) = written else { return Ok(None) };
                 tables.entities += u64::from(written.0);
                 carried.push(written.1);
             }
             tables.carried.push(carried);
             self.tell(progress, shard + 1, &tables, out.position());
-            if self.checkpoints.is_stopped() {
-                return Err(Error::Storage(storage::Error::Closed));
-            }
+            self.checkpoints.may_go_on()?;
         }
         Ok(Some(tables))
     }
@@ -66,7 +77,8 @@ impl<V: Vfs> Database<V> {
         bytes: u64,
     ) {
         let entities = tables.entities;
-        let now = CheckpointProgress { shards_done, shards: SHARD_COUNT, entities, bytes };
+        let shards = SHARD_COUNT;
+        let now = CheckpointProgress { shards_done, shards, entities, bytes, bytes_copied: 0 };
         self.checkpoints.at(now);
         progress(now);
     }
@@ -84,11 +96,12 @@ impl<V: Vfs> Database<V> {
     }
 
     /// Writes one table as it was at the fence; how many entities. Nothing when definitions changed and took the fence away.
+    /// `go_on` is told the bytes of the snapshot after each step, while no lock is held.
     fn write_table(
         &self,
         out: &mut SnapshotWriter<V>,
-        shard: usize,
-        group: usize,
+        (shard, group): (usize, usize),
+        go_on: &mut dyn FnMut(u64) -> Result<(), Error>,
     ) -> Result<Option<(u32, Ordinals)>, Error> {
         let kind = match self.shards.read(shard).table(group) {
             Some(GroupTable::Rows(_)) => SectionKind::Rows,
@@ -108,6 +121,7 @@ impl<V: Vfs> Database<V> {
             };
             let Some(is_over) = step? else { return Ok(None) };
             table.add(out, &records)?;
+            go_on(out.position())?;
             if is_over {
                 break;
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use stdx::{clock::Clock, hash::KeyHasher};
 use storage::{
-    FileRole, Lsn, Manifest, TornTail, Vfs,
+    Lsn, Manifest, TornTail, Vfs,
     inspect::{self, FileFound},
     snapshot::{Snapshot, SnapshotRef},
 };
@@ -43,6 +43,8 @@ pub struct Report {
     pub groups: Vec<(String, u64)>,
     /// The start succeeded.
     pub starts: bool,
+    /// There is no database in the directory, nor what looks like a part of one: that is the only problem then.
+    pub is_empty: bool,
     /// Everything that is wrong.
     pub problems: Vec<Problem>,
 }
@@ -100,13 +102,9 @@ pub fn check<V: Vfs>(vfs: &V, clock: Arc<dyn Clock>) -> Result<Report, Error> {
         report.advise_without_manifest(&found);
     }
     report.files = found.files;
-    let is_ours = |file: &FileFound| {
-        !matches!(file.role, FileRole::Lock | FileRole::Unfinished | FileRole::Stray)
-    };
-    if !report.files.iter().any(is_ours) && report.is_ok() {
-        let directory = vfs.path("");
-        let what = "there is no database in this directory";
-        report.problems.push(Problem::of(&directory, what, "look whether it is the right one"));
+    if let Err(error @ StorageError::NoDatabase { .. }) = inspect::must_hold_database(vfs) {
+        report.problems.push(Problem::from_storage(&error, &vfs.path("")));
+        report.is_empty = true;
         return Ok(report);
     }
     report.trial(vfs, clock);

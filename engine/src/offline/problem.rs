@@ -24,6 +24,10 @@ pub(super) const CUT: &str = "restore the directory from a backup, or give up wh
 /// For damage of a snapshot, when nothing of the log was removed yet.
 pub(super) const DROP: &str = "the log still holds everything: larder repair --drop-snapshot, or restore the directory from a backup";
 
+/// For bytes that nothing reads.
+pub(super) const NOTHING_LOST: &str = "nothing is lost, and a server starts on it: but nobody writes there, so somebody or something \
+     else wrote into the file; look at the disk, and restore the directory from a backup";
+
 impl Problem {
     /// A problem of a whole file.
     pub(super) fn of(file: &str, what: impl Into<String>, remedy: &str) -> Self {
@@ -42,7 +46,7 @@ impl Problem {
                 let records = Some((*first_lsn, *last_lsn));
                 Self { records, ..at(file, *offset, why, CUT) }
             }
-            StorageError::Damaged { file, offset, why } => at(file, *offset, why, RESTORE),
+            StorageError::Damaged { file, offset, why, .. } => at(file, *offset, why, RESTORE),
             StorageError::Missing { file, why } => {
                 let remedy =
                     "give the file back its name if it was renamed, else restore it from a backup";
@@ -68,6 +72,9 @@ impl Problem {
                 "a repair of this directory was begun and not finished",
                 "finish it: larder repair --yes",
             ),
+            StorageError::NoDatabase { .. } => {
+                Self::of(file, error.to_string(), "look whether it is the right directory")
+            }
             other => Self::of(file, other.to_string(), "look at the disk, then check again"),
         }
     }

@@ -4,12 +4,12 @@ use storage::{
     Lsn, Vfs,
     inspect::{self, SegmentFound},
     repair::{Copied, Cut, Plan, Repair},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, SnapshotRef},
     wal::{Piece, Verdict},
 };
 
 use super::{record::RecordReader, section};
-use crate::{Error, StorageError};
+use crate::Error;
 
 /// What is asked of a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,18 +45,18 @@ pub struct Lost {
 /// What the repair that is wished for would do to the directory of `vfs`. Nothing is changed.
 ///
 /// # Errors
-/// [`StorageError::Locked`]; [`StorageError::CannotCut`] and [`StorageError::CannotDrop`] when what would be left cannot be opened;
-/// [`StorageError::Damaged`] for a manifest, or for a snapshot that the wish keeps.
+/// [`storage::Error::Locked`]; [`storage::Error::NoDatabase`]; [`storage::Error::CannotCut`] and [`storage::Error::CannotDrop`] when what would be left cannot be opened;
+/// [`storage::Error::Damaged`] for a manifest, or for a snapshot that the wish keeps.
 pub fn plan_repair<V: Vfs>(vfs: &V, wish: &RepairWish) -> Result<RepairPlan, Error> {
     planned(&Repair::begin(vfs)?, vfs, wish)
 }
 
 /// Repairs the directory of `vfs`, once everything in it was copied into `copy`, an empty directory. What was interrupted before is
-/// finished, without another copy.
+/// finished, without another copy; where nothing is to be repaired, nothing is copied.
 ///
 /// # Errors
-/// See [`plan_repair`]; [`StorageError::NotEmpty`], [`StorageError::NoRoom`], [`StorageError::Full`] when the copy cannot be made:
-/// nothing was changed then. [`StorageError::Io`]: begin anew to finish it.
+/// See [`plan_repair`]; [`storage::Error::NotEmpty`], [`storage::Error::NoRoom`], [`storage::Error::Full`] when the copy cannot be made:
+/// nothing was changed then. [`storage::Error::Io`]: begin anew to finish it.
 pub fn repair<V: Vfs>(
     vfs: &V,
     wish: &RepairWish,
@@ -64,20 +64,12 @@ pub fn repair<V: Vfs>(
 ) -> Result<(RepairPlan, Option<Copied>), Error> {
     let repair = Repair::begin(vfs)?;
     let planned = planned(&repair, vfs, wish)?;
-    let copied = if planned.is_begun { None } else { Some(copy_to(&repair, &copy()?)?) };
+    if planned.plan.is_needless {
+        return Ok((planned, None));
+    }
+    let copied = if planned.is_begun { None } else { Some(repair.copy_to(&copy()?)?) };
     repair.run(&planned.plan)?;
     Ok((planned, copied))
-}
-
-/// Copies everything; a copy that was not finished is taken away again.
-fn copy_to<V: Vfs>(repair: &Repair<'_, V>, to: &V) -> Result<Copied, Error> {
-    let copied = repair.copy_to(to);
-    if matches!(copied, Err(StorageError::Full(_) | StorageError::Io { .. })) {
-        for name in to.list()? {
-            to.remove(&name)?;
-        }
-    }
-    Ok(copied?)
 }
 
 fn planned<V: Vfs>(
@@ -85,6 +77,7 @@ fn planned<V: Vfs>(
     vfs: &V,
     wish: &RepairWish,
 ) -> Result<RepairPlan, Error> {
+    inspect::must_hold_database(vfs)?;
     // What was begun was possible.
     let is_begun = repair.is_begun();
     let keeps_snapshot = !is_begun && !wish.drops_snapshot;
@@ -98,7 +91,12 @@ fn planned<V: Vfs>(
 fn newest_in_snapshot<V: Vfs>(vfs: &V) -> Result<Lsn, Error> {
     let Some(manifest) = inspect::manifest(vfs)? else { return Ok(Lsn(0)) };
     let Some(reference) = &manifest.snapshot else { return Ok(Lsn(0)) };
-    let snapshot = Snapshot::open(vfs, reference, manifest.cluster)?;
+    let first_lsn = manifest.segments.first().map(|first| first.first_lsn);
+    newest_in(vfs, reference, manifest.cluster).map_err(|error| error.with_log(first_lsn))
+}
+
+fn newest_in<V: Vfs>(vfs: &V, reference: &SnapshotRef, cluster: u128) -> Result<Lsn, Error> {
+    let snapshot = Snapshot::open(vfs, reference, cluster)?;
     while let progress = snapshot.verify(1024)?
         && progress.done < progress.total
     {}

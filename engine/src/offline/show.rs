@@ -52,9 +52,11 @@ pub enum Item<'a> {
 /// judgements come at the end.
 ///
 /// # Errors
-/// [`StorageError::Locked`](crate::StorageError::Locked); [`StorageError::Io`](crate::StorageError::Io) when files cannot be read.
+/// [`StorageError::Locked`](crate::StorageError::Locked); [`StorageError::NoDatabase`](crate::StorageError::NoDatabase);
+/// [`StorageError::Io`](crate::StorageError::Io) when files cannot be read.
 pub fn inspect<V: Vfs>(vfs: &V, visit: &mut dyn FnMut(Item<'_>)) -> Result<(), Error> {
     let _lock = vfs.lock()?;
+    inspect::must_hold_database(vfs)?;
     let mut reader = RecordReader::default();
     let manifest = inspect::manifest(vfs)?;
     if let Some(manifest) = &manifest {

@@ -75,7 +75,10 @@ pub(crate) fn open<V: Vfs>(
         fences: Fences::default(),
     };
     if let Some(reference) = directory.snapshot() {
-        memory.load(Snapshot::open(directory.vfs(), &reference, directory.cluster())?)?;
+        let opened = Snapshot::open(directory.vfs(), &reference, directory.cluster());
+        let loaded = opened.map_err(Error::from).and_then(|snapshot| memory.load(snapshot));
+        let first_lsn = directory.manifest().segments.first().map(|first| first.first_lsn);
+        loaded.map_err(|error| error.with_log(first_lsn))?;
     }
     let (wal, recovery) = replay(&directory, config, wal, Arc::clone(&clock), &mut memory)?;
     memory.replayed();

@@ -1,7 +1,7 @@
 //! Snapshots: what they hold with the log behind them is what the live database held, however much was written meanwhile; what
 //! they give is served from where it lies, promoted when it is written, and written again. `LARDER_SEED` replays one seed.
 
-use engine::{Database, ReadOptions, WriteOptions};
+use engine::{Database, Error, ReadOptions, StorageError, WriteOptions};
 use model::time::format_timestamp;
 use stdx::prng::Prng;
 use storage::fs::SimFs;
@@ -270,7 +270,11 @@ fn a_backup_taken_while_writes_go_on_is_a_database_of_its_own() {
     }
     let copy = Place::new();
     let mut next = 100;
-    let done = database.backup(&copy.fs, &mut |_| {
+    let done = database.backup(&copy.fs, &mut |at| {
+        // What comes while files are copied is in the copy or not.
+        if at.bytes_copied > 0 {
+            return;
+        }
         next += 1;
         put(&database, "profile", &format!("u{next}"), START, &["FR", "2"], &by(next));
     });
@@ -280,4 +284,91 @@ fn a_backup_taken_while_writes_go_on_is_a_database_of_its_own() {
     let restored = copy.open();
     assert_eq!(restored.digest().expect("readable"), digest);
     assert!(done.files >= 3 && done.checkpoint.lsn.0 > 50, "{done:?}");
+}
+
+/// The stop was looked at between shards of a checkpoint only: a server that was told to stop copied its backup to the end.
+#[test]
+fn a_backup_is_given_up_in_the_midst_of_a_file_and_nothing_is_left_of_it() {
+    let place = Place::new();
+    let database = place.start();
+    let text = "x".repeat(60_000);
+    for user in 0..60 {
+        put(&database, "profile", &format!("u{user}"), START, &[&text, "1"], &by(user + 1));
+    }
+    let (copy, mut pieces) = (Place::new(), 0);
+    let failed = database.backup(&copy.fs, &mut |at| {
+        pieces += u32::from(at.bytes_copied > 0);
+        if pieces == 2 {
+            database.stop_checkpoints();
+        }
+    });
+    assert!(matches!(failed, Err(Error::Storage(StorageError::Closed))), "{failed:?}");
+    assert_eq!(pieces, 2, "no further piece was begun");
+    use storage::Vfs;
+    assert_eq!(copy.fs.list().expect("listed"), Vec::<String>::new());
+}
+
+/// One shard may hold gigabytes. Here it is one row.
+#[test]
+fn a_checkpoint_is_given_up_in_the_midst_of_a_shard() {
+    let place = Place::new();
+    let database = place.start();
+    let features: String = (0..80).map(|number| format!("f{number} = \"string\"\n")).collect();
+    let wide = format!(
+        "{DEFINITIONS}\n[group.wide]\nentity = \"user\"\n[group.wide.features]\n{features}"
+    );
+    let applied = database.apply("wide.toml", &wide, false).expect("valid");
+    assert!(!applied.plan.is_refused(), "{}", applied.plan);
+    let text = "x".repeat(60_000);
+    put(&database, "wide", "ada", START, &[&*text; 80], &by(1));
+    let (mut fenced, mut stopped_in) = (None, None);
+    let failed = database.checkpoint(&mut |at| {
+        // Once when a shard is fenced, and again before it is written.
+        if fenced == Some(at.shards_done) && at.bytes > 4 << 20 && stopped_in.is_none() {
+            stopped_in = fenced;
+            database.stop_checkpoints();
+        }
+        fenced = Some(at.shards_done);
+    });
+    assert!(matches!(failed, Err(Error::Storage(StorageError::Closed))), "{failed:?}");
+    assert_eq!(stopped_in, fenced, "not one shard more was written");
+}
+
+#[test]
+fn a_checkpoint_with_nothing_new_writes_nothing() {
+    let place = Place::new();
+    let database = place.start();
+    put(&database, "profile", "ada", START, &["DE", "5"], &by(1));
+    let first = checkpoint(&database);
+    let operations = place.fs.operations();
+    let again = checkpoint(&database);
+    assert_eq!(place.fs.operations(), operations, "not one operation on the disk");
+    assert_eq!((again.number, again.lsn, again.is_new), (first.number, first.lsn, false));
+    drop(database);
+    let database = place.open();
+    let again = checkpoint(&database);
+    assert_eq!((again.number, again.lsn, again.is_new), (first.number, first.lsn, false));
+    assert_eq!(again.entities, first.entities);
+    put(&database, "profile", "ada", START + 1, &["FR", "6"], &by(2));
+    let next = checkpoint(&database);
+    assert!(next.is_new && next.number == first.number + 1, "{next:?}");
+}
+
+/// A snapshot that was written long ago may be damaged by now: a copy of it would be no backup.
+#[test]
+fn a_backup_of_an_old_snapshot_looks_at_it_first() {
+    let place = Place::new();
+    let database = place.start();
+    for user in 0..50 {
+        put(&database, "profile", &format!("u{user}"), START, &["DE", "1"], &by(user + 1));
+    }
+    checkpoint(&database);
+    use storage::Vfs;
+    let names = place.fs.list().expect("listed");
+    let snapshot = names.iter().find(|name| name.ends_with(".lsnap")).expect("one");
+    place.fs.flip_bit(snapshot, 8 * 5000);
+    let copy = Place::new();
+    let failed = database.backup(&copy.fs, &mut |_| {});
+    assert!(matches!(failed, Err(Error::Storage(StorageError::Damaged { .. }))), "{failed:?}");
+    assert_eq!(copy.fs.list().expect("listed"), Vec::<String>::new());
 }

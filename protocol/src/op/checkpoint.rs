@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! request    backup bool, name text (empty without a backup)
-//! reply      snapshot number u64, lsn u64, entities u64, bytes u64, took ms u64, segments removed u64,
+//! reply      snapshot number u64, lsn u64, entities u64, bytes u64, took ms u64 (0: nothing new), segments removed u64,
 //!            backup text: path on the server's machine, empty without a backup
 //! ```
 //!
@@ -66,7 +66,7 @@ pub struct CheckpointReply {
     pub entities: u64,
     /// Length of the snapshot.
     pub bytes: u64,
-    /// From start to end, without the copy of a backup.
+    /// From start to end, without the copy of a backup. 0: nothing was written since the snapshot, so that there is no other.
     pub took_ms: u64,
     /// Segments of the log that were no longer needed.
     pub segments_removed: u64,
@@ -75,6 +75,12 @@ pub struct CheckpointReply {
 }
 
 impl CheckpointReply {
+    /// The snapshot was made for this request; else it was there, and nothing is newer.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.took_ms > 0
+    }
+
     /// Appends the body.
     pub fn encode(&self, out: &mut Writer<'_>) {
         out.u64(self.number).u64(self.lsn).u64(self.entities).u64(self.bytes);

@@ -25,7 +25,8 @@ fn verdict(database: &Database<OsFs>) -> Verdict {
             return verdict("poisoned", why.to_string(), Some(remedy));
         }
         Some(full @ StorageError::Full(_)) => {
-            let remedy = "reads go on; writes are refused: free space on the disk of the data directory, they resume by themselves";
+            let remedy =
+                "free space on the disk of the data directory: writes resume by themselves";
             return verdict("disk_full", full.to_string(), Some(remedy));
         }
         _ => {}

@@ -2,13 +2,12 @@
 
 mod health;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::{Error, shared::Shared};
+use crate::shared::Shared;
 
 /// Serves the admin port until `stop` says so. Runs on a runtime of its own.
 pub(crate) async fn serve(
@@ -40,11 +39,4 @@ pub(crate) async fn serve(
         // A peer that never finishes its request does not hold up the end of the server.
         () = cut => tracing::warn!("connections of the admin port were cut"),
     }
-}
-
-/// Opens the admin port.
-pub(crate) fn listen(addr: SocketAddr) -> Result<std::net::TcpListener, Error> {
-    let listener = std::net::TcpListener::bind(addr).map_err(|error| Error::listen(addr, error))?;
-    listener.set_nonblocking(true).map_err(Error::Threads)?;
-    Ok(listener)
 }

@@ -11,7 +11,7 @@ use super::{
         HEADER_BYTES, Header,
     },
 };
-use crate::Error;
+use crate::{Error, Remedy};
 
 /// See the module. All ranges lie in the file; sections lie in the body, in order, with nothing between them.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Layout {
     ) -> Result<Self, Error> {
         let damaged = |(offset, why): Fault| {
             let (file, offset) = (file.to_owned(), offset as u64);
-            Error::Damaged { file, offset, why }
+            Error::Damaged { file, offset, why, remedy: Remedy::Snapshot }
         };
         let header = Header::decode(bytes);
         let header = header.ok_or_else(|| damaged((0, "no header of a snapshot".into())))?;

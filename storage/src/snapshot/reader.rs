@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{
     Progress, Section, SectionTag, SnapshotRef, blocks::Blocks, format::BLOCK_BYTES, layout::Layout,
 };
-use crate::{Error, Vfs, dir, fs::VFile};
+use crate::{Error, Remedy, Vfs, dir, fs::VFile};
 
 /// An open snapshot. Its file stays mapped as long as it or a [`Section`] of it lives, even if it is removed meanwhile.
 #[derive(Debug)]
@@ -92,7 +92,8 @@ impl Snapshot {
     /// The error for damage at byte `offset` of the file; remembered if it is the first.
     pub(super) fn damaged(&self, offset: u64, why: &str) -> Error {
         self.blocks.note_damage(|| format!("{} at byte {offset}: {why}", self.file));
-        Error::Damaged { file: self.file.clone(), offset, why: why.to_owned() }
+        let (file, why, remedy) = (self.file.clone(), why.to_owned(), Remedy::Snapshot);
+        Error::Damaged { file, offset, why, remedy }
     }
 
     #[cold]

@@ -18,6 +18,9 @@ const BUFFER_BYTES: usize = 16 * BLOCK_BYTES;
 /// at once, while syncs of the log wait.
 const SYNC_BYTES: u64 = 32 << 20;
 
+/// What follows from a full disk.
+const GIVEN_UP: &str = "no snapshot was made, the last one and the log behind it hold, and writes go on while the log has space";
+
 /// A snapshot in the making. Dropped before [`SnapshotWriter::finish`] it leaves no file.
 #[derive(Debug)]
 pub struct SnapshotWriter<V: Vfs> {
@@ -64,7 +67,7 @@ impl<V: Vfs> SnapshotWriter<V> {
         if vfs.list()?.iter().any(|name| name == NEXT_SNAPSHOT) {
             vfs.remove(NEXT_SNAPSHOT)?;
         }
-        let file = vfs.create_new(NEXT_SNAPSHOT, 0)?;
+        let file = vfs.create_new(NEXT_SNAPSHOT, 0).map_err(|error| error.when_full(GIVEN_UP))?;
         let block_bytes = u32::try_from(BLOCK_BYTES).unwrap_or(u32::MAX);
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
         let header = Header { format: FORMAT, cluster, number, salt, block_bytes };
@@ -238,11 +241,13 @@ impl<V: Vfs> SnapshotWriter<V> {
 
     /// Closes and removes the file, so that its space is free at once. Returns `error`, which stays.
     fn fail(&mut self, error: Error) -> Error {
-        if matches!(self.state, State::Writing(_)) {
-            self.state = State::Failed(error.clone());
-            // A start or the next attempt removes it if this cannot.
-            let _ = self.vfs.remove(NEXT_SNAPSHOT);
+        if !matches!(self.state, State::Writing(_)) {
+            return error;
         }
+        let error = error.when_full(GIVEN_UP);
+        self.state = State::Failed(error.clone());
+        // A start or the next attempt removes it if this cannot.
+        let _ = self.vfs.remove(NEXT_SNAPSHOT);
         error
     }
 

@@ -74,7 +74,7 @@ impl State {
     fn refuse(&self) -> Result<(), Error> {
         match (&self.poisoned, &self.full) {
             (Some(why), _) => Err(Error::Poisoned(std::sync::Arc::clone(why))),
-            (None, Some(file)) => Err(Error::Full(file.clone())),
+            (None, Some(why)) => Err(refused(why)),
             (None, None) if self.closing || self.abandoned => Err(Error::Closed),
             (None, None) => Ok(()),
         }
@@ -350,7 +350,7 @@ impl GroupCommit {
                 return answer;
             }
             if let Some(why) = state.full.as_ref().filter(|_| state.stalled) {
-                return Err(Error::Full(why.clone()));
+                return Err(refused(why));
             }
             self.want(&mut state, lsn, level);
             state = self.progress.wait(state);
@@ -421,4 +421,9 @@ impl GroupCommit {
     pub fn poisoned(&self) -> Option<std::sync::Arc<str>> {
         self.state.lock().poisoned.clone()
     }
+}
+
+/// What a writer is told while the disk is full.
+fn refused(why: &str) -> Error {
+    Error::Full(format!("{why}; writes are refused until space returns, reads go on"))
 }

@@ -207,9 +207,8 @@ impl<V: Vfs> Wal<V> {
         config: WalConfig,
     ) -> Result<(Self, RecoveryReport), Error> {
         if let Some(first) = directory.listing().segments.first() {
-            let name = directory.vfs().path(&dir::segment(first.first_lsn));
-            let why = "sync policy memory keeps no log, but this directory holds one: choose another directory or policy";
-            return Err(Error::io("ignore", name, std::io::Error::other(why)));
+            let file = directory.vfs().path(&dir::segment(first.first_lsn));
+            return Err(Error::HasLog { file });
         }
         let core = Arc::new(GroupCommit::new(Lsn(0), config.buffer_bytes_max));
         let (figures, extent) = (Arc::new(Figures::default()), Arc::new(Extent::default()));

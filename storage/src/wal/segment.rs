@@ -30,6 +30,13 @@ const CHECKSUM_AT: usize = 56;
 /// Where batches begin: the header has a page of its own, so that no batch shares a sector with it.
 pub(crate) const BATCHES_AT: usize = 4096;
 
+/// The first byte between the header and the batches of a segment that is not zero.
+pub(crate) fn written_padding(segment: &[u8]) -> Option<u64> {
+    let padding = segment.get(HEADER_BYTES..BATCHES_AT.min(segment.len()))?;
+    let at = padding.iter().position(|byte| *byte != 0)?;
+    Some((HEADER_BYTES + at) as u64)
+}
+
 /// What a segment says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {

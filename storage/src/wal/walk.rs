@@ -6,7 +6,7 @@
 use super::{
     batch::Batch,
     reader::{self, Position, Segment},
-    segment::{BATCHES_AT, Header},
+    segment::{self, BATCHES_AT, Header},
 };
 use crate::{Error, Lsn};
 
@@ -101,6 +101,9 @@ pub struct Walked {
     pub last_lsn: Lsn,
     /// The judgement, by the first damage.
     pub verdict: Verdict,
+    /// The first byte between header and batches that is not zero. Nothing is ever written there, and nothing reads it: a start
+    /// goes well, but somebody else wrote into the file.
+    pub written_padding: Option<u64>,
 }
 
 impl Walked {
@@ -134,6 +137,7 @@ pub(crate) fn walk(
         batches: 0,
         seals: 0,
         records: 0,
+        written_padding: segment::written_padding(segment.bytes),
     };
     let header = match segment.header(&expected) {
         Ok(header) => header,
@@ -168,6 +172,7 @@ fn batches(
         batches: 0,
         seals: 0,
         records: 0,
+        written_padding: segment::written_padding(segment.bytes),
     };
     loop {
         while let Some(batch) = reader::next(header, segment.after(at), &now) {

@@ -6,13 +6,24 @@
 )]
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::error::CliError;
 
-/// Checks that a backup can go to `target`: nothing is there, or an empty directory.
+/// Checks that a backup can go to `target`: nothing is there, or an empty directory, and it is no part of a database.
 pub(super) fn check(target: &Path) -> Result<(), CliError> {
+    // Where the part of it lies that is there, whatever links lead to it.
+    let place = std::path::absolute(target)?;
+    let place = place.ancestors().find_map(|above| above.canonicalize().ok()).unwrap_or_default();
+    if let Some(database) = place.ancestors().find(|above| is_database(above)) {
+        return Err(CliError::failed(format!(
+            "{}: a backup cannot go there, it would be part of the data directory {}: choose a place outside of it",
+            target.display(),
+            database.display()
+        )));
+    }
     let message = match std::fs::read_dir(target).map(|mut entries| entries.next().is_none()) {
         Ok(true) => return Ok(()),
         Ok(false) => "the directory is not empty: choose another one, or one that is not there yet"
@@ -23,22 +34,43 @@ pub(super) fn check(target: &Path) -> Result<(), CliError> {
     Err(CliError::failed(format!("{}: {message}", target.display())))
 }
 
+/// Whether a database has this directory, by its manifest; links are followed.
+fn is_database(directory: &Path) -> bool {
+    let mut magic = [0; 8];
+    let read = File::open(directory.join("MANIFEST")).and_then(|mut it| it.read_exact(&mut magic));
+    read.is_ok() && &magic == b"LARDRMAN"
+}
+
 /// Moves the directory `from` to `target`. When it fails, `from` is as it was.
 pub(super) fn take(from: &Path, target: &Path) -> io::Result<()> {
     let parent = parent(target);
     std::fs::create_dir_all(parent)?;
-    // A rename replaces an empty directory. It fails between file systems, and where the target is mounted on.
-    if std::fs::rename(from, target).is_err() {
-        if let Err(error) = copy(from, target) {
-            remove_contents(target);
-            return Err(error);
+    // A rename replaces an empty directory, but not one that another file system is mounted on.
+    let renamed = if is_elsewhere(from, target) {
+        Err(io::ErrorKind::CrossesDevices.into())
+    } else {
+        std::fs::rename(from, target)
+    };
+    match renamed {
+        Ok(()) => sync_directory(parent),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            if let Err(error) = copy(from, target) {
+                remove_contents(target);
+                return Err(error);
+            }
+            sync_directory(parent)?;
+            // The copy is safe: a backup that cannot be removed is no reason to call it failed.
+            let _ = std::fs::remove_dir_all(from);
+            Ok(())
         }
-        sync_directory(parent)?;
-        // The copy is safe: a backup that cannot be removed is no reason to call it failed.
-        let _ = std::fs::remove_dir_all(from);
-        return Ok(());
+        Err(error) => Err(error),
     }
-    sync_directory(parent)
+}
+
+/// Whether `target` is there, and on another file system than `from`.
+fn is_elsewhere(from: &Path, target: &Path) -> bool {
+    let device = |path: &Path| std::fs::metadata(path).map(|metadata| metadata.dev());
+    matches!((device(from), device(target)), (Ok(from), Ok(target)) if from != target)
 }
 
 /// Copies every file, and syncs all of it.
@@ -110,6 +142,21 @@ mod tests {
         assert_eq!((read(&target), read(&from)), (read(&from), vec!["m".into(), "w".into()]));
         remove_contents(&target);
         assert!(check(&target).is_ok(), "empty again");
+    }
+
+    /// Any error of the rename was followed by a copy, into whatever was there by then, and what was there was removed after it.
+    #[test]
+    fn what_came_to_the_place_meanwhile_is_left_alone() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let (from, target) = (backup(root.path()), root.path().join("copy"));
+        std::fs::create_dir(&target).expect("made");
+        std::fs::write(target.join("wal"), "somebody's").expect("written");
+        let error = take(&from, &target).expect_err("something is there");
+        assert_eq!(error.kind(), io::ErrorKind::DirectoryNotEmpty);
+        assert_eq!(read(&from), ["m", "w"], "it is as it was");
+        let there = std::fs::read_dir(&target).expect("there").count();
+        let kept = std::fs::read_to_string(target.join("wal")).expect("kept");
+        assert_eq!((there, kept.as_str()), (1, "somebody's"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use client::{Error, Reject};
+use tokio::time::Instant;
 
 use crate::output;
 
@@ -41,40 +42,76 @@ pub(crate) struct Sent {
 
 /// The user is told once, not for every batch on its way.
 static TOLD: AtomicBool = AtomicBool::new(false);
-/// Attempts while a server is gone: with their own short retries and the pauses between them about a minute.
-const ATTEMPTS: u32 = 40;
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Longest that one attempt may take.
+const CALL_MAX: Duration = Duration::from_secs(10);
+
+/// A batch that has no answer, or not the one that was wanted.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// What the last attempt ended with.
+    pub(crate) error: Error,
+    /// Whether some attempt may have been applied.
+    pub(crate) may_be_applied: bool,
+}
 
 /// How long a batch is sent again while its server is away. The batch keeps its number: it is applied once.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    attempts: u32,
+    /// From the first attempt that failed to the end of the last.
+    wait: Duration,
 }
 
 impl Patience {
-    /// The answer to the batch, or after a pause `None`: send it again.
-    pub(crate) async fn after(
-        &mut self,
-        answer: Result<Sent, Error>,
-    ) -> Option<Result<Sent, Error>> {
-        match answer {
+    /// Patience for so long.
+    pub(crate) fn new(wait: Duration) -> Self {
+        Self { wait }
+    }
+
+    /// How long one attempt may take, so that several fit in.
+    pub(crate) fn call_timeout(self) -> Duration {
+        CALL_MAX.min(self.wait / 2)
+    }
+
+    /// The answer to the batch that `attempt` sends.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn send<F: Future<Output = Result<Sent, Error>>>(
+        self,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<Sent, Unanswered> {
+        let mut may_be_applied = false;
+        let mut error = match attempt().await {
+            Err(error) => error,
+            Ok(sent) => return Ok(sent),
+        };
+        let end = Instant::now() + self.wait;
+        loop {
             // The one request of a load that is refused with a detail: its outcome is forgotten, hence it was applied.
-            Err(Error::Fix(failure)) if failure.detail > 0 => {
+            if matches!(&error, Error::Fix(failure) if failure.detail > 0) {
                 let counts = Counts { repeated: 1, ..Counts::default() };
-                Some(Ok(Sent { counts, rejects: Vec::new() }))
+                return Ok(Sent { counts, rejects: Vec::new() });
             }
-            Err(error) if self.attempts < ATTEMPTS && is_passing(&error) => {
-                self.attempts += 1;
-                if !TOLD.swap(true, Ordering::Relaxed) {
-                    output::note(&format!(
-                        "{error}; trying again for up to a minute, nothing is applied twice"
-                    ));
-                }
-                tokio::time::sleep(PAUSE).await;
-                None
+            may_be_applied |= error.may_be_applied();
+            let next = Instant::now() + PAUSE;
+            if !is_passing(&error) || next + self.call_timeout() > end {
+                return Err(Unanswered { error, may_be_applied });
             }
-            done => Some(done),
+            if !TOLD.swap(true, Ordering::Relaxed) {
+                output::note(&format!(
+                    "{error}; trying again for up to {} s, nothing is applied twice",
+                    self.wait.as_secs()
+                ));
+            }
+            tokio::time::sleep_until(next).await;
+            error = match tokio::time::timeout_at(end, attempt()).await {
+                Ok(Ok(sent)) => return Ok(sent),
+                Ok(Err(error)) => error,
+                // Nobody knows how far it came.
+                Err(_) => return Err(Unanswered { error, may_be_applied: true }),
+            };
         }
     }
 }
@@ -85,4 +122,52 @@ fn is_passing(error: &Error) -> bool {
         error,
         Error::Connect { .. } | Error::Lost { .. } | Error::Timeout { .. } | Error::Retry(_)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Error {
+        Error::Connect { addr: "a:1".into(), reason: "connection refused".into() }
+    }
+
+    fn lost() -> Error {
+        let operation = client::Opcode::Push;
+        Error::Lost { addr: "a:1".into(), operation, reason: "reset".into() }
+    }
+
+    /// Sends a batch whose attempts end with `errors` in turn, the last again and again; each takes `call`.
+    async fn send(errors: &[fn() -> Error], call: Duration) -> (Unanswered, Duration) {
+        let started = Instant::now();
+        let mut turn = 0;
+        let patience = Patience::new(Duration::from_secs(60));
+        let sent = patience.send(|| {
+            let error = errors[turn.min(errors.len() - 1)]();
+            turn += 1;
+            async move {
+                tokio::time::advance(call).await;
+                Err(error)
+            }
+        });
+        (sent.await.expect_err("never answered"), started.elapsed() - call)
+    }
+
+    /// Forty attempts of any length were called "up to a minute": 107 s.
+    #[tokio::test(start_paused = true)]
+    async fn a_minute_is_a_minute_however_long_attempts_take() {
+        for call_ms in [1, 700, 2500, 9_900] {
+            let (unanswered, waited) = send(&[refused], Duration::from_millis(call_ms)).await;
+            let bounds = Duration::from_secs(38)..=Duration::from_secs(60);
+            assert!(bounds.contains(&waited), "{call_ms} ms: {waited:?}");
+            assert!(!unanswered.may_be_applied, "nothing was ever sent");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_attempt_that_was_lost_leaves_a_doubt_that_later_ones_do_not_take_away() {
+        let (unanswered, _) = send(&[lost, refused], Duration::from_millis(5)).await;
+        assert!(unanswered.may_be_applied);
+        assert!(matches!(unanswered.error, Error::Connect { .. }));
+    }
 }

@@ -3,4 +3,4 @@
 mod check;
 mod inspect;
 mod repair;
-mod sample;
+pub(crate) mod sample;

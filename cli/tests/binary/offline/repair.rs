@@ -179,3 +179,48 @@ fn a_snapshot_is_not_dropped_when_the_segments_it_stands_for_are_missing() {
     assert!(code == 1 && said.contains("cannot be dropped"), "{said}");
     assert_eq!(sample.files(), before);
 }
+
+/// A whole directory was copied, cut at its end and checked, with no word that there had been nothing to do.
+#[test]
+fn a_whole_directory_is_told_to_be_whole_and_not_copied() {
+    for checkpoint in [None, Some(25)] {
+        let sample = Sample::new(60, checkpoint);
+        let before = sample.files();
+        let cuts: [&[&str]; 4] =
+            [&[], &["--cut-damage", "--yes"], &["--cut-at", "62", "--yes"], &["--yes"]];
+        for args in cuts {
+            let (code, plan, said) = sample.run("repair", args);
+            assert!(code == 0 && said.contains("nothing to repair"), "{args:?}: {said}");
+            assert!(said.contains("its last record, 61") && said.contains("is whole"), "{said}");
+            let plan: Json = serde_json::from_str(&plan).expect("a plan");
+            assert_eq!(plan["nothing_to_repair"], true, "{plan}");
+            assert_eq!(sample.files(), before);
+        }
+        assert!(!copy_of(&sample, 1).exists());
+        let plan = repaired(&sample, &["--cut-at", "61"]);
+        assert_eq!(plan["nothing_to_repair"], false, "there is something to cut: {plan}");
+    }
+}
+
+/// The log is whole, and still the directory is not: a repair has nothing to offer, and must not say that all is well.
+#[test]
+fn nothing_to_repair_does_not_hide_what_else_is_wrong() {
+    let sample = Sample::new(20, None);
+    sample.flip(&sample.segments()[0], 100);
+    let (code, _, said) = sample.run("repair", &["--cut-damage", "--yes"]);
+    assert!(
+        code == 1 && said.contains("nothing to repair") && said.contains("1 problem"),
+        "{said}"
+    );
+    assert!(!copy_of(&sample, 1).exists());
+}
+
+/// It said that the log begins with record 0.
+#[test]
+fn a_snapshot_is_not_dropped_for_a_log_of_which_nothing_can_be_used() {
+    let sample = Sample::new(10, Some(5));
+    sample.flip(&sample.segments()[0], 20);
+    let (code, _, said) = sample.run("repair", &["--drop-snapshot", "--cut-damage", "--yes"]);
+    assert!(code == 1 && said.contains("no segment of the log can be used"), "{said}");
+    assert!(said.contains("cannot be dropped") && said.contains("backup"), "{said}");
+}

@@ -36,13 +36,13 @@ const SEGMENT_BYTES: u64 = 32 << 10;
 const NOTE_BYTES: usize = 1000;
 
 /// A directory that goes when it is dropped.
-pub(super) struct Sample {
+pub(crate) struct Sample {
     directory: tempfile::TempDir,
 }
 
 impl Sample {
     /// Definitions and `rows` rows, each a record of its own: row `n` is record `n + 1`. With a checkpoint after so many of them.
-    pub(super) fn new(rows: u64, checkpoint_after: Option<u64>) -> Self {
+    pub(crate) fn new(rows: u64, checkpoint_after: Option<u64>) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let sample = Self { directory };
         let config =
@@ -62,17 +62,17 @@ impl Sample {
     }
 
     /// The data directory.
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// Where it lies, alone.
-    pub(super) fn parent(&self) -> &Path {
+    pub(crate) fn parent(&self) -> &Path {
         self.directory.path()
     }
 
     /// A copy to break.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let copy = Self { directory: tempfile::tempdir().expect("a temporary directory") };
         std::fs::create_dir(copy.path()).expect("made");
         for (name, bytes) in self.files() {
@@ -82,23 +82,23 @@ impl Sample {
     }
 
     /// Name and bytes of every file but the lock.
-    pub(super) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         files(&self.path())
     }
 
     /// The names of its segments, in order.
-    pub(super) fn segments(&self) -> Vec<String> {
+    pub(crate) fn segments(&self) -> Vec<String> {
         self.files().into_keys().filter(|name| name.ends_with(".log")).collect()
     }
 
     /// The name of its snapshot.
-    pub(super) fn snapshot(&self) -> String {
+    pub(crate) fn snapshot(&self) -> String {
         let mut names = self.files().into_keys();
         names.find(|name| name.ends_with(".lsnap")).expect("a snapshot")
     }
 
     /// Changes the bytes of a file.
-    pub(super) fn change(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let path = self.path().join(name);
         let mut bytes = std::fs::read(&path).expect("the file is there");
         change(&mut bytes);
@@ -106,38 +106,38 @@ impl Sample {
     }
 
     /// Turns one bit of the byte at `at`.
-    pub(super) fn flip(&self, name: &str, at: usize) {
+    pub(crate) fn flip(&self, name: &str, at: usize) {
         self.change(name, |bytes| bytes[at] ^= 1);
     }
 
     /// Makes or replaces a file.
-    pub(super) fn put_file(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn put_file(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.path().join(name), bytes).expect("written");
     }
 
-    pub(super) fn remove(&self, name: &str) {
+    pub(crate) fn remove(&self, name: &str) {
         std::fs::remove_file(self.path().join(name)).expect("removed");
     }
 
-    pub(super) fn rename(&self, from: &str, to: &str) {
+    pub(crate) fn rename(&self, from: &str, to: &str) {
         std::fs::rename(self.path().join(from), self.path().join(to)).expect("renamed");
     }
 
     /// `larder check`: exit code and report.
-    pub(super) fn check(&self) -> (i32, Json) {
+    pub(crate) fn check(&self) -> (i32, Json) {
         let (code, out, _) = self.run("check", &["--format", "json"]);
         (code, serde_json::from_str(&out).unwrap_or(Json::Null))
     }
 
     /// The report of a directory that is whole.
-    pub(super) fn must_be_whole(&self) -> Json {
+    pub(crate) fn must_be_whole(&self) -> Json {
         let (code, report) = self.check();
         assert!(code == 0 && report["ok"] == true && report["starts"] == true, "{report}");
         report
     }
 
     /// `larder COMMAND DIR ARGS…`: exit code, standard output, standard error.
-    pub(super) fn run(&self, command: &str, args: &[&str]) -> (i32, String, String) {
+    pub(crate) fn run(&self, command: &str, args: &[&str]) -> (i32, String, String) {
         let directory = self.path().display().to_string();
         let args: Vec<&str> =
             [command, directory.as_str()].into_iter().chain(args.iter().copied()).collect();
@@ -148,7 +148,7 @@ impl Sample {
 }
 
 /// Name and bytes of every file of a directory but the lock.
-pub(super) fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let file = |entry: std::io::Result<std::fs::DirEntry>| {
         let entry = entry.expect("an entry");

@@ -135,6 +135,11 @@ impl Report {
             let unlisted = crate::StorageError::Unlisted { file: file.clone() };
             self.problems.push(Problem::from_storage(&unlisted, &file));
         }
+        if let Some(at) = segment.walked.written_padding {
+            let what = "the space between header and batches is not all zeros";
+            let told = Problem::of(&file, what, problem::NOTHING_LOST);
+            self.problems.push(Problem { offset: Some(at), ..told });
+        }
         let (offset, why) = match &segment.walked.verdict {
             Verdict::Clean => return,
             Verdict::TornTail { offset, bytes } => {
