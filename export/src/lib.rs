@@ -6,8 +6,12 @@
 mod column;
 mod error;
 pub mod file;
+pub mod group;
+mod key;
+pub mod metadata;
 mod schema;
 
 pub use column::{array_of, statuses_as_words};
 pub use error::Error;
+pub use key::{arrays_of_keys, arrow_key_type, key_columns};
 pub use schema::{arrow_type, data_type_of};

@@ -1,4 +1,4 @@
-//! Files for people and other tools, each there whole or not at all: the only code of this crate that writes files.
+//! Files for people and other tools, each there whole or not at all.
 #![expect(
     clippy::disallowed_methods,
     reason = "what is exported is no file of a database: no simulated disk has to break it"
@@ -95,7 +95,8 @@ fn temporary(target: &Path) -> Result<PathBuf, Error> {
     Ok(target.with_file_name(name))
 }
 
-fn directory(target: &Path) -> &Path {
+/// The directory that `target` is in.
+pub(super) fn directory(target: &Path) -> &Path {
     let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
 }

@@ -1,12 +1,14 @@
 //! Files of tables: which format a name stands for, how tables are written and read.
 
 mod disk;
+mod folder;
 mod plain;
 mod write;
 
 use std::fmt;
 use std::path::Path;
 
+pub use folder::{PARTIAL, UnfinishedFolder, clear_unfinished};
 pub use write::{FileWritten, TableWriter};
 
 use crate::Error;

@@ -1,0 +1,50 @@
+//! Names of what an Arrow schema says beside names and types: `docs/formats/export.md` has the table.
+
+/// Of a file: version of the definitions.
+pub const DEFINITIONS_VERSION: &str = "larder.definitions_version";
+/// Of a file: the time that values are of, in ms since the epoch.
+pub const AS_OF_MS: &str = "larder.as_of_ms";
+/// Of a file: every record of the log up to this one is in it, and none after it.
+pub const LSN: &str = "larder.lsn";
+/// Of a file: the group it is of.
+pub const GROUP: &str = "larder.group";
+/// Of a file: the service it is of.
+pub const SERVICE: &str = "larder.service";
+/// Of a file: the stream of a window group.
+pub const STREAM: &str = "larder.stream";
+/// Of a file: since when events are observed, in ms since the epoch; windows that reach further back are partial.
+pub const OBSERVED_SINCE_MS: &str = "larder.observed_since_ms";
+/// Of a file or key column: the entity.
+pub const ENTITY: &str = "larder.entity";
+/// Of a column: what it is for, one of [`role`].
+pub const ROLE: &str = "larder.role";
+/// Of a column: its type as in the definitions.
+pub const TYPE: &str = "larder.type";
+/// Of a column: the feature as in the definitions; of a window group without its window.
+pub const FEATURE: &str = "larder.feature";
+/// Of a column of a window group: the aggregate as in the definitions.
+pub const EXPRESSION: &str = "larder.expression";
+/// Of a column of a window group: the window as columns are named by it.
+pub const WINDOW: &str = "larder.window";
+/// Of a column of a window group: the window's length, in ms; not there for one over everything.
+pub const WINDOW_MS: &str = "larder.window_ms";
+/// Of a column of a window group: how long before the as-of its window ends, in ms; not there when it does not.
+pub const OFFSET_MS: &str = "larder.offset_ms";
+/// Of a column of a window group: width of the tiles at the window's tail, in ms.
+pub const HOP_MS: &str = "larder.hop_ms";
+/// Of a column of partials: the format of its bytes.
+pub const SKETCH: &str = "larder.sketch";
+
+/// Values of [`ROLE`].
+pub mod role {
+    /// The entity key, or one part of it.
+    pub const ENTITY_KEY: &str = "entity_key";
+    /// Values of a feature.
+    pub const FEATURE: &str = "feature";
+    /// The statuses of the feature column whose name stands before `__status`.
+    pub const STATUS: &str = "status";
+    /// The newest event time of a row's values.
+    pub const EVENT_TIME: &str = "event_time";
+    /// Mergeable partials of the feature column whose name stands before `__hll`.
+    pub const PARTIAL: &str = "partial";
+}
