@@ -1,7 +1,8 @@
 //! What a restart costs: from the start of a process to its first answered read, and to full speed; a million rows of 50
 //! f64, and a million cards with counters in 4 windows.
 //!
-//! `cargo run --release -p larder-benches --example restart -- [--redis] [--entities N] [--payments N] [--runs N] [--dir D]`
+//! `cargo run --release -p larder-benches --example restart -- [--redis] [--entities N] [--payments N] [--runs N] [--first-reads N]
+//! [--dir D]`
 //!
 //! With `--redis` beside a redis-server of its own, when one is installed. Every second start finds nothing of its files
 //! in the page cache. `LARDER_BINARY` names another binary than that of this build.
@@ -17,6 +18,7 @@ fn main() {
         entities: 1_000_000,
         payments: 3_000_000,
         runs: 4,
+        first_reads: 0,
         with_redis: false,
         binary,
         directory: own.path().to_owned(),
@@ -29,8 +31,11 @@ fn main() {
             "--entities" => options.entities = value().parse().expect("a number"),
             "--payments" => options.payments = value().parse().expect("a number"),
             "--runs" => options.runs = value().parse().expect("a number"),
+            "--first-reads" => options.first_reads = value().parse().expect("a number"),
             "--dir" => options.directory = value().into(),
-            _ => panic!("{argument} is none of --redis, --entities, --payments, --runs, --dir"),
+            _ => panic!(
+                "{argument} is none of --redis, --entities, --payments, --runs, --first-reads, --dir"
+            ),
         }
     }
     let _starts = restart::run(&options);

@@ -18,6 +18,7 @@ fn restarts_are_measured_beside_redis_where_there_is_one() {
         entities: 1000,
         payments: 1000,
         runs: 2,
+        first_reads: 20,
         with_redis: true,
         binary: binary.unwrap_or_else(|| restart::compile(&this)),
         directory: directory.path().to_owned(),

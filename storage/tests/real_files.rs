@@ -120,3 +120,19 @@ fn a_start_does_not_read_the_space_that_was_never_written() {
     println!("30 MiB of records in a segment of 64 MiB: {took_us} us; {before} bytes of holes");
     assert!(before == 0 || holes(&file) >= before / 2, "the space is still a hole");
 }
+
+/// Advice changes what is in memory when it is read, never what is read; nobody has to know how long a file is to give it.
+#[test]
+fn advice_about_reads_changes_nothing_that_is_read() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let fs = OsFs::open(directory.path()).expect("a directory");
+    let file = fs.create_new("a", 0).expect("made");
+    assert!(file.map_scattered().expect("mapped").is_empty());
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    file.write_at(0, &bytes).expect("written");
+    for range in [0..0, 5..70_000, 1_000_000..9_000_000, u64::MAX - 5..u64::MAX] {
+        file.will_need(range);
+    }
+    assert!(file.map_scattered().expect("mapped") == bytes);
+    assert!(file.map().expect("mapped") == bytes);
+}

@@ -34,6 +34,8 @@ pub struct Options {
     pub payments: usize,
     /// Starts of each kind.
     pub runs: usize,
+    /// Single reads that are timed before any others: those that a cold start has to bring from the disk.
+    pub first_reads: usize,
     /// Redis too, when there is one.
     pub with_redis: bool,
     /// The `larder` binary.
@@ -51,6 +53,12 @@ pub struct Start {
     pub first_read_cpu_ns: u64,
     /// Resident memory by then.
     pub first_resident: Resident,
+    /// Wall time of one of the reads behind the first, as many as were asked for: the middle one.
+    pub first_reads_p50_ns: u64,
+    /// Of a hundred of them, the slowest but one.
+    pub first_reads_p99_ns: u64,
+    /// Of all of them together.
+    pub first_reads_ns: u64,
     /// CPU time of the process until the reads were at full speed, less what these reads cost at full speed.
     pub full_speed_cpu_ns: u64,
     /// Reads, in batches, until then.
@@ -122,7 +130,7 @@ pub fn run(options: &Options) -> Vec<(&'static str, Vec<Start>)> {
     }
     for run in 0..options.runs {
         for way in &mut ways {
-            way.run(options.entities, run);
+            way.run(options, run);
         }
     }
     summarize(&ways);
@@ -139,12 +147,12 @@ impl<'a> Way<'a> {
     }
 
     /// Starts once; the odd runs with nothing of the files in the system's memory.
-    fn run(&mut self, entities: u64, run: usize) {
+    fn run(&mut self, options: &Options, run: usize) {
         let is_cold = run % 2 == 1;
         if is_cold {
             forget_files(&self.files);
         }
-        let start = measure(&*self.start, entities);
+        let start = measure(&*self.start, options);
         let temperature = if is_cold { "files on the disk" } else { "files in the page cache" };
         say(&format!(
             "{}, {temperature}: first read after {:.1} ms (CPU {:.1} ms), resident {:.1} MB and {:.1} MB of files; full \
@@ -160,12 +168,22 @@ impl<'a> Way<'a> {
             megabytes(start.last_resident.anonymous),
             megabytes(start.last_resident.file),
         ));
+        if options.first_reads > 0 {
+            say(&format!(
+                "    the {} single reads behind the first: p50 {:.0} µs, p99 {:.0} µs, all {:.1} ms",
+                options.first_reads,
+                start.first_reads_p50_ns as f64 / 1e3,
+                start.first_reads_p99_ns as f64 / 1e3,
+                ms(start.first_reads_ns),
+            ));
+        }
         self.starts.push(start);
     }
 }
 
 /// One start, from nothing to full speed. The process is gone at the end.
-fn measure(start: &dyn Fn() -> Box<dyn Reader>, entities: u64) -> Start {
+fn measure(start: &dyn Fn() -> Box<dyn Reader>, options: &Options) -> Start {
+    let entities = options.entities;
     let clock = SystemClock::new();
     let mut prng = stdx::prng::Prng::new(5);
     let start_ns = clock.mono_ns();
@@ -175,9 +193,19 @@ fn measure(start: &dyn Fn() -> Box<dyn Reader>, entities: u64) -> Start {
     let cpu = |reader: &dyn Reader| kernel::process_ns_of(reader.child().id());
     let first_read_cpu_ns = cpu(&*reader);
     let first_resident = kernel::resident_of(reader.child().id());
+    let mut times: Vec<u64> = (0..options.first_reads)
+        .map(|_| {
+            let start_ns = clock.mono_ns();
+            reader.read(&[prng.below(entities)]);
+            clock.mono_ns() - start_ns
+        })
+        .collect();
+    times.sort_unstable();
+    let percentile = |percent| times.get(times.len() * percent / 100).copied().unwrap_or(0);
+    let cpu_before = cpu(&*reader);
     let windows =
         usize::try_from(entities).unwrap_or(usize::MAX).div_ceil(BATCH * WINDOW).clamp(2, 100);
-    let mut marks = vec![first_read_cpu_ns];
+    let mut marks = vec![cpu_before];
     let mut numbers = [0; BATCH];
     for _ in 0..windows {
         for _ in 0..WINDOW {
@@ -194,7 +222,10 @@ fn measure(start: &dyn Fn() -> Box<dyn Reader>, entities: u64) -> Start {
         first_read_ns,
         first_read_cpu_ns,
         first_resident,
-        full_speed_cpu_ns: first_read_cpu_ns + spent.saturating_sub(full * warm_up as u64),
+        first_reads_p50_ns: percentile(50),
+        first_reads_p99_ns: percentile(99),
+        first_reads_ns: times.iter().sum(),
+        full_speed_cpu_ns: cpu_before + spent.saturating_sub(full * warm_up as u64),
         reads_until_full_speed: warm_up as u64 * rows,
         read_cpu_ns: full / rows,
         last_resident: kernel::resident_of(reader.child().id()),

@@ -36,7 +36,7 @@ impl Store {
 
     /// Records replayed when it was opened.
     pub(super) fn replayed(&self) -> u64 {
-        self.server.database().recovery().records
+        self.server.database().recovery().replayed
     }
 
     /// Drops everything that is only in memory, as a killed process does, and opens the directory again.

@@ -44,6 +44,11 @@ pub(crate) struct Base {
 }
 
 impl Base {
+    /// The table of `section` is about to be opened: the disk may begin to bring what that reads.
+    pub(crate) fn will_open(section: &Section) {
+        BaseSection::will_open(section);
+    }
+
     /// The table of `section`.
     ///
     /// # Errors
@@ -98,6 +103,11 @@ impl Base {
             return Ok(None);
         }
         Ok(self.section.find(hash, key)?.filter(|ordinal| !self.is_hidden(*ordinal)))
+    }
+
+    /// `count` entities from `ordinal` on are about to be read, one after the other: the disk may begin to bring them.
+    pub(crate) fn will_read(&self, ordinal: u32, count: usize) {
+        self.section.will_read(ordinal, count);
     }
 
     /// Key and payload of an entity that is still true.

@@ -33,6 +33,12 @@ pub(crate) struct BaseSection {
 }
 
 impl BaseSection {
+    /// `section` is about to be taken for a table: the disk may begin to bring what that reads.
+    pub(super) fn will_open(section: &Section) {
+        let length = section.len();
+        section.will_need(length.saturating_sub(TRAILER_BYTES)..length);
+    }
+
     /// Takes `section` for a table.
     ///
     /// # Errors
@@ -96,6 +102,22 @@ impl BaseSection {
             place = (place + 1) & mask;
         }
         Ok(None)
+    }
+
+    /// `count` entities from `ordinal` on are about to be read, one after the other: the disk may begin to bring them.
+    pub(super) fn will_read(&self, ordinal: u32, count: usize) {
+        let end = (ordinal as usize).saturating_add(count).min(self.entities as usize);
+        let (start, end) =
+            (self.offsets_at + ordinal as usize * WORD, self.offsets_at + end * WORD);
+        if start < end {
+            self.section.will_need(start..end + WORD);
+            // Who reads them meets what is damaged.
+            if let (Ok(Range { start, .. }), Ok(Range { end, .. })) =
+                (self.range(start), self.range(end - WORD))
+            {
+                self.section.will_need(start..end);
+            }
+        }
     }
 
     /// Key and payload of entity `ordinal`.

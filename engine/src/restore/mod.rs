@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use stdx::clock::Clock;
-use storage::{Directory, RecoveryReport, TornTail, Vfs, Wal, WalConfig, snapshot::Snapshot};
+use storage::{Directory, Lsn, RecoveryReport, TornTail, Vfs, Wal, WalConfig, snapshot::Snapshot};
 
 use crate::{Config, Database, Error, catalog::Catalog, producer::Producers, shard::ShardSet};
 use fences::Fences;
@@ -31,7 +31,9 @@ use progress::Progress;
 pub struct Recovery {
     /// Records read.
     pub records: u64,
-    /// Their bytes.
+    /// Those of them that the snapshot does not have.
+    pub replayed: u64,
+    /// The bytes of all that were read.
     pub bytes: u64,
     /// Segments read.
     pub segments: u64,
@@ -95,12 +97,14 @@ fn replay<V: Vfs>(
 ) -> Result<(Wal<V>, Recovery), Error> {
     let threads = config.replay_threads.max(1);
     let mut progress = Progress::new(Arc::clone(&clock));
+    let (replay_from, mut replayed) = (memory.fences.replay_from(), 0);
     let (wal, report) = std::thread::scope(|scope| {
         // The log calls one of two functions, never one within the other.
         let pipeline = Pipeline::new(scope, memory, threads, config.replay_chunk_bytes);
         let (pipeline, failed) = (RefCell::new(pipeline), RefCell::new(None));
-        let mut take = |lsn, kind, payload: &[u8]| {
+        let mut take = |lsn: Lsn, kind, payload: &[u8]| {
             progress.read(payload);
+            replayed += u64::from(lsn.0 >= replay_from);
             let taken = pipeline.borrow_mut().record(lsn, kind, payload);
             let is_chunk = taken.map_err(|Stopped| Box::<str>::from("a record cannot be done"))?;
             if is_chunk {
@@ -125,5 +129,5 @@ fn replay<V: Vfs>(
     })?;
     let RecoveryReport { records, segments, torn_tail } = report;
     let (bytes, took_ms) = (progress.bytes, progress.took_ms());
-    Ok((wal, Recovery { records, bytes, segments, torn_tail, took_ms, threads }))
+    Ok((wal, Recovery { records, replayed, bytes, segments, torn_tail, took_ms, threads }))
 }

@@ -7,6 +7,7 @@ use storage::snapshot::{Section, Snapshot};
 use super::{Fences, Memory};
 use crate::{
     Error,
+    base::Base,
     checkpoint::{self, SectionKind},
     shard::{SHARD_COUNT, ShardMask},
     stream::STRIPES,
@@ -18,6 +19,7 @@ impl Memory {
     /// # Errors
     /// [`Error::Storage`] when it is damaged, [`Error::Format`] when it is of another release.
     pub(super) fn load(&mut self, snapshot: Arc<Snapshot>) -> Result<(), Error> {
+        bring(&snapshot);
         let whole = |kind: SectionKind| -> Result<Section, Error> {
             let section = snapshot.section(kind.tag());
             section.ok_or_else(|| Error::Format(format!("the snapshot has no section {kind:?}")))
@@ -88,6 +90,20 @@ impl Memory {
             }
         }
         Ok(())
+    }
+}
+
+/// The disk begins to bring everything that is read here, which lies all over the file: waited for one after the other, on a
+/// disk it would be most of what a start takes.
+fn bring(snapshot: &Arc<Snapshot>) {
+    let is_table =
+        |kind| [SectionKind::Rows, SectionKind::Windows].map(|of| of as u32).contains(&kind);
+    for (tag, _) in snapshot.sections() {
+        match snapshot.section(*tag) {
+            Some(section) if is_table(tag.kind) => Base::will_open(&section),
+            Some(section) => section.will_need(0..section.len()),
+            None => {}
+        }
     }
 }
 

@@ -166,6 +166,9 @@ impl RowTable {
         out: &mut Records,
     ) -> Result<Option<bool>, Error> {
         let Some(fence) = &self.fence else { return Ok(None) };
+        if let Some(base) = &self.base {
+            base.table.will_read(fence.next(), limit);
+        }
         let mut rows = self.scan(fence.next());
         for _ in 0..limit {
             let Some(row) = rows.next() else {

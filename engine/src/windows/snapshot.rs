@@ -291,6 +291,9 @@ impl WindowTable {
         let Some(fence) = &self.fence else { return Ok(None) };
         let (from, start) = (fence.next(), self.memory_start());
         let numbers = fence.numbers();
+        if let Some(base) = &self.base {
+            base.table.will_read(from, limit);
+        }
         let mut left = limit;
         for ordinal in from..start {
             if left == 0 {

@@ -87,3 +87,21 @@ fn a_deleted_entity_is_gone_and_stays_gone() {
     drop(database);
     assert_eq!(get(&place.open(), ALL, "ann", ReadOptions::default()), ["NOT_FOUND", "NOT_FOUND"]);
 }
+
+#[test]
+fn a_start_tells_the_records_it_replayed_from_those_that_the_snapshot_has() {
+    let place = Place::new();
+    let database = place.start();
+    let put = |number: i64| {
+        put(&database, "profile", "ann", START + number, &["CH", "1"], &WriteOptions::default())
+    };
+    (0..7).for_each(|number| drop(put(number)));
+    database.checkpoint(&mut |_| {}).expect("the disk works");
+    (7..10).for_each(|number| drop(put(number)));
+    database.close().expect("the disk works");
+    drop(database);
+    let database = place.open();
+    let recovery = database.recovery();
+    // The segment in which the snapshot ends is read whole: definitions and ten rows.
+    assert_eq!((recovery.records, recovery.replayed), (11, 3));
+}

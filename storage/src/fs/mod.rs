@@ -105,4 +105,15 @@ pub trait VFile: Send + Sync + 'static {
     /// # Errors
     /// [`Error::Io`].
     fn map(&self) -> Result<Bytes, Error>;
+    /// As [`VFile::map`], for who reads a little here and a little there: the system brings into memory what is read and nothing
+    /// around it. Before more than a few bytes are read, [`VFile::will_need`] has them come in one go.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    fn map_scattered(&self) -> Result<Bytes, Error> {
+        self.map()
+    }
+    /// The bytes of `range` are about to be read: the disk may begin to bring them, nobody waits for it here. Advice only:
+    /// whatever becomes of it, reads find the same.
+    fn will_need(&self, _range: Range<u64>) {}
 }

@@ -6,6 +6,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use memmap2::Mmap;
-use rustix::fs::{FallocateFlags, SeekFrom as SystemSeek, fallocate, seek};
+use rustix::fs::{Advice, FallocateFlags, SeekFrom as SystemSeek, fadvise, fallocate, seek};
 
 use super::{VFile, Vfs};
 use crate::{Error, dir::LOCK};
+
+/// Linux takes no more of one piece of advice than it reads ahead of itself: 128 KiB, unless a disk is set to more.
+const WILL_NEED_BYTES: u64 = 128 << 10;
 
 /// Files of one directory.
 #[derive(Debug, Clone)]
@@ -221,6 +225,22 @@ impl OsFile {
         Ok(())
     }
 
+    /// The whole file, as the system maps it; nothing of an empty one, which cannot be mapped.
+    #[expect(
+        unsafe_code,
+        reason = "mapping a file is unsafe by nature; the proof stands at the call"
+    )]
+    fn mapping(&self) -> Result<Option<Mmap>, Error> {
+        if self.length()? == 0 {
+            return Ok(None);
+        }
+        // SAFETY: a mapping is unsound when the file is changed beneath it. The directory lock keeps other larder processes
+        // out; this process maps a segment only during recovery, before it writes to it, and a snapshot only when it is
+        // finished, after which nobody writes to it. Somebody who edits the files of a running database by hand can break
+        // this, as they can break the database itself.
+        unsafe { Mmap::map(&self.file) }.map(Some).map_err(|error| self.io("map", error))
+    }
+
     fn io(&self, operation: &'static str, error: std::io::Error) -> Error {
         Error::io(operation, self.path.clone(), error)
     }
@@ -286,19 +306,25 @@ impl VFile for OsFile {
         }
     }
 
-    #[expect(
-        unsafe_code,
-        reason = "mapping a file is unsafe by nature; the proof stands at the call"
-    )]
     fn map(&self) -> Result<Bytes, Error> {
-        if self.length()? == 0 {
-            return Ok(Bytes::new());
-        }
-        // SAFETY: a mapping is unsound when the file is changed beneath it. The directory lock keeps other larder processes
-        // out; this process maps a segment only during recovery, before it writes to it, and a snapshot only when it is
-        // finished, after which nobody writes to it. Somebody who edits the files of a running database by hand can break
-        // this, as they can break the database itself.
-        let map = unsafe { Mmap::map(&self.file) }.map_err(|error| self.io("map", error))?;
+        Ok(self.mapping()?.map_or_else(Bytes::new, Bytes::from_owner))
+    }
+
+    fn map_scattered(&self) -> Result<Bytes, Error> {
+        let Some(map) = self.mapping()? else { return Ok(Bytes::new()) };
+        // A system that takes no advice reads more than it is asked for: slow, and right.
+        let _ = map.advise(memmap2::Advice::Random);
         Ok(Bytes::from_owner(map))
+    }
+
+    fn will_need(&self, range: Range<u64>) {
+        let mut at = range.start;
+        while at < range.end {
+            let bytes = NonZeroU64::new(WILL_NEED_BYTES.min(range.end - at));
+            if fadvise(&self.file, at, bytes, Advice::WillNeed).is_err() {
+                return;
+            }
+            at = at.saturating_add(WILL_NEED_BYTES);
+        }
     }
 }

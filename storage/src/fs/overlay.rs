@@ -196,6 +196,19 @@ impl<V: Vfs> VFile for OverlayFile<V> {
             Layer::Own(own) => Ok(own.clone().into()),
         }
     }
+
+    fn map_scattered(&self) -> Result<Bytes, Error> {
+        match &*self.layer.lock() {
+            Layer::Beneath(file) => file.map_scattered(),
+            Layer::Own(own) => Ok(own.clone().into()),
+        }
+    }
+
+    fn will_need(&self, range: Range<u64>) {
+        if let Layer::Beneath(file) = &*self.layer.lock() {
+            file.will_need(range);
+        }
+    }
 }
 
 fn offset(offset: u64) -> usize {

@@ -22,8 +22,21 @@ use super::{
     format::{BLOCK_BYTES, CHECKSUM_BYTES, block_checksum},
 };
 
+/// Blocks that whoever goes through many of them has the disk bring at once. More made nothing faster, and a read that needs one
+/// block of a cold file waits behind them: the slowest of a hundred 4 ms with 16, 1.5 ms with 2.
+const AHEAD_BLOCKS: usize = 2;
 /// Bits of a word.
 const WORD_BITS: usize = 64;
+
+/// Where blocks are.
+pub(super) trait Source {
+    /// All of them.
+    fn body(&self) -> &[u8];
+    /// Their checksums.
+    fn checksums(&self) -> &[u8];
+    /// They are about to be read.
+    fn bring(&self, blocks: Range<usize>);
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -82,35 +95,31 @@ impl Blocks {
         self.first_damage.get_or_init(|| what().into());
     }
 
-    /// Verifies the blocks of `range`, which is in `body`, as far as they are not. `Err`: the first damaged one.
+    /// Verifies the blocks of `range`, which is in the body, as far as they are not. `Err`: the first damaged one.
     #[inline]
     pub(super) fn verify_range(
         &self,
-        body: &[u8],
-        checksums: &[u8],
+        source: &impl Source,
         range: Range<usize>,
     ) -> Result<(), usize> {
         if range.is_empty() {
             return Ok(());
         }
-        let mut touched = range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES);
+        let end = range.end.div_ceil(BLOCK_BYTES);
+        let mut touched = range.start / BLOCK_BYTES..end;
         touched.try_for_each(|block| {
-            if self.is_good(block) { Ok(()) } else { self.verify(body, checksums, block) }
+            if self.is_good(block) { Ok(()) } else { self.verify(source, block, end) }
         })
     }
 
     /// Verifies up to `count` of the blocks that nobody has used yet. `Err`: a damaged one; the next call goes on behind it.
-    pub(super) fn verify_next(
-        &self,
-        body: &[u8],
-        checksums: &[u8],
-        count: usize,
-    ) -> Result<(), usize> {
+    pub(super) fn verify_next(&self, source: &impl Source, count: usize) -> Result<(), usize> {
         let mut budget = count;
         while budget > 0 && self.next.load(Relaxed) < self.total {
             let block = self.next.fetch_add(1, Relaxed);
             if block < self.total && !self.is_good(block) {
-                self.verify(body, checksums, block)?;
+                // What the next call will want comes while nobody waits for it.
+                self.verify(source, block, self.total)?;
                 budget -= 1;
             }
         }
@@ -123,11 +132,14 @@ impl Blocks {
     }
 
     #[cold]
-    fn verify(&self, body: &[u8], checksums: &[u8], block: usize) -> Result<(), usize> {
+    fn verify(&self, source: &impl Source, block: usize, end: usize) -> Result<(), usize> {
         if self.damaged.lock().contains(&block) {
             return Err(block);
         }
-        if !is_planted(Mutant::NoBlockChecksum) && !self.fits(body, checksums, block) {
+        // While these are verified, the disk brings those behind them.
+        let ahead = if block.is_multiple_of(AHEAD_BLOCKS) { 2 * AHEAD_BLOCKS } else { 1 };
+        source.bring(block..end.min(block + ahead));
+        if !is_planted(Mutant::NoBlockChecksum) && !self.fits(source, block) {
             self.damaged.lock().insert(block);
             return Err(block);
         }
@@ -141,7 +153,8 @@ impl Blocks {
         Ok(())
     }
 
-    fn fits(&self, body: &[u8], checksums: &[u8], block: usize) -> bool {
+    fn fits(&self, source: &impl Source, block: usize) -> bool {
+        let (body, checksums) = (source.body(), source.checksums());
         let start = block.saturating_mul(BLOCK_BYTES);
         let bytes = body.get(start..body.len().min(start.saturating_add(BLOCK_BYTES)));
         let (expected, _) = checksums.as_chunks::<CHECKSUM_BYTES>();

@@ -1,19 +1,28 @@
 //! A snapshot that is read where it is mapped.
 
-use std::{ops::Range, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
 use super::{
-    Progress, Section, SectionTag, SnapshotRef, blocks::Blocks, format::BLOCK_BYTES, layout::Layout,
+    Progress, Section, SectionTag, SnapshotRef,
+    blocks::{Blocks, Source},
+    format::{BLOCK_BYTES, CHECKSUM_BYTES},
+    layout::Layout,
 };
 use crate::{Error, Remedy, Vfs, dir, fs::VFile};
+
+/// Bytes for which there is a checksum of one byte in the file's tables.
+const BYTES_OF_A_CHECKSUM: u64 = (BLOCK_BYTES / CHECKSUM_BYTES) as u64;
+/// Bytes of directory and footer, unless there are more than 8,000 sections.
+const TABLES_BYTES: u64 = 256 << 10;
 
 /// An open snapshot. Its file stays mapped as long as it or a [`Section`] of it lives, even if it is removed meanwhile.
 #[derive(Debug)]
 pub struct Snapshot {
     /// For messages.
     file: String,
+    opened: Opened,
     map: Bytes,
     layout: Layout,
     blocks: Blocks,
@@ -33,10 +42,15 @@ impl Snapshot {
     ) -> Result<Arc<Self>, Error> {
         let name = dir::snapshot(reference.number);
         let file = vfs.path(&name);
-        let map = vfs.open(&name)?.map()?;
+        let opened = vfs.open(&name)?;
+        let map = opened.map_scattered()?;
+        let tables =
+            reference.bytes.saturating_sub(TABLES_BYTES + reference.bytes / BYTES_OF_A_CHECKSUM);
+        opened.will_need(0..BLOCK_BYTES as u64);
+        opened.will_need(tables..reference.bytes);
         let layout = Layout::read(&file, &map, reference, cluster)?;
         let blocks = Blocks::new(layout.salt, layout.body);
-        Ok(Arc::new(Self { file, map, layout, blocks }))
+        Ok(Arc::new(Self { file, opened: Opened(Box::new(opened)), map, layout, blocks }))
     }
 
     /// Tags and lengths in bytes of all sections, in the order they were written.
@@ -64,8 +78,7 @@ impl Snapshot {
     /// # Errors
     /// [`Error::Damaged`] names a damaged one; the next call goes on behind it.
     pub fn verify(&self, blocks: usize) -> Result<Progress, Error> {
-        let (body, checksums) = self.parts();
-        let verified = self.blocks.verify_next(body, checksums, blocks);
+        let verified = self.blocks.verify_next(self, blocks);
         verified.map_err(|block| self.damaged_block(block))?;
         Ok(self.blocks.progress())
     }
@@ -84,9 +97,15 @@ impl Snapshot {
 
     /// Verifies the blocks of `range`, bytes of the body, as far as they are not.
     pub(super) fn verify_range(&self, range: Range<usize>) -> Result<(), Error> {
-        let (body, checksums) = self.parts();
-        let verified = self.blocks.verify_range(body, checksums, range);
+        let verified = self.blocks.verify_range(self, range);
         verified.map_err(|block| self.damaged_block(block))
+    }
+
+    /// The disk begins to bring the blocks of `range`, bytes of the body.
+    pub(super) fn will_need(&self, range: Range<usize>) {
+        if !range.is_empty() {
+            self.bring(range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES));
+        }
     }
 
     /// The error for damage at byte `offset` of the file; remembered if it is the first.
@@ -101,10 +120,28 @@ impl Snapshot {
         let offset = block as u64 * BLOCK_BYTES as u64;
         self.damaged(offset, "the checksum of the block of 64 KiB there does not fit its bytes")
     }
+}
 
-    /// The body, and the checksums of its blocks.
-    fn parts(&self) -> (&[u8], &[u8]) {
-        let body = self.map.get(..self.layout.body).unwrap_or_default();
-        (body, self.map.get(self.layout.checksums.clone()).unwrap_or_default())
+impl Source for Snapshot {
+    fn body(&self) -> &[u8] {
+        self.map.get(..self.layout.body).unwrap_or_default()
+    }
+
+    fn checksums(&self) -> &[u8] {
+        self.map.get(self.layout.checksums.clone()).unwrap_or_default()
+    }
+
+    fn bring(&self, blocks: Range<usize>) {
+        let block_bytes = BLOCK_BYTES as u64;
+        self.opened.0.will_need(blocks.start as u64 * block_bytes..blocks.end as u64 * block_bytes);
+    }
+}
+
+/// The file itself, for advice on how it will be read.
+struct Opened(Box<dyn VFile>);
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opened")
     }
 }

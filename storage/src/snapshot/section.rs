@@ -47,6 +47,12 @@ impl Section {
         Ok(bytes)
     }
 
+    /// The bytes of `range` are about to be asked for: the disk may begin to bring them, nobody waits for it here.
+    pub fn will_need(&self, range: Range<usize>) {
+        let end = range.end.min(self.len());
+        self.snapshot.will_need(self.start + range.start..self.start + end);
+    }
+
     /// Every block of the whole snapshot was found good: [`Section::bytes`] fails no more for a range inside.
     #[inline]
     #[must_use]

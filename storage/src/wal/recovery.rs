@@ -129,6 +129,10 @@ fn read<V: Vfs>(
     let name = dir::segment(place.listed.first_lsn);
     let path = directory.vfs().path(&name);
     let file = directory.vfs().open(&name)?;
+    // The space behind the batches is reserved, not written: nothing of it is on the disk.
+    if let Some(written) = file.data_from(0)? {
+        file.will_need(written);
+    }
     let bytes = file.map()?;
     let segment = Segment {
         path: &path,
