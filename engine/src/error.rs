@@ -60,6 +60,17 @@ pub enum Error {
         /// Bytes that the write may need, an upper estimate.
         needed: u64,
     },
+    /// A scan is over, and some entities were not in it.
+    #[error(
+        "{unreadable} entities were passed over, all others were there: they cannot be read because the snapshot is damaged ({why}); \
+         run `larder check` on the data directory, then restore a backup"
+    )]
+    Incomplete {
+        /// How many.
+        unreadable: u32,
+        /// File, place and kind of the first damage.
+        why: String,
+    },
     /// The log or its directory refused: see the message for the remedy.
     #[error(transparent)]
     Storage(#[from] storage::Error),

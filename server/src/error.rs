@@ -64,7 +64,7 @@ pub(crate) fn engine_failure(error: engine::Error) -> Failure {
         E::Storage(engine::StorageError::TooLarge { .. }) => (CallStatus::Invalid, 0),
         E::Storage(_) => (CallStatus::Unavailable, 0),
         E::Busy(_) => (CallStatus::Overloaded, 0),
-        E::Format(_) | E::Internal(_) => (CallStatus::Internal, 0),
+        E::Format(_) | E::Internal(_) | E::Incomplete { .. } => (CallStatus::Internal, 0),
     };
     Failure { status, detail, message: error.to_string() }
 }

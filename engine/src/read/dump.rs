@@ -10,7 +10,10 @@ use model::{
 };
 use storage::Vfs;
 
-use super::{ReadOptions, ReadPlan, scan::ScanPage};
+use super::{
+    ReadOptions, ReadPlan,
+    scan::{OnDamage, ScanPage},
+};
 use crate::{Database, Error, catalog::Catalog, shard::Shard};
 
 /// What is dumped of one group, and when it is looked at. It holds for one version of the definitions.
@@ -139,6 +142,7 @@ impl<V: Vfs> Database<V> {
             }
             Ok(bytes)
         };
-        self.scan_on(&dump.plan, dump.options, (limit, bytes_max), page, &mut beside)
+        let (most, on_damage) = ((limit, bytes_max), OnDamage::Ends);
+        self.scan_on(&dump.plan, dump.options, most, on_damage, page, &mut beside)
     }
 }

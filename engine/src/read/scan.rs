@@ -26,16 +26,33 @@ pub struct ScanCursor {
     pub shard: u32,
     /// Position in the shard.
     pub slot: u32,
+    /// Entities passed over so far, because they cannot be read: see [`Database::scan_readable`].
+    pub unreadable: u32,
+}
+
+/// What a scan does with an entity that lies in a damaged part of the snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OnDamage {
+    /// It ends with the error.
+    Ends,
+    /// It counts the entity, and goes on.
+    GoesOn,
 }
 
 /// Bits of a cursor's shard that number it.
 const SHARD_BITS: u32 = 8;
-const _: () = assert!(SHARD_COUNT <= 1 << SHARD_BITS, "a cursor's shard holds any shard");
+const _: () =
+    assert!(SHARD_COUNT < 1 << SHARD_BITS, "a cursor's shard holds any shard, and the end");
 
 impl ScanCursor {
-    fn new(index: usize, shard: &Shard, slot: u32) -> Self {
+    fn new(index: usize, shard: &Shard, slot: u32, unreadable: u32) -> Self {
         let index = u32::try_from(index).unwrap_or(0);
-        Self { shard: shard.numbering() << SHARD_BITS | index, slot }
+        Self { shard: shard.numbering() << SHARD_BITS | index, slot, unreadable }
+    }
+
+    /// Behind the last shard.
+    fn end(unreadable: u32) -> Self {
+        Self { shard: u32::try_from(SHARD_COUNT).unwrap_or(u32::MAX), slot: 0, unreadable }
     }
 
     fn index(self) -> usize {
@@ -60,6 +77,8 @@ pub struct ScanPage {
     pub columns: Vec<Column>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<ScanCursor>,
+    /// Entities that the scan has passed over so far, because they cannot be read.
+    pub unreadable: u32,
 }
 
 impl ScanPage {
@@ -70,6 +89,7 @@ impl ScanPage {
             event_times: Vec::with_capacity(rows),
             columns: plan.stored_columns(rows),
             next: Some(ScanCursor::default()),
+            unreadable: 0,
         }
     }
 }
@@ -82,17 +102,54 @@ impl<V: Vfs> Database<V> {
     /// At most `limit` (and [`SCAN_PAGE_MAX`]) entities of the one group that `plan` reads, from `cursor` on.
     ///
     /// # Errors
-    /// [`Error::StalePlan`] when definitions changed, [`Error::Invalid`] when the plan reads several groups.
+    /// [`Error::StalePlan`] when definitions changed, [`Error::Invalid`] when the plan reads several groups, [`Error::Storage`] at
+    /// the first entity that lies in a damaged part of the snapshot.
     pub fn scan(
         &self,
         plan: &ReadPlan,
         cursor: ScanCursor,
         limit: usize,
     ) -> Result<ScanPage, Error> {
+        self.scan_page(plan, cursor, limit, OnDamage::Ends)
+    }
+
+    /// As [`Database::scan`], but what lies in a damaged part of the snapshot is passed over: a page may be empty, and behind the
+    /// last one, instead of the end, there is an error that says how many entities are missing.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] at the end of such a scan; else as [`Database::scan`].
+    pub fn scan_readable(
+        &self,
+        plan: &ReadPlan,
+        cursor: ScanCursor,
+        limit: usize,
+    ) -> Result<ScanPage, Error> {
+        let unreadable = cursor.unreadable;
+        if unreadable > 0 && cursor.index() >= SHARD_COUNT {
+            let snapshot = self.snapshot.lock().clone();
+            let damage = snapshot.and_then(|snapshot| snapshot.damage());
+            let why = damage.map_or_else(|| "a damaged snapshot".to_owned(), |why| why.to_string());
+            return Err(Error::Incomplete { unreadable, why });
+        }
+        let mut page = self.scan_page(plan, cursor, limit, OnDamage::GoesOn)?;
+        if let (None, unreadable @ 1..) = (page.next, page.unreadable) {
+            page.next = Some(ScanCursor::end(unreadable));
+        }
+        Ok(page)
+    }
+
+    fn scan_page(
+        &self,
+        plan: &ReadPlan,
+        cursor: ScanCursor,
+        limit: usize,
+        on_damage: OnDamage,
+    ) -> Result<ScanPage, Error> {
         let limit = limit.clamp(1, SCAN_PAGE_MAX);
         let mut page = ScanPage { next: Some(cursor), ..ScanPage::start(plan, limit) };
-        let options = ReadOptions::default();
-        self.scan_on(plan, options, (limit, PAGE_BYTES), &mut page, &mut |_, _, _, _| Ok(0))?;
+        let (options, mut beside) = (ReadOptions::default(), |_: &_, _: &_, _, _: &_| Ok(0));
+        let most = (limit, PAGE_BYTES);
+        self.scan_on(plan, options, most, on_damage, &mut page, &mut beside)?;
         Ok(page)
     }
 
@@ -103,6 +160,7 @@ impl<V: Vfs> Database<V> {
         plan: &ReadPlan,
         options: ReadOptions,
         (limit, bytes_max): (usize, usize),
+        on_damage: OnDamage,
         page: &mut ScanPage,
         beside: Beside<'_>,
     ) -> Result<(), Error> {
@@ -117,21 +175,35 @@ impl<V: Vfs> Database<V> {
         let mut moment = GroupMoment::new(&catalog, group, &options, wall_ms)?;
         let mut cursor = page.next.take();
         let Some(first) = cursor else { return Ok(()) };
-        let limit = page.keys.len().saturating_add(limit.max(1));
+        page.unreadable = first.unreadable;
+        let mut left = limit.max(1);
         for shard_index in first.index()..SHARD_COUNT {
             let shard = self.shards.read(shard_index);
             let from = cursor.take().map_or(0, |cursor| cursor.position(&shard));
-            let found = entities(&shard, group.group, from, limit - page.keys.len())?;
-            for (slot, key) in found {
-                let hash = self.shards.hasher().hash(key);
+            for (slot, key) in entities(&shard, group.group, from, left) {
                 moment.keep_up(&catalog, &options, wall_ms)?;
-                let time = moment.read(&shard, hash, key, &mut page.columns)?;
-                let more = beside(&catalog, &shard, hash, key)?;
-                page.keys.push(key.into());
-                page.event_times.push(time.unwrap_or(i64::MIN));
+                let read = key.map_err(Error::from).and_then(|key| {
+                    let hash = self.shards.hasher().hash(key);
+                    let time = moment.read(&shard, hash, key, &mut page.columns)?;
+                    Ok((key, hash, time))
+                });
+                let mut more = 0;
+                match read {
+                    Err(Error::Storage(_)) if on_damage == OnDamage::GoesOn => {
+                        page.unreadable = page.unreadable.saturating_add(1);
+                    }
+                    read => {
+                        let (key, hash, time) = read?;
+                        more = beside(&catalog, &shard, hash, key)?;
+                        page.keys.push(key.into());
+                        page.event_times.push(time.unwrap_or(i64::MIN));
+                    }
+                }
+                left -= 1;
                 let bytes: usize = page.columns.iter().map(|column| column.data().len()).sum();
-                if page.keys.len() == limit || bytes + more > bytes_max {
-                    page.next = Some(ScanCursor::new(shard_index, &shard, slot));
+                if left == 0 || bytes + more > bytes_max {
+                    let next = ScanCursor::new(shard_index, &shard, slot, page.unreadable);
+                    page.next = Some(next);
                     return Ok(());
                 }
             }
@@ -140,19 +212,19 @@ impl<V: Vfs> Database<V> {
     }
 }
 
-/// The next entities of a shard, each with the position after it.
+/// The keys of the next entities of a shard, each with the position after it.
 fn entities(
     shard: &Shard,
     group: usize,
     from: u32,
     limit: usize,
-) -> Result<Vec<(u32, &[u8])>, Error> {
-    let found: Result<_, storage::Error> = match shard.table(group) {
+) -> Vec<(u32, Result<&[u8], storage::Error>)> {
+    match shard.table(group) {
         Some(GroupTable::Rows(table)) => {
-            table.scan(from).take(limit).map(|row| row.map(|(next, row)| (next, row.key))).collect()
+            let rows = table.scan(from).take(limit);
+            rows.map(|(next, row)| (next, row.map(|row| row.key))).collect()
         }
         Some(GroupTable::Windows(table)) => table.scan(from).take(limit).collect(),
-        None => Ok(Vec::new()),
-    };
-    Ok(found?)
+        None => Vec::new(),
+    }
 }

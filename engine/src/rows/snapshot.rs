@@ -69,18 +69,17 @@ impl RowTable {
         if self.base.is_some() { self.get(hash, key).map(drop) } else { Ok(()) }
     }
 
-    /// Entities from `position` on, with the position after each: first those of the snapshot, then those in memory.
+    /// Entities from `position` on, each behind the position after it: first those of the snapshot, then those in memory.
     pub(crate) fn scan(
         &self,
         position: u32,
-    ) -> impl Iterator<Item = Result<(u32, Slot<'_>), Error>> {
+    ) -> impl Iterator<Item = (u32, Result<Slot<'_>, Error>)> {
         let start = self.memory_start();
         let base = self.base.as_ref().into_iter().flat_map(move |base| {
-            (position..start)
-                .filter_map(|at| Some(base.get(at).transpose()?.map(|row| (at + 1, row))))
+            (position..start).filter_map(|at| Some((at + 1, base.get(at).transpose()?)))
         });
         let memory = self.scan_memory(position.saturating_sub(start));
-        base.chain(memory.map(move |(next, row)| Ok((start + next, row))))
+        base.chain(memory.map(move |(next, row)| (start + next, Ok(row))))
     }
 
     /// Positions of rows in memory are from here on.
@@ -175,7 +174,7 @@ impl RowTable {
                 fence.advance(u32::MAX);
                 return Ok(Some(true));
             };
-            let (next, row) = row?;
+            let (next, row) = (row.0, row.1?);
             if !fence.is_passed(next - 1) {
                 out.add(hasher.hash(row.key), row.key, |out| row.write(&self.layout, out));
                 if next <= self.memory_start() {

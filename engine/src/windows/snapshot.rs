@@ -163,15 +163,15 @@ impl WindowTable {
         }
     }
 
-    /// Keys from `position` on, with the position after each: first those of the snapshot, then those in memory.
-    pub(crate) fn scan(&self, position: u32) -> impl Iterator<Item = Result<(u32, &[u8]), Error>> {
+    /// Keys from `position` on, each behind the position after it: first those of the snapshot, then those in memory.
+    pub(crate) fn scan(&self, position: u32) -> impl Iterator<Item = (u32, Result<&[u8], Error>)> {
         let start = self.memory_start();
         let base = self.base.as_ref().into_iter().flat_map(move |base| {
-            let key = |at| Some(base.table.get(at).transpose()?.map(|record| (at + 1, record.key)));
+            let key = |at| Some((at + 1, base.table.get(at).transpose()?.map(|record| record.key)));
             (position..start).filter_map(key)
         });
         let memory = self.scan_memory(position.saturating_sub(start));
-        base.chain(memory.map(move |(next, key, _)| Ok((start + next, key))))
+        base.chain(memory.map(move |(next, key, _)| (start + next, Ok(key))))
     }
 
     /// Positions of entities in memory are from here on.

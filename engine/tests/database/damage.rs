@@ -1,7 +1,7 @@
 //! Bit rot in a snapshot: every value read afterwards is the one that was written, or an error that names the file. Never another
 //! value, never silence. `LARDER_SEED` replays one seed.
 
-use engine::{Database, Error, ReadOptions, ReadRequest, StorageError};
+use engine::{Database, Error, ReadOptions, ReadRequest, ScanCursor, StorageError};
 use model::{status::Status, time::format_timestamp, value::Value};
 use stdx::prng::Prng;
 use storage::{Vfs, fs::SimFs};
@@ -159,4 +159,57 @@ fn a_snapshot_of_another_length_or_none_refuses_the_start_by_name() {
     fs.remove(&name).expect("removed");
     let error = Place { fs, clock: place.clock.clone() }.try_open().expect_err("gone").to_string();
     assert!(error.contains(&name), "{error}");
+}
+
+/// A scan stopped at the first damaged block, and what lies behind it was out of reach.
+#[test]
+fn a_scan_goes_on_behind_damage_and_ends_with_how_many_it_left_out() {
+    let (place, seen) = place();
+    let name = snapshot(&place.fs);
+    let blocks = place.fs.bytes(&name).len() >> 16;
+    let mut incomplete = 0;
+    for block in (0..blocks).step_by(7) {
+        let fs = place.fs.fork();
+        fs.flip_bit(&name, (block << 16 | 1 << 15) * 8);
+        let Ok(database) = (Place { fs, clock: place.clock.clone() }).try_open() else { continue };
+        let plan = database.plan_features(&["profile:*"]).expect("defined");
+        let (mut cursor, mut found, mut end) = (Some(ScanCursor::default()), 0_u64, None);
+        while let Some(from) = cursor {
+            match database.scan_readable(&plan, from, 23) {
+                Ok(page) => {
+                    assert!(page.keys.len() <= 23);
+                    for (row, key) in page.keys.iter().enumerate() {
+                        let user: usize =
+                            String::from_utf8_lossy(&key[1..]).parse().expect("known");
+                        let cells =
+                            page.columns.iter().map(|column| column.get(row).expect("there"));
+                        let cells =
+                            cells.map(|(status, value)| (status, value.map(|v| v.to_owned())));
+                        assert!(cells.eq(seen[user][..2].iter().cloned()), "{block}: user {user}");
+                    }
+                    found += page.keys.len() as u64;
+                    cursor = page.next;
+                }
+                Err(error) => (cursor, end) = (None, Some(error)),
+            }
+        }
+        let strict = (|| {
+            let mut cursor = Some(ScanCursor::default());
+            while let Some(from) = cursor {
+                cursor = database.scan(&plan, from, 1000)?.next;
+            }
+            Ok::<_, Error>(())
+        })();
+        match end {
+            None => assert!(found == USERS && strict.is_ok(), "{block}: {found}, {strict:?}"),
+            Some(Error::Incomplete { unreadable, why }) => {
+                assert_eq!(found + u64::from(unreadable), USERS, "{block}");
+                assert!(unreadable > 0 && why.contains(&name), "{block}: {why}");
+                assert!(strict.is_err_and(|error| names_the_snapshot(&error)), "{block}");
+                incomplete += 1;
+            }
+            Some(error) => panic!("{block}: {error}"),
+        }
+    }
+    assert!(incomplete > 0, "no block held rows alone");
 }

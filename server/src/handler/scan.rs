@@ -2,7 +2,7 @@
 
 use engine::ScanCursor;
 use protocol::{CallStatus, Failure, ScanReply, ScanRequest};
-use stdx::cursor::{Reader, Writer};
+use stdx::cursor::{OutOfBytes, Reader, Writer};
 
 use super::{prepared, wrong_kind};
 use crate::{
@@ -17,8 +17,9 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
     let Prepared::Group { plan, .. } = &*prepared else { return Err(wrong_kind("a group")) };
     let mark = shared.mark(plan.version());
     let cursor = read_cursor(request.cursor, mark)?;
-    let page =
-        shared.database.scan(plan, cursor, request.limit as usize).map_err(engine_failure)?;
+    // What is damaged is told at the end: the client has got all the rest then.
+    let page = shared.database.scan_readable(plan, cursor, request.limit as usize);
+    let page = page.map_err(engine_failure)?;
     let reply = ScanReply {
         keys: page.keys,
         event_times: page.event_times,
@@ -35,8 +36,13 @@ fn read_cursor(bytes: &[u8], mark: u64) -> Result<ScanCursor, Failure> {
         return Ok(ScanCursor::default());
     }
     let mut input = Reader::new(bytes);
-    match (input.u64(), input.u32(), input.u32(), input.is_empty()) {
-        (Ok(given), Ok(shard), Ok(slot), true) if given == mark => Ok(ScanCursor { shard, slot }),
+    let given = input.u64();
+    let cursor = (|| {
+        let (shard, slot, unreadable) = (input.u32()?, input.u32()?, input.u32()?);
+        Ok::<_, OutOfBytes>(ScanCursor { shard, slot, unreadable })
+    })();
+    match (given, cursor, input.is_empty()) {
+        (Ok(given), Ok(cursor), true) if given == mark => Ok(cursor),
         _ => Err(failure(
             CallStatus::Invalid,
             "the server was restarted or definitions changed during the scan: begin again",
@@ -45,7 +51,8 @@ fn read_cursor(bytes: &[u8], mark: u64) -> Result<ScanCursor, Failure> {
 }
 
 fn write_cursor(cursor: ScanCursor, mark: u64) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(16);
-    Writer::new(&mut bytes).u64(mark).u32(cursor.shard).u32(cursor.slot);
+    let mut bytes = Vec::with_capacity(20);
+    let mut out = Writer::new(&mut bytes);
+    out.u64(mark).u32(cursor.shard).u32(cursor.slot).u32(cursor.unreadable);
     bytes
 }
