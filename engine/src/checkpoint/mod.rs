@@ -37,8 +37,7 @@ const ATTEMPTS_MAX: usize = 5;
 impl<V: Vfs> Database<V> {
     /// Writes a snapshot of everything, and removes what of the log it makes unnecessary. One at a time: a second caller waits.
     /// When nothing was written since the last one, that is the answer, and nothing is done.
-    /// `progress` is told when a
-    /// shard is fenced, when it is written, and when clocks were taken; no lock is held then.
+    /// `progress` is told when a shard is fenced, when it is written, and when clocks were taken; no lock is held then.
     ///
     /// # Errors
     /// [`Error::Storage`] when the disk is full or fails, or the last snapshot is damaged: the last snapshot and the log stay as they
@@ -99,7 +98,7 @@ impl<V: Vfs> Database<V> {
         };
         write_section(&mut out, SectionKind::Clocks.tag(), &clocks.encode())?;
         let lsn = Lsn(clocks.everything);
-        progress(self.checkpoints.state().running.unwrap_or_default());
+        progress(self.checkpoints.running());
         write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers(lsn))?;
         let is_early = is_planted(Mutant::ProducersAheadOfSnapshot);
         // A producer may have forgotten sequences because of later ones.
@@ -178,7 +177,7 @@ impl<V: Vfs> Database<V> {
                     let tag = SectionTag { shard, group: stream, ..SectionKind::Ids.tag() };
                     write_section(out, tag, &state::encode_ids(&ids))?;
                 }
-                progress(self.checkpoints.state().running.unwrap_or_default());
+                progress(self.checkpoints.running());
                 self.checkpoints.may_go_on()?;
             }
             positions.push(stripes);

@@ -120,6 +120,11 @@ impl Checkpoints {
         }
     }
 
+    /// How far the running one is.
+    pub(super) fn running(&self) -> CheckpointProgress {
+        self.state.lock().running.unwrap_or_default()
+    }
+
     pub(crate) fn state(&self) -> State {
         self.state.lock().clone()
     }
