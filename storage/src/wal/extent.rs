@@ -55,6 +55,10 @@ impl Extent {
     pub(crate) fn begin(&self, first_lsn: u64) {
         let (written, synced) = (BATCHES_AT as u64, BATCHES_AT as u64);
         let mut spans = self.spans.lock();
+        // The one before was synced before this one came to be, also when both are read at a start.
+        if let Some(before) = spans.list.last_mut() {
+            before.synced = before.written;
+        }
         spans.list.push(Span { first_lsn, written, synced, marks: Vec::new() });
         spans.next_lsn = spans.next_lsn.max(first_lsn);
     }
@@ -140,5 +144,18 @@ mod tests {
         assert_eq!(bytes(&extent), Some(4096));
         extent.synced();
         assert_eq!(bytes(&extent), Some(5000));
+    }
+
+    /// A copy of a log that was read at a start cut every segment but the last behind its header: what was not synced by this
+    /// process did not count.
+    #[test]
+    fn a_segment_counts_whole_once_there_is_one_behind_it() {
+        let extent = Extent::default();
+        extent.begin(1);
+        extent.wrote(1, 3, 5000);
+        extent.begin(3);
+        extent.synced();
+        let bytes: Vec<_> = extent.files().iter().map(|file| file.bytes).collect();
+        assert_eq!(bytes, [5000, 4096]);
     }
 }
