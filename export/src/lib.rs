@@ -9,6 +9,7 @@ pub mod file;
 pub mod group;
 mod key;
 pub mod metadata;
+pub mod replay;
 mod schema;
 
 pub use column::{array_of, statuses_as_words};

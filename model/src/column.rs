@@ -37,6 +37,37 @@ impl Column {
         }
     }
 
+    /// A column of a fixed type with `rows` rows, of which none was found yet: [`Column::scatter`] fills them.
+    #[must_use]
+    pub fn of_rows(data_type: DataType, rows: usize) -> Self {
+        let width = data_type.fixed_bytes().unwrap_or(0);
+        let statuses = vec![Status::NotFound.code(); rows];
+        Self { data_type, statuses, ends: Vec::new(), data: vec![0; width * rows] }
+    }
+
+    /// Overwrites rows of a fixed type, in any order, with as many of another column: their statuses and data. Rows that it does not
+    /// have are left out.
+    pub fn scatter(&mut self, rows: &[u16], statuses: &[u8], data: &[u8]) {
+        for (row, status) in rows.iter().zip(statuses) {
+            if let Some(place) = self.statuses.get_mut(usize::from(*row)) {
+                *place = *status;
+            }
+        }
+        match self.data_type.fixed_bytes() {
+            // Nearly all types: a width that the compiler knows is a load and a store.
+            Some(8) => scatter(self.data.as_chunks_mut::<8>().0, rows, data.as_chunks().0),
+            Some(width) if width > 0 => {
+                for (row, cell) in rows.iter().zip(data.chunks_exact(width)) {
+                    let start = usize::from(*row) * width;
+                    if let Some(place) = self.data.get_mut(start..start + width) {
+                        place.copy_from_slice(cell);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// The type of its values.
     #[must_use]
     pub fn data_type(&self) -> DataType {
@@ -164,6 +195,14 @@ impl Column {
     }
 }
 
+fn scatter<const WIDTH: usize>(places: &mut [[u8; WIDTH]], rows: &[u16], cells: &[[u8; WIDTH]]) {
+    for (row, cell) in rows.iter().zip(cells) {
+        if let Some(place) = places.get_mut(usize::from(*row)) {
+            *place = *cell;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +228,25 @@ mod tests {
             ]
         );
         assert!(column.get(3).is_err());
+    }
+
+    #[test]
+    fn scattered_rows_are_where_they_belong() {
+        for (data_type, of) in [
+            (DataType::I64, ValueRef::I64 as fn(i64) -> ValueRef<'static>),
+            (DataType::Bool, |number| ValueRef::Bool(number > 5)),
+        ] {
+            let mut part = Column::new(data_type, 2);
+            part.push(Status::Partial, of(7));
+            part.push_empty(Status::Null);
+            let mut whole = Column::of_rows(data_type, 3);
+            whole.scatter(&[2, 0], part.statuses(), part.data());
+            let mut expected = Column::new(data_type, 3);
+            expected.push_empty(Status::Null);
+            expected.push_empty(Status::NotFound);
+            expected.push(Status::Partial, of(7));
+            assert_eq!(whole, expected);
+        }
     }
 
     #[test]

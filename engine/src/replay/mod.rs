@@ -71,7 +71,9 @@ pub struct ReplayGroup<'p> {
     pub entity: usize,
     /// What its changes are.
     pub source: ReplaySource,
-    /// The places of its columns in [`ReadPlan::outputs`].
+    /// Its columns that are read, by index in its definition.
+    pub columns: &'p [usize],
+    /// The place of each of them in [`ReadPlan::outputs`].
     pub outputs: &'p [usize],
 }
 
@@ -125,8 +127,9 @@ impl ReplayPlan {
                 GroupKind::Windows(windows) => ReplaySource::Stream(windows.stream),
             };
             let (index, name) = (read.group, group.name.as_str());
-            let (entity, outputs) = (read.entity, read.outputs.as_slice());
-            Some(ReplayGroup { index, name, entity, source, outputs })
+            let (entity, columns) = (read.entity, read.columns.as_slice());
+            let outputs = read.outputs.as_slice();
+            Some(ReplayGroup { index, name, entity, source, columns, outputs })
         })
     }
 

@@ -1,5 +1,6 @@
 //! Files of tables: which format a name stands for, how tables are written and read.
 
+mod columns;
 mod disk;
 mod folder;
 mod plain;
@@ -8,6 +9,7 @@ mod write;
 use std::fmt;
 use std::path::Path;
 
+pub use columns::write_columns;
 pub use folder::{PARTIAL, UnfinishedFolder, clear_unfinished};
 pub use write::{FileWritten, TableWriter};
 

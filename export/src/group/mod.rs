@@ -20,6 +20,7 @@ use crate::Error;
 use crate::file::{FileFormat, UnfinishedFolder};
 use parts::Parts;
 use table::GroupTable;
+pub(crate) use table::{feature_field, status as status_field, window_features as window_fields};
 
 /// Name of the file that says what the others are; it is written last.
 pub const MANIFEST: &str = "manifest.json";

@@ -185,8 +185,13 @@ fn feature<const N: usize>(name: &str, data_type: DataType, more: [(&str, String
     with(field, more)
 }
 
+/// A column of a feature of this name and type.
+pub(crate) fn feature_field(name: &str, data_type: DataType) -> Field {
+    feature(name, data_type, [])
+}
+
 /// One column for each feature and window.
-fn window_features(group: &WindowGroup) -> Vec<Field> {
+pub(crate) fn window_features(group: &WindowGroup) -> Vec<Field> {
     let columns = group.columns.iter().filter_map(|column| {
         let aggregate = group.features.get(column.feature)?;
         let window = group.windows.get(column.window)?;
@@ -217,7 +222,7 @@ fn window_features(group: &WindowGroup) -> Vec<Field> {
 }
 
 /// The column of a feature's statuses.
-fn status(feature: &Field) -> Field {
+pub(crate) fn status(feature: &Field) -> Field {
     let words = Arrow::Dictionary(Box::new(Arrow::Int8), Box::new(Arrow::Utf8));
     with(
         Field::new(format!("{}__status", feature.name()), words, false),

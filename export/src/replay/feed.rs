@@ -1,0 +1,191 @@
+//! Events of one stream on their way to the groups that they change: in order of their times, or as they arrived.
+
+use engine::RejectKind;
+use engine::replay::{EventIntake, EventOrigin, ReplayPlan, TakenEvent};
+use model::{definition::StreamClock, packed_row::Cell, time, value::ValueRef};
+
+use super::{
+    ReplayCounts, ReplayOrder, Verdict,
+    group::{GroupStore, Since},
+    marks::Marks,
+    memory::Memory,
+    store::Store,
+};
+use crate::Error;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Feed<'p> {
+    pub(super) stream: usize,
+    intake: EventIntake<'p>,
+    order: ReplayOrder,
+    /// Ids of all events, where some may repeat and order of arrival is not known.
+    ids: Option<Store>,
+    /// Events so far: the number of the next one.
+    number: u64,
+    last_arrival: i64,
+    /// For each group of the target, when its earliest event was known, and its time.
+    observed: Vec<Vec<(i64, i64)>>,
+    pub(super) counts: ReplayCounts,
+}
+
+impl<'p> Feed<'p> {
+    /// Events of `stream` for a target of `groups` groups.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] never, since the plan has the stream.
+    pub(super) fn new(
+        plan: &'p ReplayPlan,
+        stream: usize,
+        (order, groups): (ReplayOrder, usize),
+        (bits, memory): (u32, &Memory),
+    ) -> Result<Self, Error> {
+        let intake = plan.intake(stream)?;
+        let is_guessed = matches!(order, ReplayOrder::Event { .. });
+        let ids = is_guessed && intake.stream().dedup_ms.is_some();
+        Ok(Self {
+            stream,
+            intake,
+            order,
+            ids: ids.then(|| Store::new(bits, memory)),
+            number: 0,
+            last_arrival: i64::MIN,
+            observed: vec![Vec::new(); groups],
+            counts: ReplayCounts::default(),
+        })
+    }
+
+    /// True where events are known by their numbers: see [`Marks`].
+    pub(super) fn has_numbers(&self) -> bool {
+        self.ids.is_some()
+    }
+
+    /// Takes an event; `values` is memory to be used again.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when events do not come in order of arrival, though that is asked for; [`Error::Io`].
+    pub(super) fn event<'a>(
+        &mut self,
+        groups: &mut [GroupStore<'_>],
+        cells: &[Cell<'a>],
+        arrival_ms: Option<i64>,
+        values: &mut Vec<Option<ValueRef<'a>>>,
+    ) -> Result<Verdict, Error> {
+        let number = self.number;
+        self.number += 1;
+        let origin = EventOrigin { sequence: number, ..EventOrigin::default() };
+        let taken = match self.intake.take(cells, origin, values) {
+            Ok(taken) => taken,
+            Err(error) => {
+                self.counts.rejected += 1;
+                return Ok(Verdict::Refused(RejectKind::Rejected, error.to_string()));
+            }
+        };
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let order = match self.order {
+            ReplayOrder::Event { .. } => {
+                self.remember(taken, number)?;
+                taken.event_time
+            }
+            ReplayOrder::Arrival => {
+                let arrival = self.in_order(arrival_ms)?;
+                if let Some((kind, reason)) = self.intake.admit(taken, arrival) {
+                    match kind {
+                        RejectKind::Duplicate => self.counts.duplicate += 1,
+                        RejectKind::Late => self.counts.late += 1,
+                        RejectKind::Rejected => self.counts.rejected += 1,
+                    }
+                    return Ok(Verdict::Refused(kind, reason));
+                }
+                arrival
+            }
+        };
+        self.counts.accepted += 1;
+        for part in self.intake.parts() {
+            if let Some(steps) = self.observed.get_mut(part.place) {
+                observe(steps, order, taken.event_time);
+            }
+            if let (Some(event), Some(group)) = (part.event, groups.get_mut(part.place)) {
+                group.event(part.key, order, event, number)?;
+            }
+        }
+        Ok(Verdict::Accepted)
+    }
+
+    fn remember(&mut self, taken: TakenEvent, number: u32) -> Result<(), Error> {
+        let (Some(ids), Some(id)) = (&mut self.ids, taken.id) else { return Ok(()) };
+        if number == u32::MAX {
+            let name = self.intake.stream().name.as_str();
+            return Err(Error::Usage(format!(
+                "stream {name} has more than {} events and declares dedup: replay it in parts",
+                u32::MAX
+            )));
+        }
+        let hash = u64::try_from(id >> 64).unwrap_or(0);
+        let check = u32::try_from(id >> 32 & u128::from(u32::MAX)).unwrap_or(0);
+        ids.add_number((hash, check), taken.event_time, number)
+    }
+
+    fn in_order(&mut self, arrival_ms: Option<i64>) -> Result<i64, Error> {
+        let name = self.intake.stream().name.as_str();
+        let Some(arrival) = arrival_ms else {
+            return Err(Error::Usage(format!(
+                "stream {name}: event {} has no arrival; --order event needs none",
+                self.number
+            )));
+        };
+        if arrival < self.last_arrival {
+            return Err(Error::Usage(format!(
+                "stream {name}: event {} arrived at {}, before the one in front of it ({}): sort its files by arrival",
+                self.number,
+                time::format_timestamp(arrival),
+                time::format_timestamp(self.last_arrival)
+            )));
+        }
+        self.last_arrival = arrival;
+        Ok(arrival)
+    }
+
+    /// All events were taken: says of every group of the stream since when it is observed, and which events repeat others.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when what was spilled cannot be read.
+    pub(super) fn close(
+        &mut self,
+        plan: &ReplayPlan,
+        groups: &mut [GroupStore<'_>],
+        observed_since: Option<i64>,
+    ) -> Result<Marks, Error> {
+        let stream = self.intake.stream();
+        for (group, steps) in groups.iter_mut().zip(&self.observed) {
+            if group.group.source != engine::replay::ReplaySource::Stream(self.stream) {
+                continue;
+            }
+            let earliest = steps.iter().map(|(_, time)| *time).min().unwrap_or(i64::MAX);
+            let defined = plan.defined_at(group.group.index)?.filter(|at| *at != i64::MIN);
+            group.since = match (observed_since.or(defined), self.order, stream.clock) {
+                (Some(since), ..) => Since::At(since),
+                (None, ReplayOrder::Arrival, StreamClock::Event) => Since::Known(steps.clone()),
+                (None, ..) => Since::At(earliest),
+            };
+        }
+        let (Some(ids), Some(dedup_ms)) = (self.ids.take(), stream.dedup_ms) else {
+            return Ok(Marks::default());
+        };
+        let marks = Marks::of(&ids, dedup_ms)?;
+        self.counts.duplicate += marks.count();
+        self.counts.accepted = self.counts.accepted.saturating_sub(marks.count());
+        Ok(marks)
+    }
+}
+
+/// Notes an event of `time`, known from `order` on, where it is earlier than all before.
+fn observe(steps: &mut Vec<(i64, i64)>, order: i64, time: i64) {
+    if steps.last().is_some_and(|(_, earliest)| *earliest <= time) {
+        return;
+    }
+    match steps.last_mut() {
+        Some(last) if last.0 == order => last.1 = time,
+        _ => steps.push((order, time)),
+    }
+}
