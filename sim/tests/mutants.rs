@@ -3,6 +3,8 @@
 
 #![cfg(feature = "mutants")]
 
+use std::thread;
+
 use sim::{LIVES, Options, run};
 use stdx::mutant::{ALL, Mutant, plant};
 
@@ -16,6 +18,16 @@ fn search(first: u64) -> Option<u64> {
     (0..SEEDS_MAX).find(|offset| run(first + offset, Options::default()).is_err()).map(|n| n + 1)
 }
 
+/// Lives until the planted bug was found, of each search.
+fn search_all() -> Vec<Option<u64>> {
+    thread::scope(|scope| {
+        let start = |number| scope.spawn(move || search(1 + number * 10_000));
+        let searches: Vec<_> = (0..SEARCHES).map(start).collect();
+        let seeds = searches.into_iter().map(|search| search.join().expect("a search ends"));
+        seeds.map(|seeds| seeds.map(|seeds| seeds * LIVES)).collect()
+    })
+}
+
 #[test]
 fn every_planted_bug_is_found() {
     let mut missed = Vec::new();
@@ -24,9 +36,7 @@ fn every_planted_bug_is_found() {
         |mutant: &Mutant| only.as_ref().is_none_or(|name| *name == format!("{mutant:?}"));
     for mutant in ALL.into_iter().filter(is_wanted) {
         plant(Some(mutant));
-        let mut lives: Vec<Option<u64>> = (0..SEARCHES)
-            .map(|search_number| search(1 + search_number * 10_000).map(|seeds| seeds * LIVES))
-            .collect();
+        let mut lives = search_all();
         plant(None);
         lives.sort_unstable_by_key(|lives| lives.unwrap_or(u64::MAX));
         let shown: Vec<_> =
