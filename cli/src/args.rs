@@ -1,5 +1,6 @@
 //! The command line: one subcommand a task, the words of `docs/semantics.md`.
 
+mod export;
 mod offline;
 
 use std::net::SocketAddr;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
 
+pub(crate) use export::{Export, FileFormat};
 pub(crate) use offline::{Check, Inspect, Repair};
 
 use crate::{
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Scan(Scan),
     /// Have the server write a snapshot of everything, and copy it as a backup if asked; it goes on meanwhile.
     Checkpoint(Checkpoint),
+    /// Write every group at one moment to Arrow or Parquet files.
+    Export(Export),
     /// Show the server's figures.
     Stats(Stats),
     /// Read every byte of a data directory and say whether it is whole; needs no server, changes nothing.
@@ -100,6 +104,9 @@ pub(crate) struct Serve {
     /// 20 s), always, or never.
     #[arg(long, default_value = "auto", value_name = "WHEN")]
     pub(crate) checkpoint_at_stop: AtStop,
+    /// Directory in which clients may have exports made; without one they are refused.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) export_dir: Option<PathBuf>,
     /// Definitions to apply before the first connection.
     #[arg(long, value_name = "FILE")]
     pub(crate) apply: Option<PathBuf>,

@@ -15,7 +15,7 @@
 use std::future::Future;
 use std::thread::JoinHandle;
 
-use protocol::{ApplyReply, CheckpointReply, DescribeReply, StatValue};
+use protocol::{ApplyReply, CheckpointReply, DescribeReply, ExportReply, ExportRequest, StatValue};
 use tokio::{
     runtime::{Builder, Handle},
     sync::oneshot,
@@ -109,6 +109,14 @@ impl Client {
     /// See [`Error`].
     pub fn checkpoint(&self, backup: Option<&str>) -> Result<CheckpointReply, Error> {
         self.wait(self.client.checkpoint(backup))
+    }
+
+    /// See [`crate::Client::export`].
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub fn export(&self, request: &ExportRequest<'_>) -> Result<ExportReply, Error> {
+        self.wait(self.client.export(request))
     }
 
     /// See [`crate::Client::service`].

@@ -56,6 +56,7 @@ mod call;
 mod client;
 mod connection;
 mod error;
+mod export;
 mod group;
 mod in_flight;
 mod input;
@@ -77,9 +78,9 @@ pub use input::Input;
 pub use key::Key;
 pub use prepared::Schema;
 pub use protocol::{
-    AppliedChange, ApplyReply, CheckpointReply, DeleteReply, DescribeReply, HelloReply, Opcode,
-    PreparedColumn, PreparedEntity, PushReply, PutReply, PutRow, Receipt, Reject, RejectKind,
-    RetractReply, StatValue, SyncLevel,
+    AppliedChange, ApplyReply, CheckpointReply, DeleteReply, DescribeReply, ExportFormat,
+    ExportReply, ExportRequest, ExportedFile, HelloReply, Opcode, PreparedColumn, PreparedEntity,
+    PushReply, PutReply, PutRow, Receipt, Reject, RejectKind, RetractReply, StatValue, SyncLevel,
 };
 pub use read::{Read, ServiceReader};
 pub use scan::{Page, Scan};

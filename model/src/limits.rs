@@ -58,6 +58,10 @@ pub const SCAN_CURSOR_BYTES_MAX: usize = 64;
 pub const STATS_MAX: usize = 64 * 1024;
 /// Longest name of a backup, in bytes.
 pub const BACKUP_NAME_BYTES_MAX: usize = 64;
+/// Longest name of an export, in bytes.
+pub const EXPORT_NAME_BYTES_MAX: usize = 64;
+/// Most files of an export that its answer lists.
+pub const EXPORT_FILES_LISTED_MAX: usize = 16_384;
 /// Longest request or reply frame, in bytes, header included.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most requests in flight on one connection.
@@ -89,3 +93,5 @@ const _: () = assert!(EVENT_TIME_ABS_MAX > 2 * SPAN_MS_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
 const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(BATCH_MAX * 8 <= FRAME_BYTES_MAX);
+// A group's name twice; the rest of a path, lengths and figures.
+const _: () = assert!(EXPORT_FILES_LISTED_MAX * (2 * NAME_BYTES_MAX + 64) < FRAME_BYTES_MAX);

@@ -42,6 +42,7 @@ pub use op::{
     checkpoint::{CheckpointReply, CheckpointRequest},
     delete::{DeleteReply, DeleteRequest},
     describe::{DescribeReply, DescribeRequest},
+    export::{ExportFormat, ExportReply, ExportRequest, ExportedFile},
     hello::{HelloReply, HelloRequest},
     prepare::{PrepareRequest, Prepared, PreparedColumn, PreparedEntity, Target},
     push::{PushReply, PushRequest},

@@ -30,6 +30,8 @@ pub enum Opcode {
     Retract = 12,
     /// Writes a snapshot, and a backup if asked.
     Checkpoint = 13,
+    /// Writes every group to files of the server's machine.
+    Export = 14,
 }
 
 /// What can be known of an operation without its body.
@@ -47,7 +49,7 @@ const fn row(opcode: Opcode, name: &'static str, repeatable: bool, writes: bool)
     Row { opcode, name, repeatable, writes }
 }
 
-const TABLE: [Row; 13] = [
+const TABLE: [Row; 14] = [
     row(Opcode::Hello, "hello", true, false),
     row(Opcode::Ping, "ping", true, false),
     row(Opcode::Apply, "apply", false, true),
@@ -62,6 +64,8 @@ const TABLE: [Row; 13] = [
     row(Opcode::Retract, "retract", true, true),
     // Repeating it would do no harm, but the work again; and a backup of that name is there then.
     row(Opcode::Checkpoint, "checkpoint", false, false),
+    // An export of that name is there then.
+    row(Opcode::Export, "export", false, false),
 ];
 
 impl Opcode {
@@ -84,7 +88,7 @@ impl Opcode {
     }
 
     fn row(self) -> &'static Row {
-        // The codes are 1 to 13 and the table has a row for each, in order: a test holds both together.
+        // The codes are 1 to 14 and the table has a row for each, in order: a test holds both together.
         &TABLE[usize::from(self.code()) - 1]
     }
 
@@ -122,12 +126,12 @@ mod tests {
         for (code, opcode) in (1..).zip(Opcode::all()) {
             assert_eq!((opcode.code(), Opcode::from_code(code)), (code, Some(opcode)));
         }
-        assert_eq!((Opcode::from_code(0), Opcode::from_code(14)), (None, None));
+        assert_eq!((Opcode::from_code(0), Opcode::from_code(15)), (None, None));
     }
 
     #[test]
-    fn only_apply_and_checkpoint_may_not_be_repeated() {
+    fn only_apply_checkpoint_and_export_may_not_be_repeated() {
         let not: Vec<_> = Opcode::all().filter(|opcode| !opcode.is_repeatable()).collect();
-        assert_eq!(not, [Opcode::Apply, Opcode::Checkpoint]);
+        assert_eq!(not, [Opcode::Apply, Opcode::Checkpoint, Opcode::Export]);
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     CheckpointAtStop,
-    dispatch::{Body, failure},
+    dispatch::{Body, failure, stopping},
     error::engine_failure,
     shared::Shared,
 };
@@ -82,11 +82,6 @@ impl Queue {
         };
         self.give_up_ns.store(give_up_ns, Ordering::Release);
     }
-}
-
-/// What is told when nobody is left to make a checkpoint.
-pub(crate) fn stopping() -> Failure {
-    failure(CallStatus::Unavailable, "the server is stopping: no checkpoint was made")
 }
 
 /// Makes checkpoints until told to stop.

@@ -17,6 +17,8 @@ pub struct Config {
     pub drain: Duration,
     /// Where backups are made: a directory of their own, best beside the database's files. `None`: they are refused.
     pub backups: Option<PathBuf>,
+    /// Where exports are made, one directory each. `None`: they are refused.
+    pub exports: Option<PathBuf>,
     /// Whether shutting down ends with a checkpoint.
     pub checkpoint_at_stop: CheckpointAtStop,
     /// How fast the snapshot that is served from is verified in the background, in bytes a second.
@@ -43,6 +45,7 @@ impl Default for Config {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             drain: Duration::from_secs(5),
             backups: None,
+            exports: None,
             checkpoint_at_stop: CheckpointAtStop::Auto,
             verify_bytes_per_second: 256 << 20,
         }

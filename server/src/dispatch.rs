@@ -12,7 +12,7 @@ use protocol::{
 use stdx::cursor::Writer;
 use tokio::sync::oneshot;
 
-use crate::{checkpointer, handler, shared::Shared};
+use crate::{handler, shared::Shared};
 
 /// What became of a request.
 pub(crate) enum Answer {
@@ -117,6 +117,7 @@ fn handle(shared: &Shared, header: Header, body: &[u8]) -> Result<Outcome, Failu
         Opcode::Stats => handler::stats::handle(shared),
         Opcode::Retract => handler::retract::handle(shared, body),
         Opcode::Checkpoint => handler::checkpoint::handle(shared, body),
+        Opcode::Export => handler::export::handle(shared, body),
     }
 }
 
@@ -157,7 +158,7 @@ impl Elsewhere {
             Poll::Ready(Ok(Ok(body))) => reply_ok(self.header, output, body),
             Poll::Ready(Ok(Err(failure))) => reply_failure(self.header, &failure, output),
             // The thread ended with the server before it came to this request.
-            Poll::Ready(Err(_)) => reply_failure(self.header, &checkpointer::stopping(), output),
+            Poll::Ready(Err(_)) => reply_failure(self.header, &stopping(), output),
         }
         true
     }
@@ -182,6 +183,11 @@ fn reply_failure(header: Header, failure: &Failure, output: &mut Vec<u8>) {
 pub(crate) fn refuse_stream(error: &protocol::Error, output: &mut Vec<u8>) {
     let header = Header::request(Opcode::Ping, 0, 0);
     reply_failure(header, &failure(CallStatus::Invalid, error.to_string()), output);
+}
+
+/// What is told when no thread is left that could do what was asked for.
+pub(crate) fn stopping() -> Failure {
+    failure(CallStatus::Unavailable, "the server is stopping: nothing was made")
 }
 
 /// A failure without a detail.

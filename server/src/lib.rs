@@ -6,6 +6,7 @@
 //! admin  ──► runtime of its own ─ /health
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
 //! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
+//! exporter ─ every group at one moment as files, when asked for
 //! ```
 //!
 //! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each
@@ -19,6 +20,7 @@ mod config;
 mod connection;
 mod dispatch;
 mod error;
+mod exporter;
 mod handler;
 mod ports;
 mod session;
@@ -73,12 +75,14 @@ impl Server {
         let (listener, admin_listener) = ports.open()?;
         let epoch = u32::try_from(stdx::prng::seed_from_os() >> 32).unwrap_or(0);
         let (checkpoints, asked) = checkpointer::Queue::new();
-        let shared = Arc::new(Shared::new(database, epoch, config, checkpoints));
+        let (exports, wanted) = exporter::Exports::new(config.exports.clone());
+        let shared = Arc::new(Shared::new(database, epoch, config, checkpoints, exports));
         let (stop, stopped) = watch::channel(false);
         let mut threads = threads::start(config, listener, &shared, &stopped)?;
         threads.push(threads::start_admin(admin_listener, &shared, &stopped)?);
         threads.push(threads::start_sweeper(&shared, &stopped)?);
         threads.push(threads::start_checkpointer(&shared, asked, &stopped)?);
+        threads.push(threads::start_exporter(&shared, wanted, &stopped)?);
         threads.push(threads::start_verifier(config, &shared, &stopped)?);
         let checkpoint_at_stop = config.checkpoint_at_stop;
         Ok(Self { shared, stop, threads, checkpoint_at_stop, native, admin })

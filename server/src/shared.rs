@@ -8,7 +8,7 @@ use dashmap::DashMap;
 use engine::{Database, OsFs, ReadPlan};
 use stdx::clock::SystemClock;
 
-use crate::{Config, backups::Backups, checkpointer::Queue};
+use crate::{Config, backups::Backups, checkpointer::Queue, exporter::Exports};
 
 /// What a handle stands for.
 #[derive(Debug)]
@@ -43,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) connections: AtomicUsize,
     pub(crate) checkpoints: Queue,
     pub(crate) backups: Backups,
+    pub(crate) exports: Exports,
     pub(crate) clock: SystemClock,
     /// How long a connection may take to finish once the server stops.
     pub(crate) drain: Duration,
@@ -54,6 +55,7 @@ impl Shared {
         epoch: u32,
         config: &Config,
         checkpoints: Queue,
+        exports: Exports,
     ) -> Self {
         Self {
             database,
@@ -63,6 +65,7 @@ impl Shared {
             connections: AtomicUsize::new(0),
             checkpoints,
             backups: Backups::new(config.backups.clone()),
+            exports,
             clock: SystemClock::new(),
             drain: config.drain,
         }

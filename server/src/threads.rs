@@ -1,5 +1,5 @@
 //! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
-//! connections out; one more each for the admin port, the sweep, checkpoints and verification.
+//! connections out; one more each for the admin port, the sweep, checkpoints, exports and verification.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::{
     task::LocalSet,
 };
 
-use crate::{Config, Error, checkpointer::Asked, connection, shared::Shared};
+use crate::{Config, Error, checkpointer::Asked, connection, exporter, shared::Shared};
 
 /// Connections that wait for one network thread to take them.
 const HANDOVER_MAX: usize = 256;
@@ -72,6 +72,16 @@ pub(crate) fn start_checkpointer(
     spawn("larder-checkpoint", move || {
         runtime.block_on(crate::checkpointer::run(shared, asked, stop));
     })
+}
+
+/// Starts the thread that writes exports: they hold up no checkpoint.
+pub(crate) fn start_exporter(
+    shared: &Arc<Shared>,
+    asked: mpsc::Receiver<exporter::Asked>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-export", move || runtime.block_on(exporter::run(shared, asked, stop)))
 }
 
 /// Starts the thread that verifies the snapshot: page faults of a large file hold up nobody else.

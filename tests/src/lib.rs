@@ -21,15 +21,17 @@
 //! server       the process                     binary    where it is compiled
 //! power        a disk that loses its power     small_disk   a disk that fills up     syscall_fault   calls that fail
 //! damage       damage done to files            seed      seed, rounds, skipping aloud
+//! python       other people's tools, which read what is exported
 //! ```
 //!
-//! What it is not: no test of values (the engine's oracles do that), no benchmark, and no simulation.
+//! What it is not: no test of values (the engine's oracles do that; here other tools read them), no benchmark, and no simulation.
 
 pub mod binary;
 pub mod damage;
 pub mod journal;
 pub mod load;
 pub mod power;
+pub mod python;
 pub mod seed;
 pub mod sender;
 pub mod server;

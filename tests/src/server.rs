@@ -17,6 +17,7 @@ pub struct Start {
     data: PathBuf,
     sync: &'static str,
     definitions: Option<PathBuf>,
+    exports: Option<PathBuf>,
     fault: Option<SyscallFault>,
 }
 
@@ -41,7 +42,13 @@ impl Start {
     /// A start on the directory `data` with sync policy `always`.
     #[must_use]
     pub fn on(data: &Path) -> Self {
-        Self { data: data.to_owned(), sync: "always", definitions: None, fault: None }
+        Self {
+            data: data.to_owned(),
+            sync: "always",
+            definitions: None,
+            exports: None,
+            fault: None,
+        }
     }
 
     /// With another sync policy.
@@ -55,6 +62,13 @@ impl Start {
     #[must_use]
     pub fn apply(mut self, file: &Path) -> Self {
         self.definitions = Some(file.to_owned());
+        self
+    }
+
+    /// With a directory for exports.
+    #[must_use]
+    pub fn exports(mut self, directory: &Path) -> Self {
+        self.exports = Some(directory.to_owned());
         self
     }
 
@@ -80,6 +94,9 @@ impl Start {
         command.args(["--sync", self.sync, "--data"]).arg(&self.data);
         if let Some(file) = &self.definitions {
             command.arg("--apply").arg(file);
+        }
+        if let Some(directory) = &self.exports {
+            command.arg("--export-dir").arg(directory);
         }
         let stderr = errors.try_clone().expect("one more handle of a file");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr);

@@ -1,7 +1,7 @@
 //! `larder checkpoint`: the server writes a snapshot of everything while it goes on; with `--copy` also a backup, which this
 //! command takes to where it is wanted.
 
-mod take;
+pub(super) mod take;
 
 use std::path::{Path, PathBuf};
 

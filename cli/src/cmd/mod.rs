@@ -6,6 +6,7 @@ pub(crate) mod checkpoint;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod inspect;
 pub(crate) mod push;

@@ -27,6 +27,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         listen: args.listen,
         admin: args.admin,
         backups: Some(args.data.join("backups")),
+        exports: args.export_dir.clone(),
         checkpoint_at_stop: match args.checkpoint_at_stop {
             AtStop::Auto => CheckpointAtStop::Auto,
             AtStop::Always => CheckpointAtStop::Always,

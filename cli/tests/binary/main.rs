@@ -4,6 +4,7 @@ mod a_new_user;
 mod checkpoints;
 mod commits_equal_brute_force;
 mod explain;
+mod exports;
 mod harness;
 mod kill_while_pushing;
 mod lost_answers;

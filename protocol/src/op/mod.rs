@@ -4,6 +4,7 @@ pub mod apply;
 pub mod checkpoint;
 pub mod delete;
 pub mod describe;
+pub mod export;
 pub mod hello;
 pub mod ping;
 pub mod prepare;

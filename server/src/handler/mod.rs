@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod checkpoint;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod export;
 pub(crate) mod hello;
 pub(crate) mod ping;
 pub(crate) mod prepare;

@@ -16,6 +16,7 @@ pub(crate) fn handle(shared: &Shared) -> Result<Outcome, Failure> {
         };
         (name, value)
     }));
+    figures.extend(shared.exports.figures());
     let reply = StatsReply { figures };
     Ok(Outcome::now(move |out| reply.encode(out)))
 }

@@ -1,5 +1,5 @@
-//! Takes a backup from where a server made it to where it is wanted: moved on the same file system, else copied, synced and
-//! removed.
+//! Takes a backup or an export from where a server made it to where it is wanted: moved on the same file system, else copied,
+//! synced and removed.
 #![expect(
     clippy::disallowed_methods,
     reason = "a finished backup belongs to nobody yet: no database has these files open"
@@ -42,7 +42,7 @@ fn is_database(directory: &Path) -> bool {
 }
 
 /// Moves the directory `from` to `target`. When it fails, `from` is as it was.
-pub(super) fn take(from: &Path, target: &Path) -> io::Result<()> {
+pub(in crate::cmd) fn take(from: &Path, target: &Path) -> io::Result<()> {
     let parent = parent(target);
     std::fs::create_dir_all(parent)?;
     // A rename replaces an empty directory, but not one that another file system is mounted on.
@@ -79,6 +79,10 @@ fn copy(from: &Path, target: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;
         let copied = target.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &copied)?;
+            continue;
+        }
         std::fs::copy(entry.path(), &copied)?;
         File::open(&copied)?.sync_all()?;
     }
@@ -89,7 +93,10 @@ fn copy(from: &Path, target: &Path) -> io::Result<()> {
 fn remove_contents(target: &Path) {
     for entry in std::fs::read_dir(target).into_iter().flatten().flatten() {
         // What stays behind is seen by the next attempt, which refuses it by name.
-        let _ = std::fs::remove_file(entry.path());
+        let _ = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(entry.path()),
+            _ => std::fs::remove_file(entry.path()),
+        };
     }
 }
 

@@ -1,0 +1,3 @@
+//! What other people's tools make of our files, one story a file.
+
+mod exports;
