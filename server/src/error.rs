@@ -62,9 +62,9 @@ pub(crate) fn engine_failure(error: engine::Error) -> Failure {
             (CallStatus::MemoryFull, i64::try_from(*limit).unwrap_or(i64::MAX))
         }
         E::Storage(engine::StorageError::TooLarge { .. }) => (CallStatus::Invalid, 0),
-        E::Storage(_) => (CallStatus::Unavailable, 0),
+        E::Storage(_) | E::Incomplete { .. } => (CallStatus::Unavailable, 0),
         E::Busy(_) => (CallStatus::Overloaded, 0),
-        E::Format(_) | E::Internal(_) | E::Incomplete { .. } => (CallStatus::Internal, 0),
+        E::Format(_) | E::Internal(_) => (CallStatus::Internal, 0),
     };
     Failure { status, detail, message: error.to_string() }
 }

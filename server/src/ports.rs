@@ -1,12 +1,13 @@
 //! The two ports of a server: taken first, opened when there is something to serve.
 //!
 //! ```text
-//! taken    the address is ours, whoever else wants it is told so; whoever connects is refused
+//! taken    the address is bound: a second server that wants it is told so; whoever connects is refused
 //! open     whoever connects is served
 //! ```
 //!
 //! So a server whose port is taken by another program ends before it touches its directory, and nobody is connected to one that
-//! still recovers. Two servers that take one port at the same moment are told apart when the second opens it.
+//! still recovers. Another program that binds the same port with `SO_REUSEADDR` meanwhile is met only when it is opened: whoever is
+//! second then fails.
 
 use std::net::{SocketAddr, TcpListener};
 

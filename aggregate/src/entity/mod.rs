@@ -81,8 +81,8 @@ impl<'a> EntityView<'a> {
 }
 
 impl EntityWindows {
-    /// Adds one accepted event. `now` is the stream's, in ms, and never goes back. Order does not matter: the same events
-    /// give the same values, whatever the order and `now` of their updates.
+    /// Adds one accepted event. `now` is the stream's, in ms; under one that lies before the last, as of requests side by side, less
+    /// is folded. Order does not matter: the same events give the same values, whatever the order and `now` of their updates.
     pub fn update(&mut self, plan: &WindowPlan, event: &PreparedEvent, now: i64) {
         if let Some(event) = event.stored() {
             self.update_stored(plan, event, now);

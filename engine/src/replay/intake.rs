@@ -135,7 +135,7 @@ impl<'p> EventIntake<'p> {
             windows.map(|windows| windows.plan.late_before(now)).min()
         };
         let times = (event.event_time, arrival_ms);
-        if let Some(refusal) = refuse_for_time(self.stream, &self.state, times, oldest) {
+        if let Some(refusal) = refuse_for_time(self.stream, self.state.clock(), times, oldest) {
             return Some(refusal);
         }
         if let Some((id, span_ms)) = event.id.zip(self.stream.dedup_ms) {

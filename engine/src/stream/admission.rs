@@ -5,17 +5,17 @@ use model::{
     time,
 };
 
-use super::StreamState;
+use super::ClockReading;
 use crate::write::RejectKind;
 
 /// Why an event is not accepted: its sender is told both.
 pub(crate) type Refusal = (RejectKind, String);
 
 /// Refuses an event that is too far ahead of the wall clock, or so old that no window can see it. `late_before` is, at the stream's
-/// now, the earliest time that some window of the event can still see; `None` when it is in no window group.
+/// now by `clock`, the earliest time that some window of the event can still see; `None` when it is in no window group.
 pub(crate) fn refuse_for_time(
     stream: &Stream,
-    state: &StreamState,
+    clock: ClockReading,
     (event_time, wall_ms): (i64, i64),
     late_before: impl FnOnce(i64) -> Option<i64>,
 ) -> Option<Refusal> {
@@ -29,7 +29,7 @@ pub(crate) fn refuse_for_time(
         );
         return Some((RejectKind::Rejected, reason));
     }
-    let oldest = late_before(state.now(stream, wall_ms)?)?;
+    let oldest = late_before(clock.now(stream, wall_ms)?)?;
     (event_time < oldest).then(|| {
         let reason = format!(
             "event time {} is before {}, the oldest any window can still see",

@@ -7,10 +7,7 @@
 //!       ── otherwise ──────────────────────────────────────────────► accepted
 //! ```
 
-use model::{
-    definition::{Stream, StreamClock},
-    time,
-};
+use model::definition::Stream;
 use storage::Vfs;
 
 use super::{
@@ -21,12 +18,16 @@ use super::{
 use crate::{
     Database, Error,
     apply::{admit_push, apply_push},
-    catalog::{Catalog, StreamRuntime},
+    catalog::{Catalog, StreamRuntime, WindowsRuntime},
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
-    route::{RoutedEvent, parts_of, route_event, shards_of},
-    stream::{ClockReading, DedupGuards, StreamState, fingerprint},
+    route::{EventPart, RoutedEvent, parts_of, route_event, shards_of},
+    stream::{
+        ClockReading, DedupGuards, StreamState,
+        admission::{Refusal, refuse_for_id, refuse_for_time},
+        fingerprint,
+    },
 };
 
 /// Events to push into one stream.
@@ -163,10 +164,7 @@ impl<'a> Admission<'a> {
                 let (fingerprint, span_ms) = id(&event).zip(dedup_ms)?;
                 let arrival = clock.arrival(self.stream, self.wall_ms, event.event_time);
                 let fresh = ids.note(fingerprint, arrival, span_ms);
-                (!fresh).then(|| {
-                    let span = time::format_span(span_ms);
-                    (RejectKind::Duplicate, format!("its event id arrived within the last {span}"))
-                })
+                (!fresh).then(|| refuse_for_id(span_ms))
             });
             match verdict {
                 None => {
@@ -182,33 +180,12 @@ impl<'a> Admission<'a> {
         (accepted, clock, ids)
     }
 
-    fn refuse_for_time(
-        &self,
-        clock: ClockReading,
-        event: &RoutedEvent<'_>,
-    ) -> Option<(RejectKind, String)> {
-        let ahead = event.event_time.saturating_sub(self.wall_ms);
-        if self.stream.clock == StreamClock::Wall && ahead > self.stream.max_skew_ms {
-            let reason = format!(
-                "event time {} is {} ahead of the server's clock; max_skew allows {}",
-                time::format_timestamp(event.event_time),
-                time::format_span(ahead),
-                time::format_span(self.stream.max_skew_ms),
-            );
-            return Some((RejectKind::Rejected, reason));
-        }
-        let now = clock.now(self.stream, self.wall_ms)?;
-        let oldest = event.parts.iter().filter_map(|part| {
-            self.catalog.windows(part.group).ok().map(|windows| windows.plan.late_before(now))
-        });
-        let oldest = oldest.min()?;
-        (event.event_time < oldest).then(|| {
-            let reason = format!(
-                "event time {} is before {}, the oldest any window can still see",
-                time::format_timestamp(event.event_time),
-                time::format_timestamp(oldest),
-            );
-            (RejectKind::Late, reason)
+    fn refuse_for_time(&self, clock: ClockReading, event: &RoutedEvent<'_>) -> Option<Refusal> {
+        let times = (event.event_time, self.wall_ms);
+        refuse_for_time(self.stream, clock, times, |now| {
+            let windows = |part: &EventPart| self.catalog.windows(part.group).ok();
+            let late_before = |windows: &WindowsRuntime| windows.plan.late_before(now);
+            event.parts.iter().filter_map(windows).map(late_before).min()
         })
     }
 }

@@ -235,8 +235,9 @@ impl OsFile {
             return Ok(None);
         }
         // SAFETY: a mapping is unsound when the file is changed beneath it. The directory lock keeps other larder processes
-        // out; this process maps a segment only during recovery, before it writes to it, and a snapshot only when it is
-        // finished, after which nobody writes to it. Somebody who edits the files of a running database by hand can break
+        // out; this process maps a snapshot only when it is finished, after which nobody writes to it, and of a segment looks only
+        // at bytes that it has synced and never writes again: before its first write in a recovery, up to a synced position
+        // for a backup or a reader of the log. Somebody who edits the files of a running database by hand can break
         // this, as they can break the database itself.
         unsafe { Mmap::map(&self.file) }.map(Some).map_err(|error| self.io("map", error))
     }

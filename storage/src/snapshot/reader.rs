@@ -44,10 +44,11 @@ impl Snapshot {
         let file = vfs.path(&name);
         let opened = vfs.open(&name)?;
         let map = opened.map_scattered()?;
-        let tables =
-            reference.bytes.saturating_sub(TABLES_BYTES + reference.bytes / BYTES_OF_A_CHECKSUM);
+        // Of the file as it is: what the manifest says of its length is not looked at yet.
+        let bytes = map.len() as u64;
+        let tables = bytes.saturating_sub(TABLES_BYTES + bytes / BYTES_OF_A_CHECKSUM);
         opened.will_need(0..BLOCK_BYTES as u64);
-        opened.will_need(tables..reference.bytes);
+        opened.will_need(tables..bytes);
         let layout = Layout::read(&file, &map, reference, cluster)?;
         let blocks = Blocks::new(layout.salt, layout.body);
         Ok(Arc::new(Self { file, opened: Opened(Box::new(opened)), map, layout, blocks }))

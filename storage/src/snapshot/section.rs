@@ -53,13 +53,6 @@ impl Section {
         self.snapshot.will_need(self.start + range.start..self.start + end);
     }
 
-    /// Every block of the whole snapshot was found good: [`Section::bytes`] fails no more for a range inside.
-    #[inline]
-    #[must_use]
-    pub fn is_verified(&self) -> bool {
-        self.snapshot.all_good()
-    }
-
     /// The error of a reader who finds sense missing at byte `offset` of the section although the checksums fit. It counts as
     /// damage of the snapshot.
     #[must_use]
