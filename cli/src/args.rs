@@ -2,6 +2,7 @@
 
 mod export;
 mod offline;
+mod replay;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use model::limits::PORT_DEFAULT;
 
 pub(crate) use export::{Export, FileFormat};
 pub(crate) use offline::{Check, Inspect, Repair};
+pub(crate) use replay::{Order, Replay};
 
 use crate::{
     input::InputFormat,
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Checkpoint(Checkpoint),
     /// Write every group at one moment to Arrow or Parquet files.
     Export(Export),
+    /// Make a training set: what each row of a file would have been served, from events alone; needs no server.
+    Replay(Box<Replay>),
     /// Show the server's figures.
     Stats(Stats),
     /// Read every byte of a data directory and say whether it is whole; needs no server, changes nothing.

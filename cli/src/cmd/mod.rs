@@ -12,6 +12,7 @@ pub(crate) mod inspect;
 pub(crate) mod push;
 pub(crate) mod put;
 pub(crate) mod repair;
+pub(crate) mod replay;
 pub(crate) mod retract;
 pub(crate) mod scan;
 pub(crate) mod serve;
