@@ -7,6 +7,7 @@
 
 pub mod cards;
 pub mod durability;
+pub mod export;
 pub mod kernel;
 pub mod report;
 pub mod restart;

@@ -1,12 +1,18 @@
 //! Every program of measurements runs once, tiny, so that none rots. What they print is nobody's concern here.
 
-use larder_benches::{durability, restart};
+use larder_benches::{durability, export, restart};
 
 #[test]
 fn checkpoints_are_measured() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let options = durability::Options { rows: 2000, turns: 1, rows_per_second: 1000 };
     durability::run(directory.path(), &options);
+}
+
+#[test]
+fn exports_are_measured() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    export::run(directory.path(), 2000);
 }
 
 #[test]
