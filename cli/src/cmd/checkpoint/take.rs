@@ -8,9 +8,12 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::CliError;
+
+/// Files that name the others of their directory.
+const LAST: [&str; 2] = ["MANIFEST", "manifest.json"];
 
 /// Checks that a backup can go to `target`: nothing is there, or an empty directory, and it is no part of a database.
 pub(super) fn check(target: &Path) -> Result<(), CliError> {
@@ -41,30 +44,32 @@ fn is_database(directory: &Path) -> bool {
     read.is_ok() && &magic == b"LARDRMAN"
 }
 
-/// Moves the directory `from` to `target`. When it fails, `from` is as it was.
+/// Moves the directory `from` to `target`. When it fails, `from` is as it was, and nothing is at `target` that was not.
 pub(in crate::cmd) fn take(from: &Path, target: &Path) -> io::Result<()> {
     let parent = parent(target);
     std::fs::create_dir_all(parent)?;
     // A rename replaces an empty directory, but not one that another file system is mounted on.
-    let renamed = if is_elsewhere(from, target) {
-        Err(io::ErrorKind::CrossesDevices.into())
-    } else {
-        std::fs::rename(from, target)
+    let is_elsewhere = is_elsewhere(from, target);
+    let renamed = match is_elsewhere {
+        true => Err(io::ErrorKind::CrossesDevices.into()),
+        false => std::fs::rename(from, target),
     };
     match renamed {
-        Ok(()) => sync_directory(parent),
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-            if let Err(error) = copy(from, target) {
-                remove_contents(target);
-                return Err(error);
-            }
-            sync_directory(parent)?;
-            // The copy is safe: a backup that cannot be removed is no reason to call it failed.
-            let _ = std::fs::remove_dir_all(from);
-            Ok(())
-        }
-        Err(error) => Err(error),
+        Ok(()) => return sync_directory(parent),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {}
+        Err(error) => return Err(error),
     }
+    if is_elsewhere {
+        copy_into(from, target)?;
+    } else {
+        let beside = beside(target);
+        copy_into(from, &beside)?;
+        let moved = std::fs::rename(&beside, target).and_then(|()| sync_directory(parent));
+        moved.inspect_err(|_| drop(std::fs::remove_dir_all(&beside)))?;
+    }
+    // The copy is safe: a backup that cannot be removed is no reason to call it failed.
+    let _ = std::fs::remove_dir_all(from);
+    Ok(())
 }
 
 /// Whether `target` is there, and on another file system than `from`.
@@ -73,31 +78,49 @@ fn is_elsewhere(from: &Path, target: &Path) -> bool {
     matches!((device(from), device(target)), (Ok(from), Ok(target)) if from != target)
 }
 
-/// Copies every file, and syncs all of it.
-fn copy(from: &Path, target: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(target)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let copied = target.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &copied)?;
-            continue;
-        }
-        std::fs::copy(entry.path(), &copied)?;
-        File::open(&copied)?.sync_all()?;
-    }
-    sync_directory(target)
+/// A directory that is nobody else's, in the same one as `target`.
+fn beside(target: &Path) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".copying-{}", std::process::id()));
+    parent(target).join(name)
 }
 
-/// Takes a half copy away, but not a directory that was there before.
-fn remove_contents(target: &Path) {
-    for entry in std::fs::read_dir(target).into_iter().flatten().flatten() {
-        // What stays behind is seen by the next attempt, which refuses it by name.
-        let _ = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => std::fs::remove_dir_all(entry.path()),
-            _ => std::fs::remove_file(entry.path()),
-        };
+/// Copies everything in `from`, and syncs all of it; when it fails, what was made is removed, and nothing else.
+fn copy_into(from: &Path, target: &Path) -> io::Result<()> {
+    let mut made = Vec::new();
+    copy(from, target, &mut made).inspect_err(|_| {
+        for path in made.into_iter().rev() {
+            // What stays behind is seen by the next attempt, which refuses it by name.
+            let _ = match path.is_dir() {
+                true => std::fs::remove_dir(path),
+                false => std::fs::remove_file(path),
+            };
+        }
+    })
+}
+
+/// Replaces nothing. What says that the rest is there comes last.
+fn copy(from: &Path, target: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
+    match std::fs::create_dir(target) {
+        Ok(()) => made.push(target.to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
+    let mut names: Vec<_> =
+        std::fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+    names.sort_by_key(|name| LAST.contains(&name.to_string_lossy().as_ref()));
+    for name in names {
+        let (source, copied) = (from.join(&name), target.join(&name));
+        if source.is_dir() {
+            copy(&source, &copied, made)?;
+            continue;
+        }
+        let mut file = File::options().write(true).create_new(true).open(&copied)?;
+        made.push(copied);
+        io::copy(&mut File::open(&source)?, &mut file)?;
+        file.sync_all()?;
+    }
+    sync_directory(target)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -145,10 +168,22 @@ mod tests {
     fn a_copy_between_file_systems_is_the_same() {
         let root = tempfile::tempdir().expect("a temporary directory");
         let (from, target) = (backup(root.path()), root.path().join("copy"));
-        copy(&from, &target).expect("copied");
+        copy_into(&from, &target).expect("copied");
         assert_eq!((read(&target), read(&from)), (read(&from), vec!["m".into(), "w".into()]));
-        remove_contents(&target);
-        assert!(check(&target).is_ok(), "empty again");
+    }
+
+    #[test]
+    fn a_copy_that_meets_somebody_elses_replaces_and_removes_nothing_of_it() {
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let (from, target) = (backup(root.path()), root.path().join("copy"));
+        std::fs::create_dir(&target).expect("made");
+        std::fs::write(target.join("MANIFEST"), "theirs").expect("written");
+        let error = copy_into(&from, &target).expect_err("something is there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        let left: Vec<_> = std::fs::read_dir(&target).expect("there").flatten().collect();
+        assert_eq!(left.len(), 1, "what was copied before is gone again");
+        let kept = std::fs::read_to_string(target.join("MANIFEST")).expect("kept");
+        assert_eq!(kept, "theirs");
     }
 
     /// Any error of the rename was followed by a copy, into whatever was there by then, and what was there was removed after it.
