@@ -29,6 +29,13 @@ pub fn resident_bytes() -> u64 {
     pages.unwrap_or(0) * 4096
 }
 
+/// The largest resident set of this process so far, from /proc; 0 elsewhere.
+#[must_use]
+pub fn resident_bytes_max() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    1024 * word(status.lines().find_map(|line| line.strip_prefix("VmHWM:")), 0)
+}
+
 /// How long this thread could have run while others had the core: what a shared machine adds to a latency.
 #[derive(Debug)]
 pub struct RunQueue {

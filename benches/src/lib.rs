@@ -9,6 +9,7 @@ pub mod cards;
 pub mod durability;
 pub mod export;
 pub mod kernel;
+pub mod replay;
 pub mod report;
 pub mod restart;
 pub mod workload;

@@ -1,6 +1,6 @@
 //! Every program of measurements runs once, tiny, so that none rots. What they print is nobody's concern here.
 
-use larder_benches::{durability, export, restart};
+use larder_benches::{durability, export, replay, restart};
 
 #[test]
 fn checkpoints_are_measured() {
@@ -13,6 +13,17 @@ fn checkpoints_are_measured() {
 fn exports_are_measured() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     export::run(directory.path(), 2000);
+}
+
+#[test]
+fn replays_are_measured() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let directory = directory.path().to_owned();
+    let options = replay::Options { cards: 50, events: 3000, rows: 400, threads: 2, directory };
+    replay::generate(&options);
+    let measured = replay::replay(&options);
+    assert_eq!(measured.report.rows, 400);
+    assert!(measured.report.streams.iter().all(|(_, counts)| counts.accepted == 3000));
 }
 
 #[test]
