@@ -83,7 +83,44 @@ pub(crate) fn all() -> Vec<Sample> {
     samples.extend(definitions());
     samples.extend(reads());
     samples.extend(writes());
+    samples.extend(exports());
     samples
+}
+/// An export.
+fn exports() -> Vec<Sample> {
+    let export = ExportReply {
+        directory: "/srv/larder/exports/nightly".into(),
+        lsn: Some(77),
+        definitions_version: 3,
+        took_ms: 850,
+        file_count: 1,
+        rows: 1_000_000,
+        bytes: 412_000_256,
+        files: vec![ExportedFile {
+            group: "profile".into(),
+            path: "profile/part-00000.parquet".into(),
+            rows: 1_000_000,
+            bytes: 412_000_256,
+            checksum: 0x0102_0304_0506_0708,
+        }],
+    };
+    vec![
+        request(
+            Opcode::Export,
+            |out| {
+                ExportRequest {
+                    name: "nightly",
+                    format: ExportFormat::Parquet,
+                    groups: vec!["profile"],
+                    as_of: Some(1_767_225_600_000),
+                    partials: true,
+                }
+                .encode(out);
+            },
+            again!(ExportRequest<'_>),
+        ),
+        reply(Opcode::Export, |out| export.encode(out), again!(ExportReply)),
+    ]
 }
 
 fn cold() -> Vec<Sample> {
@@ -116,22 +153,6 @@ fn cold() -> Vec<Sample> {
         segments_removed: 4,
         backup: Some("/srv/larder/backups/nightly".into()),
     };
-    let export = ExportReply {
-        directory: "/srv/larder/exports/nightly".into(),
-        lsn: Some(77),
-        definitions_version: 3,
-        took_ms: 850,
-        file_count: 1,
-        rows: 1_000_000,
-        bytes: 412_000_256,
-        files: vec![ExportedFile {
-            group: "profile".into(),
-            path: "profile/part-00000.parquet".into(),
-            rows: 1_000_000,
-            bytes: 412_000_256,
-            checksum: 0x0102_0304_0506_0708,
-        }],
-    };
     let empty: Again = |bytes| ping::decode(bytes).map(|()| Vec::new());
     let failed = Header::request(Opcode::Read, 7, 0).reply(failure.status);
     vec![
@@ -151,21 +172,6 @@ fn cold() -> Vec<Sample> {
             again!(CheckpointRequest<'_>),
         ),
         reply(Opcode::Checkpoint, |out| checkpoint.encode(out), again!(CheckpointReply)),
-        request(
-            Opcode::Export,
-            |out| {
-                ExportRequest {
-                    name: "nightly",
-                    format: ExportFormat::Parquet,
-                    groups: vec!["profile"],
-                    as_of: Some(1_767_225_600_000),
-                    partials: true,
-                }
-                .encode(out);
-            },
-            again!(ExportRequest<'_>),
-        ),
-        reply(Opcode::Export, |out| export.encode(out), again!(ExportReply)),
         sample(
             "failure_reply".into(),
             failed,
