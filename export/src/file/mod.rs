@@ -3,7 +3,9 @@
 mod columns;
 mod disk;
 mod folder;
+mod infer;
 mod plain;
+mod read;
 mod write;
 
 use std::fmt;
@@ -11,6 +13,8 @@ use std::path::Path;
 
 pub use columns::write_columns;
 pub use folder::{PARTIAL, UnfinishedFolder, clear_unfinished};
+pub(crate) use plain::Plain;
+pub use read::{TableReader, open_file};
 pub use write::{FileWritten, TableWriter};
 
 use crate::Error;

@@ -14,14 +14,14 @@ use arrow_schema::{ArrowError, DataType as Arrow, Schema, SchemaRef};
 const UTC: &str = "+00:00";
 
 /// How a format changes a table.
-pub(super) struct Plain {
+pub(crate) struct Plain {
     schema: SchemaRef,
     keeps_lists: bool,
 }
 
 impl Plain {
     /// For tables of `schema`; JSON keeps lists.
-    pub(super) fn new(schema: &Schema, keeps_lists: bool) -> Self {
+    pub(crate) fn new(schema: &Schema, keeps_lists: bool) -> Self {
         let fields = schema.fields().iter().map(|field| {
             let plain = plain_type(field.data_type(), keeps_lists);
             Arc::new(field.as_ref().clone().with_data_type(plain))
@@ -32,12 +32,12 @@ impl Plain {
     }
 
     /// No rows.
-    pub(super) fn empty(&self) -> RecordBatch {
+    pub(crate) fn empty(&self) -> RecordBatch {
         RecordBatch::new_empty(Arc::clone(&self.schema))
     }
 
     /// `batch` as the format can hold it.
-    pub(super) fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    pub(crate) fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let columns = batch.columns().iter().map(|column| {
             match plain_type(column.data_type(), self.keeps_lists) {
                 same if same == *column.data_type() => Ok(Arc::clone(column)),

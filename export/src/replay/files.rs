@@ -19,13 +19,12 @@ use model::{
 use super::{
     BATCH_ROWS, Replay, ReplayCounts, ReplayOptions, ReplayOrder, Verdict,
     output::Output,
-    reader::TableReader,
     spine::{Spine, type_of},
     table::{Table, Wish},
 };
 use crate::{
     Error,
-    file::{FileFormat, FileWritten, TableWriter},
+    file::{FileFormat, FileWritten, TableReader, TableWriter},
     key::key_columns,
 };
 
@@ -137,11 +136,11 @@ pub fn replay_files(
     let sources = Sources::of(plan, files, options.order)?;
     let spine = Spine::new(plan, &files.as_of_column);
     let output = {
-        let reader = TableReader::open(&files.spine)?;
+        let reader = TableReader::open(&files.spine, None)?;
         Output::new(plan, (&files.spine, reader.schema().as_ref()), files)?
     };
     let mut replay = Replay::new(plan, options)?;
-    for batch in TableReader::open(&files.spine)? {
+    for batch in TableReader::open(&files.spine, None)? {
         spine.read(&files.spine, &batch?, &mut replay)?;
         (watcher.step)(ReplayStep::Spine(replay.rows().into()));
     }
@@ -162,7 +161,7 @@ pub fn replay_files(
     })?;
     let mut writer = TableWriter::create(&files.out, format, output.schema().clone())?;
     let (mut incomplete_rows, total) = (0, replayed.rows() as u64);
-    let mut batches = Rebatched::new(TableReader::open(&files.spine)?);
+    let mut batches = Rebatched::new(TableReader::open(&files.spine, None)?);
     for batch in 0..replayed.batches() {
         let rows = batches.next(BATCH_ROWS)?;
         let place = (files.spine.as_path(), batch * BATCH_ROWS);
@@ -258,12 +257,20 @@ fn wishes(fields: &[Field], required: &[&str]) -> Vec<Wish> {
         name: field.name.to_string(),
         data_type: field.data_type,
         is_required: required.contains(&field.name.as_str()),
+        is_key: false,
     };
     fields.iter().map(wish).collect()
 }
 
 fn time_wish(name: &str) -> Wish {
-    Wish { name: name.to_owned(), data_type: DataType::Timestamp, is_required: true }
+    let (name, data_type) = (name.to_owned(), DataType::Timestamp);
+    Wish { name, data_type, is_required: true, is_key: false }
+}
+
+/// Opens a file whose wished columns are read as they are written, where it is text: a decimal never passes through a float.
+fn open_table(path: &Path, wishes: &[Wish]) -> Result<TableReader, Error> {
+    let names: Vec<_> = wishes.iter().map(|wish| wish.name.as_str()).collect();
+    TableReader::open_with_text(path, None, &names)
 }
 
 fn time_of(cell: Option<Cell<'_>>) -> Option<i64> {
@@ -290,7 +297,7 @@ fn events(
     let mut wishes = wishes(&definition.fields, &required);
     wishes.extend(sources.arrival.map(time_wish));
     let mut row = 0_u64;
-    for batch in TableReader::open(path)? {
+    for batch in open_table(path, &wishes)? {
         let batch = batch?;
         let table = Table::bind(path, &batch, &wishes)?;
         let (mut cells, mut values) = (Vec::new(), Vec::new());
@@ -335,13 +342,16 @@ fn rows(
     let features = definition.columns();
     let keys = key_columns(entity);
     let parts = keys.len();
-    let key = |(name, kind)| Wish { name, data_type: type_of(kind), is_required: true };
+    let key = |(name, kind)| {
+        let data_type = type_of(kind);
+        Wish { name, data_type, is_required: true, is_key: true }
+    };
     let mut wishes: Vec<Wish> = keys.into_iter().map(key).chain([time_wish(EVENT_TIME)]).collect();
     wishes.extend(sources.arrival.map(time_wish));
     let head = wishes.len();
     wishes.extend(self::wishes(&features, &[]));
     let (mut taken, mut rejected, mut row) = (0, 0, 0_u64);
-    for batch in TableReader::open(path)? {
+    for batch in open_table(path, &wishes)? {
         let batch = batch?;
         let table = Table::bind(path, &batch, &wishes)?;
         let (mut cells, mut bytes, mut packed) = (Vec::new(), Vec::new(), Vec::new());
@@ -405,7 +415,7 @@ impl Rebatched {
                 None => break,
             }
         }
-        let mut all = concat_batches(self.reader.schema(), &self.waiting)?;
+        let mut all = concat_batches(&self.reader.schema(), &self.waiting)?;
         self.waiting.clear();
         if all.num_rows() > rows {
             self.waiting.push(all.slice(rows, all.num_rows() - rows));

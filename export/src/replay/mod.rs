@@ -25,7 +25,6 @@ mod group;
 mod marks;
 mod memory;
 mod output;
-mod reader;
 mod results;
 mod spine;
 mod store;

@@ -38,11 +38,13 @@ impl Spine {
             .map(|(_, entity)| entity)
             .collect();
         let columns: Vec<_> = entities.iter().map(|entity| key_columns(entity)).collect();
-        let wish = |name: String, data_type| Wish { name, data_type, is_required: true };
-        let keys = columns.iter().flatten().cloned().map(|(name, kind)| wish(name, type_of(kind)));
-        let keys = keys.chain([wish(as_of.to_owned(), DataType::Timestamp)]).collect();
+        let wish = |name, data_type, is_key| Wish { name, data_type, is_required: true, is_key };
+        let keys = columns.iter().flatten().cloned();
+        let keys = keys.map(|(name, kind)| wish(name, type_of(kind), true));
+        let keys = keys.chain([wish(as_of.to_owned(), DataType::Timestamp, false)]).collect();
         let request = plan.read_plan().request_fields().iter();
-        let request = request.map(|field| wish(field.name.to_string(), field.data_type)).collect();
+        let request =
+            request.map(|field| wish(field.name.to_string(), field.data_type, false)).collect();
         Self { keys, parts: columns.iter().map(Vec::len).collect(), request }
     }
 
