@@ -63,7 +63,7 @@ pub enum Error {
     /// A scan is over, and some entities were not in it.
     #[error(
         "{unreadable} entities were passed over, all others were there: they cannot be read because the snapshot is damaged ({why}); \
-         run `larder check` on the data directory, then restore a backup"
+         {}", storage::Remedy::Snapshot.as_str()
     )]
     Incomplete {
         /// How many.

@@ -47,7 +47,9 @@ mod trouble;
 mod windows;
 mod write;
 
-pub use checkpoint::{BackedUp, CheckpointProgress, CheckpointReason, Checkpointed, Verified};
+pub use checkpoint::{
+    BackedUp, CheckpointPhase, CheckpointProgress, CheckpointReason, Checkpointed, Verified,
+};
 pub use config::Config;
 pub use database::Database;
 pub use error::Error;
@@ -59,8 +61,8 @@ pub use read::{
 pub use restore::Recovery;
 pub use stats::{GroupMemory, StatValue};
 pub use storage::{
-    CommitTicket, Durable, Error as StorageError, Lsn, OsFs, SyncLevel, SyncPolicy, TornTail, Vfs,
-    fs::OverlayFs,
+    CommitTicket, Durable, Error as StorageError, Lsn, OsFs, Remedy, SyncLevel, SyncPolicy,
+    TornTail, Vfs, fs::OverlayFs,
 };
 pub use sweep::Swept;
 pub use trouble::Trouble;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::{CheckpointProgress, Checkpointed, SyncPolicy, Trouble};
+use engine::{CheckpointProgress, Checkpointed, OsFs, SyncPolicy, Trouble};
 use protocol::{CallStatus, CheckpointReply, Failure};
 use stdx::clock::Clock;
 use tokio::{
@@ -106,7 +106,7 @@ pub(crate) async fn run(
             _ = ticks.tick() => {
                 if let Some(reason) = shared.database.checkpoint_due() {
                     tracing::info!(%reason, "a checkpoint begins");
-                    let _told = checkpoint(&shared, |tell| shared.database.checkpoint(tell));
+                    let _told = checkpoint(&shared);
                 }
                 let database = &shared.database;
                 let trouble = database.checkpoint_trouble().or_else(|| database.clock_trouble());
@@ -120,24 +120,12 @@ pub(crate) async fn run(
 fn answer(shared: &Shared, backup: Option<&str>) -> Result<Body, Failure> {
     tracing::info!(backup, "a checkpoint begins: asked for");
     let (done, backup) = match backup {
-        None => (checkpoint(shared, |tell| shared.database.checkpoint(tell)), None),
+        None => (checkpoint(shared).map_err(engine_failure)?, None),
         Some(name) => {
-            let (done, path) = shared.backups.make(name, |files| {
-                checkpoint(shared, |tell| {
-                    let made = shared.database.backup(files, tell)?;
-                    tracing::info!(
-                        name,
-                        files = made.files,
-                        bytes = made.bytes,
-                        "a backup was copied"
-                    );
-                    Ok(made.checkpoint)
-                })
-            })?;
-            (Ok(done), Some(path))
+            let made = shared.backups.make(name, |files| back_up(shared, name, files));
+            made.map(|(done, path)| (done, Some(path)))?
         }
     };
-    let done = done.map_err(engine_failure)?;
     let reply = CheckpointReply {
         number: done.number,
         lsn: done.lsn.0,
@@ -151,13 +139,55 @@ fn answer(shared: &Shared, backup: Option<&str>) -> Result<Body, Failure> {
     Ok(Box::new(move |out| reply.encode(out)))
 }
 
-/// Runs one checkpoint and says how it goes.
-fn checkpoint(
+/// Makes one checkpoint and says how it goes.
+fn checkpoint(shared: &Shared) -> Result<Checkpointed, engine::Error> {
+    let done = with_progress(shared, |tell| shared.database.checkpoint(tell));
+    match &done {
+        Ok(done) => tell_checkpoint(done),
+        Err(error) if is_stop(error) => {
+            tracing::warn!(
+                "a checkpoint was given up, the server is stopping: the last one and the whole log behind it are as they were"
+            );
+        }
+        Err(error) => tracing::error!(
+            %error,
+            remedy = remedy(error),
+            "a checkpoint failed: the last one and the whole log behind it are as they were, and serving goes on"
+        ),
+    }
+    done
+}
+
+/// Makes the backup `name` in `files` and says how it goes.
+fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, engine::Error> {
+    let made = with_progress(shared, |tell| shared.database.backup(files, tell));
+    match &made {
+        Ok(made) => {
+            tell_checkpoint(&made.checkpoint);
+            let (files, bytes) = (made.files, made.bytes);
+            tracing::info!(name, files, bytes, "a backup was copied");
+        }
+        Err(error) if is_stop(error) => {
+            tracing::warn!(
+                name,
+                "a backup was given up, the server is stopping: nothing of it is left"
+            );
+        }
+        Err(error) => {
+            let remedy = remedy_of_backup(error);
+            tracing::error!(name, %error, remedy, "a backup failed, nothing of it is left: the server goes on");
+        }
+    }
+    made.map(|made| made.checkpoint)
+}
+
+/// Runs a checkpoint or backup and says from time to time how far it is.
+fn with_progress<T>(
     shared: &Shared,
-    run: impl FnOnce(&mut dyn FnMut(CheckpointProgress)) -> Result<Checkpointed, engine::Error>,
-) -> Result<Checkpointed, engine::Error> {
+    run: impl FnOnce(&mut dyn FnMut(CheckpointProgress)) -> Result<T, engine::Error>,
+) -> Result<T, engine::Error> {
     let mut told_ns = shared.clock.mono_ns();
-    let mut tell = |at: CheckpointProgress| {
+    run(&mut |at: CheckpointProgress| {
         let now_ns = shared.clock.mono_ns();
         if now_ns >= shared.checkpoints.give_up_ns.load(Ordering::Acquire) {
             shared.database.stop_checkpoints();
@@ -166,6 +196,7 @@ fn checkpoint(
             told_ns = now_ns;
             let (done, shards) = (at.shards_done, at.shards);
             tracing::info!(
+                phase = %at.phase,
                 done,
                 shards,
                 entities = at.entities,
@@ -174,30 +205,28 @@ fn checkpoint(
                 "a checkpoint or backup goes on"
             );
         }
-    };
-    let done = run(&mut tell);
-    match &done {
-        Ok(done) if !done.is_new => tracing::info!(
-            number = done.number,
-            lsn = done.lsn.0,
-            "nothing was written since the last checkpoint: it stands"
-        ),
-        Ok(done) => tracing::info!(
-            number = done.number,
-            lsn = done.lsn.0,
+    })
+}
+
+fn tell_checkpoint(done: &Checkpointed) {
+    let (number, lsn) = (done.number, done.lsn.0);
+    if done.is_new {
+        tracing::info!(
+            number,
+            lsn,
             entities = done.entities,
             bytes = done.bytes,
             took_ms = done.took_ms,
             segments_removed = done.segments_removed,
             "a checkpoint was made"
-        ),
-        Err(error) => tracing::error!(
-            %error,
-            remedy = remedy(error),
-            "a checkpoint failed: the last one and the whole log behind it still hold, nothing is lost"
-        ),
+        );
+    } else {
+        tracing::info!(number, lsn, "nothing was written since the last checkpoint: it stands");
     }
-    done
+}
+
+fn is_stop(error: &engine::Error) -> bool {
+    matches!(error, engine::Error::Storage(engine::StorageError::Closed))
 }
 
 /// What an operator does about a checkpoint that failed.
@@ -207,12 +236,29 @@ fn remedy(error: &engine::Error) -> &'static str {
         E::Storage(S::Full(_)) => {
             "free some space, or give the directory a larger disk: until a checkpoint succeeds the log only grows"
         }
+        E::Storage(S::Damaged { remedy, .. }) => remedy.as_str(),
         E::Storage(S::Poisoned(_)) => "look at the disk, then restart",
         E::Storage(S::Closed) => "none: the server is stopping",
         E::Storage(S::NoLog) => "start the server with a sync policy other than memory",
         E::Storage(_) => "look at the disk and at the permissions of the directory",
         E::Busy(_) => "none: it is tried again",
         _ => "this is a defect: please report it, with the log",
+    }
+}
+
+/// What an operator does about a backup that failed.
+fn remedy_of_backup(error: &engine::Error) -> &'static str {
+    use engine::{Error as E, StorageError as S};
+    match error {
+        E::Storage(S::Full(_)) => {
+            "free some space on the disk of the server's backups: a copy is made there, and leaves the log what it may need"
+        }
+        E::Storage(S::NotEmpty { .. }) => "remove what lies in its place, then ask again",
+        E::Storage(S::Io { .. }) => {
+            "look at the disk, and at the permissions of the directories of the database and of its backups"
+        }
+        E::Busy(_) => "ask again",
+        other => remedy(other),
     }
 }
 
@@ -232,7 +278,9 @@ fn tell_trouble(told: &mut Option<Trouble>, now: Option<Trouble>) {
 pub(crate) fn at_stop(shared: &Shared, policy: CheckpointAtStop) {
     let database = &shared.database;
     let log_bytes = database.log_bytes();
-    if log_bytes == 0 || policy == CheckpointAtStop::Never {
+    // Without it the next start would find a damaged snapshot.
+    let is_needed = database.needs_checkpoint();
+    if (log_bytes == 0 && !is_needed) || policy == CheckpointAtStop::Never {
         return;
     }
     if database.wal().policy() == SyncPolicy::Memory || database.wal().refusal().is_some() {
@@ -241,7 +289,7 @@ pub(crate) fn at_stop(shared: &Shared, policy: CheckpointAtStop) {
     // What is served from the mapped snapshot takes no memory, but is written anew all the same.
     let snapshot_bytes = database.wal().directory().snapshot().map_or(0, |snapshot| snapshot.bytes);
     let memory_bytes = database.memory_use().bytes.max(snapshot_bytes);
-    if policy == CheckpointAtStop::Auto {
+    if policy == CheckpointAtStop::Auto && !is_needed {
         let why = match () {
             () if log_bytes <= LOG_BYTES_WORTH => "the log is short",
             () if memory_bytes > MEMORY_BYTES_WORTH => "there is too much to write",
@@ -262,5 +310,31 @@ pub(crate) fn at_stop(shared: &Shared, policy: CheckpointAtStop) {
         "a last checkpoint, so that the next start maps instead of replaying"
     );
     // What went wrong was told, and the log holds everything.
-    let _told = checkpoint(shared, |tell| database.checkpoint(tell));
+    let _told = checkpoint(shared);
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::{Error, Remedy, StorageError};
+
+    use super::*;
+
+    /// What a backup met was told as a checkpoint that failed and lost nothing, and sent the operator to look at permissions.
+    #[test]
+    fn a_failed_backup_has_the_remedy_of_what_it_met() {
+        let damaged = |remedy| {
+            let (file, why) = ("snapshot".to_owned(), "a bit".to_owned());
+            Error::Storage(StorageError::Damaged { file, offset: 0, why, remedy })
+        };
+        for of_it in [Remedy::Snapshot, Remedy::Backup, Remedy::DropSnapshot] {
+            assert_eq!(remedy_of_backup(&damaged(of_it)), of_it.as_str());
+            assert_eq!(remedy(&damaged(of_it)), of_it.as_str());
+        }
+        let full = Error::Storage(StorageError::Full("no space".to_owned()));
+        assert!(
+            remedy_of_backup(&full).contains("backups"),
+            "not the log, but the copy has no room"
+        );
+        assert!(remedy(&full).contains("log only grows"));
+    }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::Remedy;
 use stdx::clock::Clock;
 use tokio::{sync::watch, time::MissedTickBehavior};
 
@@ -17,10 +18,6 @@ const STEPS: u64 = 40;
 const IDLE_STEPS: u64 = 40;
 /// Bytes of a block of a snapshot (docs/formats/snapshot.md).
 const BLOCK_BYTES: u64 = 64 << 10;
-
-/// What an operator does about damage.
-const REMEDY: &str = "keep the server running and copy what you can read; then stop it, keep a copy of its directory, and start \
-                      from a backup";
 
 /// Verifies at `bytes_per_second` until the server stops.
 pub(crate) async fn run(
@@ -83,7 +80,7 @@ impl Round {
                 if self.damage.as_ref() != Some(&error) {
                     tracing::error!(
                         error,
-                        remedy = REMEDY,
+                        remedy = Remedy::Snapshot.as_str(),
                         "THE SNAPSHOT IS DAMAGED: everything else is served"
                     );
                     self.damage = Some(error);

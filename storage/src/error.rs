@@ -206,7 +206,7 @@ pub enum Remedy {
     Manifest,
     /// A manifest beside a log that has its first segment: a start infers it anew.
     InferManifest,
-    /// A snapshot; whether the log can stand in for it is not known here.
+    /// A snapshot, of a running server perhaps; whether the log can stand in for it is not known here.
     Snapshot,
     /// A snapshot beside a log that has its first segment.
     DropSnapshot,
@@ -215,7 +215,7 @@ pub enum Remedy {
 impl Remedy {
     /// The remedy in words.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Backup => "restore the directory from a backup",
             Self::Manifest => {
@@ -228,8 +228,8 @@ impl Remedy {
                  the log (`larder repair` cannot do without a manifest)"
             }
             Self::Snapshot => {
-                "run `larder check` on the directory: when the log still begins with its first record, `larder repair \
-                 --drop-snapshot` loses nothing, else restore the directory from a backup"
+                "copy what a running server still reads, stop it, and run `larder check` on its directory: when the log still \
+                 begins with its first record, `larder repair --drop-snapshot` loses nothing, else restore the directory from a backup"
             }
             Self::DropSnapshot => {
                 "the log still begins with its first record, so give up the snapshot with `larder repair --drop-snapshot`, or \

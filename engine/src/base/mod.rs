@@ -22,7 +22,7 @@ pub(crate) use ordinals::Ordinals;
 pub(crate) use records::Records;
 pub(crate) use section::BaseSection;
 pub(crate) use verify::{entities, verify};
-pub(crate) use writer::BaseWriter;
+pub(crate) use writer::{BaseWriter, GoOn};
 
 use storage::snapshot::Section;
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use storage::{Lsn, SyncPolicy, Vfs};
+use storage::{Lsn, Remedy, SyncPolicy, Vfs};
 
 use super::{Checkpointed, progress::State};
 use crate::{Database, Error, Trouble};
@@ -19,6 +19,8 @@ pub enum CheckpointReason {
     Time,
     /// So much of the log would have to be replayed.
     LogBytes,
+    /// The file of the last snapshot is damaged, and what was in it is in memory.
+    Damage,
 }
 
 impl fmt::Display for CheckpointReason {
@@ -26,6 +28,7 @@ impl fmt::Display for CheckpointReason {
         f.write_str(match self {
             Self::Time => "the last one was long ago",
             Self::LogBytes => "the log has grown",
+            Self::Damage => "the last snapshot is damaged",
         })
     }
 }
@@ -39,6 +42,13 @@ pub struct Verified {
     pub total: u64,
 }
 
+/// What is known against the last snapshot.
+struct Damage {
+    why: String,
+    /// Reads meet it, and so would a checkpoint.
+    is_served: bool,
+}
+
 impl<V: Vfs> Database<V> {
     /// Why a checkpoint is due, if one is.
     pub fn checkpoint_due(&self) -> Option<CheckpointReason> {
@@ -47,8 +57,12 @@ impl<V: Vfs> Database<V> {
         }
         let now_ns = self.clock.mono_ns();
         let state = self.checkpoints.state();
-        if state.failure.is_some() && now_ns.saturating_sub(state.tried_ns) < RETRY_NS {
+        let is_too_soon = now_ns.saturating_sub(state.tried_ns) < RETRY_NS;
+        if state.failure.is_some() && is_too_soon {
             return None;
+        }
+        if self.needs_checkpoint() {
+            return (!is_too_soon).then_some(CheckpointReason::Damage);
         }
         if self.wal.appended_lsn() <= self.kept(&state) {
             return None;
@@ -71,10 +85,10 @@ impl<V: Vfs> Database<V> {
     pub(super) fn nothing_new(&self) -> Option<Checkpointed> {
         let state = self.checkpoints.state();
         let snapshot = self.directory.snapshot()?;
-        let is_damaged = self.snapshot.lock().as_ref().is_some_and(|it| it.damage().is_some());
         let lsn = self.kept(&state);
         // After a failure nobody knows which manifest the disk has: the next checkpoint settles it.
-        if is_damaged || state.failure.is_some() || self.wal.appended_lsn() > lsn {
+        if self.damage(&state).is_some() || state.failure.is_some() || self.wal.appended_lsn() > lsn
+        {
             return None;
         }
         let in_memory = || self.group_memory().iter().map(|group| group.entities).sum();
@@ -82,6 +96,21 @@ impl<V: Vfs> Database<V> {
         let (number, bytes) = (snapshot.number, snapshot.bytes);
         let (took_ms, segments_removed, is_new) = (0, 0, false);
         Some(Checkpointed { number, lsn, entities, bytes, took_ms, segments_removed, is_new })
+    }
+
+    /// What anybody found wrong with the snapshot that tables are served from, or with the file of the one that counts.
+    fn damage(&self, state: &State) -> Option<Damage> {
+        if let Some(why) = self.snapshot.lock().as_ref().and_then(|snapshot| snapshot.damage()) {
+            return Some(Damage { why: why.to_string(), is_served: true });
+        }
+        let counts = self.directory.snapshot()?.number;
+        let (_, why) = state.damaged.as_ref().filter(|(number, _)| *number == counts)?;
+        Some(Damage { why: why.clone(), is_served: false })
+    }
+
+    /// The file of the last snapshot is damaged, and what was in it is whole only as long as the database is open.
+    pub fn needs_checkpoint(&self) -> bool {
+        self.damage(&self.checkpoints.state()).is_some_and(|damage| !damage.is_served)
     }
 
     /// Bytes of log behind the last checkpoint, about: what a start would have to replay.
@@ -92,11 +121,27 @@ impl<V: Vfs> Database<V> {
     /// Why snapshots are not as they should be, if so, with what to do.
     pub fn checkpoint_trouble(&self) -> Option<Trouble> {
         let trouble = |reason, remedy| Some(Trouble { reason, remedy });
-        if let Some(why) = self.snapshot.lock().as_ref().and_then(|snapshot| snapshot.damage()) {
-            let remedy = "stop the server, keep a copy of the directory, restore a backup";
-            return trouble(format!("the snapshot is damaged: {why}"), remedy);
-        }
         let state = self.checkpoints.state();
+        match self.damage(&state) {
+            Some(Damage { why, is_served: true }) => {
+                return trouble(
+                    format!("the snapshot is damaged: {why}"),
+                    Remedy::Snapshot.as_str(),
+                );
+            }
+            Some(Damage { why, .. }) => {
+                let failure =
+                    state.failure.map(|why| format!("; the attempt at another failed: {why}"));
+                let reason = format!(
+                    "the last snapshot is damaged, no start can use it: {why}{}",
+                    failure.unwrap_or_default()
+                );
+                let remedy = "do not stop the server before there is another: what was in it is still served, and a checkpoint is \
+                              tried every 30 s, or at once by `larder checkpoint`";
+                return trouble(reason, remedy);
+            }
+            None => {}
+        }
         if let Some(why) = state.failure {
             let remedy = "see why, and mend it: a checkpoint is tried again every 30 s, and until one succeeds the log only grows";
             return trouble(format!("the last checkpoint failed: {why}"), remedy);

@@ -18,10 +18,12 @@ mod tables;
 pub use backup::BackedUp;
 pub use due::{CheckpointReason, Verified};
 pub(crate) use progress::Checkpoints;
-pub use progress::{CheckpointProgress, Checkpointed};
+pub use progress::{CheckpointPhase, CheckpointProgress, Checkpointed};
 pub(crate) use state::{
     Clocks, SectionKind, decode_catalog, decode_clocks, decode_ids, decode_producers,
 };
+
+use std::sync::Arc;
 
 use stdx::mutant::{Mutant, is_planted};
 use storage::{
@@ -33,11 +35,15 @@ use crate::{Database, Error, stream::STRIPES};
 
 /// Definitions that change more often than this while checkpoints are tried are being changed by a machine.
 const ATTEMPTS_MAX: usize = 5;
+/// Segments of the log for which snapshots and backups leave space on the disk.
+const KEPT_FREE_SEGMENTS: u64 = 2;
+/// Bytes of a snapshot after which it is told how far it is, and whether it may go on is looked at.
+const PIECE_BYTES: usize = 4 << 20;
 
 impl<V: Vfs> Database<V> {
     /// Writes a snapshot of everything, and removes what of the log it makes unnecessary. One at a time: a second caller waits.
-    /// When nothing was written since the last one, that is the answer, and nothing is done.
-    /// `progress` is told when a shard is fenced, when it is written, and when clocks were taken; no lock is held then.
+    /// When nothing was written since the last one and nothing is known against it, that is the answer, and nothing is done.
+    /// `progress` is told when a shard is fenced, every 4 MiB, and when clocks were taken; no lock is held then.
     ///
     /// # Errors
     /// [`Error::Storage`] when the disk is full or fails, or the last snapshot is damaged: the last snapshot and the log stay as they
@@ -87,8 +93,8 @@ impl<V: Vfs> Database<V> {
         let (number, salt) = (directory.next_snapshot_number(), self.anonymous.lock().next_u64());
         let mut out = SnapshotWriter::create(directory.vfs(), number, directory.cluster(), salt)?;
         // The log needs room for a segment more, and clients are refused before it has none.
-        out.keep_free(2 * self.segment_bytes);
-        let start = self.write_catalog(&mut out)?;
+        out.keep_free(KEPT_FREE_SEGMENTS * self.segment_bytes);
+        let start = self.write_catalog(&mut out, progress)?;
         let Some(tables) = self.write_tables(&mut out, start.version, progress)? else {
             return Ok(None);
         };
@@ -96,10 +102,11 @@ impl<V: Vfs> Database<V> {
         let Some(clocks) = self.clocks(start, tables.fences.clone(), ids) else {
             return Ok(None);
         };
-        write_section(&mut out, SectionKind::Clocks.tag(), &clocks.encode())?;
+        self.write_section(&mut out, SectionKind::Clocks.tag(), &clocks.encode(), progress)?;
         let lsn = Lsn(clocks.everything);
         progress(self.checkpoints.running());
-        write_section(&mut out, SectionKind::Producers.tag(), &self.encode_producers(lsn))?;
+        let producers = self.encode_producers(lsn);
+        self.write_section(&mut out, SectionKind::Producers.tag(), &producers, progress)?;
         let is_early = is_planted(Mutant::ProducersAheadOfSnapshot);
         // A producer may have forgotten sequences because of later ones.
         let newest = if is_early { lsn } else { self.wal.appended_lsn() };
@@ -131,19 +138,23 @@ impl<V: Vfs> Database<V> {
         let (vfs, cluster) = (self.directory.vfs(), self.directory.cluster());
         let opened = Snapshot::open(vfs, reference, cluster).map_err(Error::from);
         let done = opened.and_then(|snapshot| {
-            self.rebase(&snapshot, tables)?;
-            Ok(snapshot)
+            // Also when only some tables come to be served from it: what is damaged in it has to be known.
+            *served = Some(Arc::clone(&snapshot));
+            self.rebase(&snapshot, tables)
         });
-        match done {
-            Ok(snapshot) => *served = Some(snapshot),
-            Err(error) => {
-                tracing::warn!(%error, "tables go on being served from the snapshot before");
-            }
+        if let Err(error) = done {
+            // A start could not open it either: another one is due.
+            self.checkpoints.note_damage(reference.number, &error);
+            tracing::error!(%error, "the new snapshot cannot be read: tables go on being served from the one before");
         }
     }
 
     /// Writes all definitions there ever were; how things are at that moment, when nobody writes.
-    fn write_catalog(&self, out: &mut SnapshotWriter<V>) -> Result<Start, Error> {
+    fn write_catalog(
+        &self,
+        out: &mut SnapshotWriter<V>,
+        progress: &mut dyn FnMut(CheckpointProgress),
+    ) -> Result<Start, Error> {
         let catalog = self.catalog.write();
         let history = catalog.history.clone();
         let start = Start {
@@ -152,8 +163,31 @@ impl<V: Vfs> Database<V> {
             streams: catalog.streams.iter().map(|stream| stream.state.clocks()).collect(),
         };
         drop(catalog);
-        write_section(out, SectionKind::Catalog.tag(), &state::encode_catalog(&history)?)?;
+        let bytes = state::encode_catalog(&history)?;
+        self.write_section(out, SectionKind::Catalog.tag(), &bytes, progress)?;
         Ok(start)
+    }
+
+    /// Writes a section that is no table, piece by piece: ids of one stripe may be 100 MB.
+    fn write_section(
+        &self,
+        out: &mut SnapshotWriter<V>,
+        tag: SectionTag,
+        bytes: &[u8],
+        progress: &mut dyn FnMut(CheckpointProgress),
+    ) -> Result<(), Error> {
+        out.begin(tag);
+        for piece in bytes.chunks(PIECE_BYTES) {
+            out.write(piece)?;
+            if piece.len() == PIECE_BYTES {
+                self.checkpoints
+                    .at(CheckpointProgress { bytes: out.position(), ..self.checkpoints.running() });
+                progress(self.checkpoints.running());
+                self.checkpoints.may_go_on()?;
+            }
+        }
+        out.end();
+        Ok(())
     }
 
     /// Writes the ids of every stream that remembers some; for each its stripes' positions.
@@ -164,7 +198,7 @@ impl<V: Vfs> Database<V> {
     ) -> Result<Vec<Vec<u64>>, Error> {
         let streams: Vec<_> = {
             let catalog = self.catalog.read();
-            catalog.streams.iter().map(|stream| std::sync::Arc::clone(&stream.state)).collect()
+            catalog.streams.iter().map(|stream| Arc::clone(&stream.state)).collect()
         };
         let mut positions = Vec::with_capacity(streams.len());
         for (stream, state) in (0..).zip(&streams) {
@@ -175,7 +209,7 @@ impl<V: Vfs> Database<V> {
                 if !ids.is_empty() {
                     let shard = u32::try_from(stripe).unwrap_or(u32::MAX);
                     let tag = SectionTag { shard, group: stream, ..SectionKind::Ids.tag() };
-                    write_section(out, tag, &state::encode_ids(&ids))?;
+                    self.write_section(out, tag, &state::encode_ids(&ids), progress)?;
                 }
                 progress(self.checkpoints.running());
                 self.checkpoints.may_go_on()?;
@@ -221,15 +255,4 @@ struct Start {
     lsn: Lsn,
     /// Clocks of the streams.
     streams: Vec<(i64, i64)>,
-}
-
-fn write_section<V: Vfs>(
-    out: &mut SnapshotWriter<V>,
-    tag: SectionTag,
-    bytes: &[u8],
-) -> Result<(), Error> {
-    out.begin(tag);
-    out.write(bytes)?;
-    out.end();
-    Ok(())
 }

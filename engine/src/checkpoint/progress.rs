@@ -1,5 +1,6 @@
 //! How checkpoints go: one at a time, how far the running one is, what became of the last.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use stdx::sync::{Mutex, MutexGuard};
@@ -7,16 +8,40 @@ use storage::Lsn;
 
 use crate::{Config, Error};
 
-/// How far a checkpoint is.
+/// What a checkpoint or backup is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CheckpointPhase {
+    /// A snapshot is written.
+    #[default]
+    Writing,
+    /// The last snapshot, which is about to be copied, is verified.
+    Verifying,
+    /// Snapshot and log are copied into a backup.
+    Copying,
+}
+
+impl fmt::Display for CheckpointPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writing => "writing a snapshot",
+            Self::Verifying => "verifying the last snapshot",
+            Self::Copying => "copying a backup",
+        })
+    }
+}
+
+/// How far a checkpoint or backup is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CheckpointProgress {
+    /// What goes on.
+    pub phase: CheckpointPhase,
     /// Shards written.
     pub shards_done: usize,
     /// Shards there are.
     pub shards: usize,
     /// Entities written.
     pub entities: u64,
-    /// Bytes of the snapshot so far.
+    /// Bytes of the snapshot so far: written, or verified in that phase.
     pub bytes: u64,
     /// Bytes of a backup copied so far, once the snapshot is finished.
     pub bytes_copied: u64,
@@ -64,6 +89,8 @@ pub(crate) struct State {
     pub(crate) tried_ns: u64,
     /// Why the last one failed, until one succeeds.
     pub(crate) failure: Option<String>,
+    /// The snapshot that was found damaged when somebody looked at its file again, and how. It says nothing once another counts.
+    pub(crate) damaged: Option<(u64, String)>,
 }
 
 impl Checkpoints {
@@ -99,6 +126,22 @@ impl Checkpoints {
     /// The running one has come so far.
     pub(crate) fn at(&self, progress: CheckpointProgress) {
         self.state.lock().running = Some(progress);
+    }
+
+    /// Nobody may rely on the file of snapshot `number`.
+    pub(super) fn note_damage(&self, number: u64, error: &Error) {
+        let why = match error {
+            // Its remedy is for those who are served from it.
+            Error::Storage(storage::Error::Damaged { file, offset, why, .. }) => {
+                format!("{file} at byte {offset}: {why}")
+            }
+            other => other.to_string(),
+        };
+        let mut state = self.state.lock();
+        // The first that was found stands for all.
+        if state.damaged.as_ref().is_none_or(|(damaged, _)| *damaged != number) {
+            state.damaged = Some((number, why));
+        }
     }
 
     /// One ended at `now_ns`.

@@ -8,18 +8,15 @@ use storage::{
     snapshot::{Snapshot, SnapshotWriter},
 };
 
-use super::{CheckpointProgress, SectionKind};
+use super::{CheckpointPhase, CheckpointProgress, PIECE_BYTES, SectionKind};
 use crate::{
     Database, Error,
-    base::{BaseWriter, Ordinals, Records},
+    base::{BaseWriter, GoOn, Ordinals, Records},
     shard::{GroupTable, SHARD_COUNT},
 };
 
 /// Entities written under one shared lock: some tens of microseconds.
 const STEP_ENTITIES: usize = 128;
-
-/// Bytes of a table after which it is told how far the checkpoint is, and whether it may go on is looked at.
-const TELL_BYTES: u64 = 4 << 20;
 
 /// What was written.
 #[derive(Debug, Default)]
@@ -40,6 +37,8 @@ impl<V: Vfs> Database<V> {
         progress: &mut dyn FnMut(CheckpointProgress),
     ) -> Result<Option<Tables>, Error> {
         let mut tables = Tables::default();
+        // Of the whole checkpoint: thousands of small tables are as many bytes as a large one.
+        let mut told = out.position();
         for shard in 0..SHARD_COUNT {
             let Some(fence) = self.fence(shard, version) else { return Ok(None) };
             let _unfenced = Unfence { database: self, shard };
@@ -48,14 +47,13 @@ impl<V: Vfs> Database<V> {
             let groups = self.catalog.read().groups.len();
             let mut carried = Vec::with_capacity(groups);
             for group in 0..groups {
-                let mut told = out.position();
                 let mut go_on = |position: u64| {
-                    if position - told < TELL_BYTES {
+                    if position - told < PIECE_BYTES as u64 {
                         return Ok(());
                     }
                     told = position;
                     self.tell(progress, shard, &tables, position);
-                    Ok(self.checkpoints.may_go_on()?)
+                    self.checkpoints.may_go_on()
                 };
                 let written = self.write_table(out, (shard, group), &mut go_on)?;
                 let Some(written) = written else { return Ok(None) };
@@ -77,8 +75,9 @@ impl<V: Vfs> Database<V> {
         bytes: u64,
     ) {
         let entities = tables.entities;
-        let shards = SHARD_COUNT;
-        let now = CheckpointProgress { shards_done, shards, entities, bytes, bytes_copied: 0 };
+        let (phase, shards) = (CheckpointPhase::Writing, SHARD_COUNT);
+        let now =
+            CheckpointProgress { phase, shards_done, shards, entities, bytes, bytes_copied: 0 };
         self.checkpoints.at(now);
         progress(now);
     }
@@ -96,12 +95,12 @@ impl<V: Vfs> Database<V> {
     }
 
     /// Writes one table as it was at the fence; how many entities. Nothing when definitions changed and took the fence away.
-    /// `go_on` is told the bytes of the snapshot after each step, while no lock is held.
+    /// `go_on` is told the bytes of the snapshot again and again, while no lock is held.
     fn write_table(
         &self,
         out: &mut SnapshotWriter<V>,
         (shard, group): (usize, usize),
-        go_on: &mut dyn FnMut(u64) -> Result<(), Error>,
+        go_on: &mut GoOn<'_>,
     ) -> Result<Option<(u32, Ordinals)>, Error> {
         let kind = match self.shards.read(shard).table(group) {
             Some(GroupTable::Rows(_)) => SectionKind::Rows,
@@ -120,8 +119,7 @@ impl<V: Vfs> Database<V> {
                     .map_or(Ok(None), |table| table.write_step(hasher, STEP_ENTITIES, &mut records))
             };
             let Some(is_over) = step? else { return Ok(None) };
-            table.add(out, &records)?;
-            go_on(out.position())?;
+            table.add(out, &records, go_on)?;
             if is_over {
                 break;
             }
@@ -134,8 +132,8 @@ impl<V: Vfs> Database<V> {
             })
         };
         let Some((extra, fence)) = last else { return Ok(None) };
-        table.add(out, fence.images())?;
-        let written = table.finish(out, extra)?;
+        table.add(out, fence.images(), go_on)?;
+        let written = table.finish(out, extra, go_on)?;
         out.end();
         Ok(Some(written))
     }

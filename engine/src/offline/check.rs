@@ -98,9 +98,6 @@ pub fn check<V: Vfs>(vfs: &V, clock: Arc<dyn Clock>) -> Result<Report, Error> {
         }
     }
     let found = log::walk(vfs, &mut reader, &mut report)?;
-    if found.manifest.is_none() {
-        report.advise_without_manifest(&found);
-    }
     report.files = found.files;
     if let Err(error @ StorageError::NoDatabase { .. }) = inspect::must_hold_database(vfs) {
         report.problems.push(Problem::from_storage(&error, &vfs.path("")));
@@ -159,21 +156,6 @@ impl Report {
             }
         }
         self.problems.append(&mut problems);
-    }
-
-    /// A damaged manifest is no loss while the log has everything: it is inferred from the log's segments.
-    fn advise_without_manifest(&mut self, found: &inspect::Found) {
-        let first = found.segments.first().map(|segment| segment.name.as_str());
-        let reaches_back = first == Some("wal-00000000000000000001.log");
-        let is_damaged =
-            |problem: &&mut Problem| problem.file.ends_with("MANIFEST") && problem.offset.is_some();
-        if let Some(problem) = self.problems.iter_mut().find(is_damaged)
-            && reaches_back
-        {
-            "restore the directory from a backup, or, since the log begins with its first record, move MANIFEST and all \
-             snapshots out of the directory: a start makes them anew from the log"
-                .clone_into(&mut problem.remedy);
-        }
     }
 
     /// Tries the start of a server. Why it fails is news only when nothing else was found.

@@ -1,5 +1,7 @@
 //! What is wrong with a directory, where, and what to do about it.
 
+use storage::Remedy;
+
 use crate::{Error, StorageError};
 
 /// One thing that is wrong.
@@ -18,12 +20,11 @@ pub struct Problem {
 }
 
 /// For whatever the log cannot make good.
-pub(super) const RESTORE: &str = "restore the directory from a backup";
+pub(super) const RESTORE: &str = Remedy::Backup.as_str();
 /// For damage of the log.
 pub(super) const CUT: &str = "restore the directory from a backup, or give up what cannot be read and all behind it: larder repair --cut-damage";
 /// For damage of a snapshot, when nothing of the log was removed yet.
-pub(super) const DROP: &str = "the log still holds everything: larder repair --drop-snapshot, or restore the directory from a backup";
-
+pub(super) const DROP: &str = Remedy::DropSnapshot.as_str();
 /// For bytes that nothing reads.
 pub(super) const NOTHING_LOST: &str = "nothing is lost, and a server starts on it: but nobody writes there, so somebody or something \
      else wrote into the file; look at the disk, and restore the directory from a backup";
@@ -46,7 +47,9 @@ impl Problem {
                 let records = Some((*first_lsn, *last_lsn));
                 Self { records, ..at(file, *offset, why, CUT) }
             }
-            StorageError::Damaged { file, offset, why, .. } => at(file, *offset, why, RESTORE),
+            StorageError::Damaged { file, offset, why, remedy } => {
+                at(file, *offset, why, remedy.as_str())
+            }
             StorageError::Missing { file, why } => {
                 let remedy =
                     "give the file back its name if it was renamed, else restore it from a backup";

@@ -413,8 +413,8 @@ orders = "count(*)"
         let mut out = SnapshotWriter::create(&fs, 1, 7, 3).expect("created");
         let tag = SectionTag { kind: 6, shard: 0, group: 0 };
         out.begin(tag);
-        writer.add(&mut out, &records).expect("written");
-        writer.finish(&mut out, with_tiles).expect("written");
+        writer.add(&mut out, &records, &mut |_| Ok(())).expect("written");
+        writer.finish(&mut out, with_tiles, &mut |_| Ok(())).expect("written");
         out.end();
         let reference = out.finish().expect("written");
         let snapshot = Snapshot::open(&fs, &reference, 7).expect("opens");

@@ -334,6 +334,35 @@ fn a_checkpoint_is_given_up_in_the_midst_of_a_shard() {
     assert_eq!(stopped_in, fenced, "not one shard more was written");
 }
 
+/// What was written since the last look was counted anew for each group: many small tables were written to their end.
+#[test]
+fn a_checkpoint_is_looked_at_every_4_mib_across_small_tables() {
+    let place = Place::new();
+    let database = place.start();
+    let features: String = (0..20).map(|number| format!("f{number} = \"string\"\n")).collect();
+    let groups: String = (0..10)
+        .map(|group| {
+            format!("[group.g{group}]\nentity = \"user\"\n[group.g{group}.features]\n{features}")
+        })
+        .collect();
+    let applied = database.apply("many.toml", &format!("{DEFINITIONS}\n{groups}"), false);
+    let applied = applied.expect("valid");
+    assert!(!applied.plan.is_refused(), "{}", applied.plan);
+    let text = "x".repeat(60_000);
+    for group in 0..10 {
+        // Of one key, and so in one shard.
+        put(&database, &format!("g{group}"), "ada", START, &[&*text; 20], &by(group + 1));
+    }
+    let (mut last, mut within) = (None, 0);
+    let done = database.checkpoint(&mut |at| {
+        let now = (at.shards_done, at.bytes);
+        within += u32::from(last.is_some_and(|(shard, bytes)| shard == now.0 && bytes < now.1));
+        last = Some(now);
+    });
+    assert!(done.expect("the disk works").bytes > 12_000_000);
+    assert!(within >= 2, "told {within} times in the midst of the shard");
+}
+
 #[test]
 fn a_checkpoint_with_nothing_new_writes_nothing() {
     let place = Place::new();
@@ -352,23 +381,4 @@ fn a_checkpoint_with_nothing_new_writes_nothing() {
     put(&database, "profile", "ada", START + 1, &["FR", "6"], &by(2));
     let next = checkpoint(&database);
     assert!(next.is_new && next.number == first.number + 1, "{next:?}");
-}
-
-/// A snapshot that was written long ago may be damaged by now: a copy of it would be no backup.
-#[test]
-fn a_backup_of_an_old_snapshot_looks_at_it_first() {
-    let place = Place::new();
-    let database = place.start();
-    for user in 0..50 {
-        put(&database, "profile", &format!("u{user}"), START, &["DE", "1"], &by(user + 1));
-    }
-    checkpoint(&database);
-    use storage::Vfs;
-    let names = place.fs.list().expect("listed");
-    let snapshot = names.iter().find(|name| name.ends_with(".lsnap")).expect("one");
-    place.fs.flip_bit(snapshot, 8 * 5000);
-    let copy = Place::new();
-    let failed = database.backup(&copy.fs, &mut |_| {});
-    assert!(matches!(failed, Err(Error::Storage(StorageError::Damaged { .. }))), "{failed:?}");
-    assert_eq!(copy.fs.list().expect("listed"), Vec::<String>::new());
 }

@@ -3,6 +3,7 @@
 mod checkpoints;
 mod cuts;
 mod damage;
+mod damaged_snapshots;
 mod deletes;
 mod events;
 mod harness;

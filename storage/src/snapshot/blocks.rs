@@ -1,7 +1,7 @@
 //! Which blocks of a snapshot were found good: one bit each, set at the first use or by the verifier in the background.
 //!
-//! The bytes never change, so a bit orders nothing and every access is relaxed: a thread that does not see it yet computes the
-//! same checksum again.
+//! The bytes do not change unless the disk fails, so a bit orders nothing and every access is relaxed: a thread that does not see
+//! it yet computes the same checksum again.
 
 use std::{
     collections::BTreeSet,
@@ -139,8 +139,13 @@ impl Blocks {
         // While these are verified, the disk brings those behind them.
         let ahead = if block.is_multiple_of(AHEAD_BLOCKS) { 2 * AHEAD_BLOCKS } else { 1 };
         source.bring(block..end.min(block + ahead));
-        if !is_planted(Mutant::NoBlockChecksum) && !self.fits(source, block) {
-            self.damaged.lock().insert(block);
+        let fits = is_planted(Mutant::NoBlockChecksum) || self.fits(source, block);
+        // Under the lock, so that a block that is revoked meanwhile stays revoked.
+        let mut damaged = self.damaged.lock();
+        if !fits {
+            damaged.insert(block);
+        }
+        if damaged.contains(&block) {
             return Err(block);
         }
         let bit = 1 << (block % WORD_BITS);
@@ -151,6 +156,22 @@ impl Blocks {
             self.left.fetch_sub(1, Relaxed);
         }
         Ok(())
+    }
+
+    /// Takes back that `block` was found good: it counts as damaged from here on. False when there is no such block.
+    pub(super) fn revoke(&self, block: usize) -> bool {
+        if block >= self.total {
+            return false;
+        }
+        let mut damaged = self.damaged.lock();
+        damaged.insert(block);
+        let bit = 1 << (block % WORD_BITS);
+        let word = self.good.get(block / WORD_BITS);
+        let before = word.map_or(0, |word| word.fetch_and(!bit, Relaxed));
+        if before & bit != 0 {
+            self.left.fetch_add(1, Relaxed);
+        }
+        true
     }
 
     fn fits(&self, source: &impl Source, block: usize) -> bool {

@@ -20,6 +20,7 @@ const TABLES_BYTES: u64 = 256 << 10;
 /// An open snapshot. Its file stays mapped as long as it or a [`Section`] of it lives, even if it is removed meanwhile.
 #[derive(Debug)]
 pub struct Snapshot {
+    number: u64,
     /// For messages.
     file: String,
     opened: Opened,
@@ -51,7 +52,14 @@ impl Snapshot {
         opened.will_need(tables..bytes);
         let layout = Layout::read(&file, &map, reference, cluster)?;
         let blocks = Blocks::new(layout.salt, layout.body);
-        Ok(Arc::new(Self { file, opened: Opened(Box::new(opened)), map, layout, blocks }))
+        let (number, opened) = (reference.number, Opened(Box::new(opened)));
+        Ok(Arc::new(Self { number, file, opened, map, layout, blocks }))
+    }
+
+    /// Its number, from 1.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Tags and lengths in bytes of all sections, in the order they were written.
@@ -88,6 +96,17 @@ impl Snapshot {
     #[must_use]
     pub fn damage(&self) -> Option<Arc<str>> {
         self.blocks.first_damage()
+    }
+
+    /// Takes back that the block at byte `offset` of the file was found good, because somebody who looked at the file again found
+    /// it damaged: from here on its bytes are given to nobody. False when no section lies there, so that nobody reads it again.
+    pub fn revoke(&self, offset: u64, why: &str) -> bool {
+        let place = usize::try_from(offset).ok().filter(|offset| *offset < self.layout.body);
+        let is_there = place.is_some_and(|offset| self.blocks.revoke(offset / BLOCK_BYTES));
+        if is_there {
+            self.damaged(offset, why);
+        }
+        is_there
     }
 
     /// Every block was found good.
