@@ -1,3 +1,4 @@
 //! What other people's tools make of our files, one story a file.
 
 mod exports;
+mod replays;
