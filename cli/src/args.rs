@@ -1,22 +1,22 @@
 //! The command line: one subcommand a task, the words of `docs/semantics.md`.
 
 mod export;
+mod input;
 mod offline;
 mod replay;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
 
 pub(crate) use export::{Export, FileFormat};
+pub(crate) use input::{Load, Retract};
 pub(crate) use offline::{Check, Inspect, Repair};
 pub(crate) use replay::{Order, Replay};
 
 use crate::{
-    input::InputFormat,
     output::Format,
     size,
     trigger::{self, Trigger},
@@ -180,65 +180,6 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "N")]
     pub(crate) values: Option<u64>,
     /// How to print it.
-    #[arg(long)]
-    pub(crate) format: Option<Format>,
-}
-
-/// See [`Command::Push`] and [`Command::Put`].
-#[derive(Debug, Args)]
-pub(crate) struct Load {
-    /// The stream to push into, or the row group to put into.
-    pub(crate) target: String,
-    /// A .jsonl or .csv file, or - for standard input.
-    pub(crate) file: PathBuf,
-    /// Format of the file; follows from its name when not given.
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) input_format: Option<InputFormat>,
-    /// Keep rejected records in this file, in the input's format.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rejected: Option<PathBuf>,
-    /// A name for this load: run again with the same name and file, what was already applied is not applied twice. Batches are then cut one way, hence not with --batch.
-    #[arg(long, value_name = "NAME", conflicts_with = "batch")]
-    pub(crate) producer: Option<String>,
-    /// Rows in one request.
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) batch: u16,
-    /// How long a batch is sent again, under its number, while the server is away: 10s, 5m.
-    #[arg(long, default_value = "1m", value_name = "TIME", value_parser = trigger::patience)]
-    pub(crate) retry_for: Duration,
-    #[command(flatten)]
-    pub(crate) server: Server,
-    /// How to print the counts.
-    #[arg(long)]
-    pub(crate) format: Option<Format>,
-}
-
-/// See [`Command::Retract`].
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("source").required(true).args(["file", "events"]))]
-pub(crate) struct Retract {
-    /// The stream, which declares retract = true.
-    pub(crate) stream: String,
-    /// A .jsonl or .csv file of events, or - for standard input. What counts of an event is its id, its time and its keys.
-    pub(crate) file: Option<PathBuf>,
-    /// An event as a JSON object, instead of a file. Repeat for more.
-    #[arg(long = "event", value_name = "JSON")]
-    pub(crate) events: Vec<String>,
-    /// Format of the file; follows from its name when not given.
-    #[arg(long, value_name = "FORMAT")]
-    pub(crate) input_format: Option<InputFormat>,
-    /// Keep rejected records in this file, in the input's format.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) rejected: Option<PathBuf>,
-    /// Events in one request.
-    #[arg(long, default_value_t = 500, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub(crate) batch: u16,
-    /// How long a batch is sent again, under its number, while the server is away: 10s, 5m.
-    #[arg(long, default_value = "1m", value_name = "TIME", value_parser = trigger::patience)]
-    pub(crate) retry_for: Duration,
-    #[command(flatten)]
-    pub(crate) server: Server,
-    /// How to print the counts.
     #[arg(long)]
     pub(crate) format: Option<Format>,
 }

@@ -53,3 +53,12 @@ macro_rules! from_errors {
 }
 
 from_errors!(model::Error, engine::Error, client::Error, std::io::Error);
+
+impl From<export::Error> for CliError {
+    fn from(error: export::Error) -> Self {
+        match error {
+            export::Error::Usage(what) => Self::usage(what),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}

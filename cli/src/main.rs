@@ -6,7 +6,6 @@ mod args;
 mod cmd;
 mod demo;
 mod error;
-mod input;
 mod output;
 mod remote;
 mod size;

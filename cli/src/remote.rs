@@ -7,7 +7,7 @@ use std::path::Path;
 use client::{Client, ClientBuilder};
 use stdx::checksum::crc64;
 
-use crate::{args, cmd::Patience, error::CliError, input};
+use crate::{args, cmd::Patience, error::CliError};
 
 /// A client of the server in `args`.
 pub(crate) fn client(args: &args::Server) -> ClientBuilder {
@@ -35,7 +35,7 @@ fn digest(path: &Path) -> Result<u64, CliError> {
             "--producer needs a file: standard input cannot be read twice to know it again";
         return Err(CliError::usage(message));
     }
-    let mut file = input::open_file(path)?;
+    let mut file = export::file::open_file(path)?;
     let (mut chunk, mut digest) = (Vec::new(), 0);
     loop {
         chunk.clear();

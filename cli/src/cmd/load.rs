@@ -1,4 +1,4 @@
-//! Loading a file into a stream or a group: batches in file order, a few in flight, counted line by line.
+//! Loading a file into a stream or a group: batches in file order, a few in flight, counted record by record.
 //!
 //! Batches are numbered; one that is sent again, after a lost connection or a restart of the server, is applied once.
 
@@ -9,6 +9,7 @@ mod unanswered;
 use std::collections::VecDeque;
 use std::path::Path;
 
+use export::input::{Input, Mapping, Origin, Rows, Size, Wanted};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value as Json, json};
 use tokio::task::JoinHandle;
@@ -16,7 +17,6 @@ use tokio::task::JoinHandle;
 use crate::{
     args,
     error::CliError,
-    input::{Binding, Input, Record, Skipped},
     output::{self, Format, Sheet},
 };
 use rejects::Rejects;
@@ -31,8 +31,8 @@ const IN_FLIGHT: usize = 8;
 /// Rows of one request with the records they came from.
 pub(super) struct Batch<R> {
     pub(super) rows: Vec<R>,
-    /// Line and text of each row's record.
-    origins: Vec<(u64, String)>,
+    /// Number and content of each row's record.
+    origins: Vec<(u64, Origin)>,
 }
 
 /// Where a file goes.
@@ -40,10 +40,10 @@ pub(super) trait Target: Clone + Send + 'static {
     /// A record, packed.
     type Row: Send + 'static;
 
-    /// Binds the file's columns.
-    fn bind(&self, header: Option<&[String]>) -> Result<Binding, CliError>;
-    /// Packs one record.
-    fn pack(&self, binding: &Binding, record: &Record) -> Result<Self::Row, Skipped>;
+    /// What a file gives.
+    fn wanted(&self) -> Result<Wanted, CliError>;
+    /// Packs the record that `rows` is at, or says what is wrong with it.
+    fn pack(&self, rows: &Rows) -> Result<Self::Row, String>;
     /// Sends one batch, as number `sequence` of this load.
     fn send(
         self,
@@ -59,6 +59,8 @@ pub(super) trait Target: Clone + Send + 'static {
 pub(super) struct Options<'a> {
     /// What the records come from, for messages.
     pub(super) source: String,
+    /// Columns that give a field of another name.
+    pub(super) mapping: Mapping,
     /// Rows of one request.
     pub(super) batch: usize,
     /// Where rejected records are kept.
@@ -84,9 +86,10 @@ pub(super) enum Again {
 
 /// Loads the file of `args` into `target` and prints the counts.
 pub(super) async fn run<T: Target>(args: &args::Load, target: T) -> Result<(), CliError> {
-    let input = Input::open(&args.file, args.input_format)?;
+    let input = Input::open(&args.file, args.input_format.map(Into::into))?;
     let options = Options {
         source: args.file.display().to_string(),
+        mapping: Mapping::new(args.maps.clone())?,
         batch: usize::from(args.batch),
         rejected: args.rejected.as_deref(),
         format: args.format,
@@ -102,17 +105,18 @@ pub(super) async fn run_input<T: Target>(
     options: &Options<'_>,
     target: T,
 ) -> Result<(), CliError> {
-    let binding = target.bind(input.header.as_deref())?;
-    if !binding.ignored().is_empty() {
+    let (header, size) = (input.header_raw().map(str::to_owned), input.size());
+    let mut rows = input.bind(target.wanted()?, &options.mapping)?;
+    if !rows.ignored().is_empty() {
         output::note(&format!(
             "columns that give no field are ignored: {}",
-            binding.ignored().join(", ")
+            rows.ignored().join(", ")
         ));
     }
-    let rejects = Rejects::open(options.rejected, input.header_raw.as_deref())?;
+    let rejects = Rejects::open(options.rejected, header.as_deref(), rows.unit())?;
     let words = target.words();
     let mut load = Load {
-        progress: progress(input.bytes),
+        progress: progress(size, rows.unit()),
         target,
         counts: Counts::default(),
         rejects,
@@ -122,14 +126,15 @@ pub(super) async fn run_input<T: Target>(
         sent_to: 0,
         lost: Vec::new(),
     };
-    let loaded = load.all(input, &binding, options.batch).await;
+    let loaded = load.all(&mut rows, options.batch).await;
     let landed = load.land_all().await;
     load.progress.finish_and_clear();
     load.rejects.finish()?;
     print(&load.counts, words, output::choose(options.format))?;
     if !load.lost.is_empty() {
         let unsent_from = loaded.is_err().then_some(load.sent_to);
-        return Err(unanswered::told(&options.source, &load.lost, unsent_from, options.again));
+        let source = (options.source.as_str(), rows.unit());
+        return Err(unanswered::told(source, &load.lost, unsent_from, options.again));
     }
     loaded.and(landed)?;
     match load.counts.rejected {
@@ -148,7 +153,7 @@ struct Load<T: Target> {
     flying: VecDeque<Flying>,
     sequence: u64,
     patience: Patience,
-    /// The last line that was sent.
+    /// The last record that was sent.
     sent_to: u64,
     /// Batches without the answer they wanted.
     lost: Vec<Lost>,
@@ -156,27 +161,26 @@ struct Load<T: Target> {
 
 struct Flying {
     sequence: u64,
-    origins: Vec<(u64, String)>,
+    origins: Vec<(u64, Origin)>,
     sent: JoinHandle<Result<Sent, Unanswered>>,
 }
 
 impl<T: Target> Load<T> {
-    async fn all(&mut self, input: Input, binding: &Binding, size: usize) -> Result<(), CliError> {
+    async fn all(&mut self, rows: &mut Rows, size: usize) -> Result<(), CliError> {
         let mut batch = Batch { rows: Vec::with_capacity(size), origins: Vec::with_capacity(size) };
-        for record in input {
-            let record = record?;
-            self.progress.inc(record.raw.len() as u64 + 1);
-            match self.target.pack(binding, &record) {
+        while rows.advance()? {
+            match self.target.pack(rows) {
                 Ok(row) => {
                     batch.rows.push(row);
-                    batch.origins.push((record.line, record.raw));
+                    batch.origins.push((rows.number(), rows.origin()));
                 }
-                Err(skipped) => {
+                Err(reason) => {
                     self.counts.rejected += 1;
-                    self.rejects.add(skipped.line, &skipped.reason, &skipped.raw)?;
+                    self.rejects.add(rows.number(), &reason, &rows.origin())?;
                 }
             }
             if batch.rows.len() == size {
+                self.progress.set_position(rows.done());
                 let full = std::mem::replace(
                     &mut batch,
                     Batch { rows: Vec::with_capacity(size), origins: Vec::with_capacity(size) },
@@ -204,7 +208,7 @@ impl<T: Target> Load<T> {
             self.land().await?;
         }
         self.sequence += 1;
-        self.sent_to = batch.origins.last().map_or(self.sent_to, |(line, _)| *line);
+        self.sent_to = batch.origins.last().map_or(self.sent_to, |(number, _)| *number);
         let sending = self.target.clone().send(batch.rows, self.sequence, self.patience);
         let (sequence, origins, sent) = (self.sequence, batch.origins, tokio::spawn(sending));
         self.flying.push_back(Flying { sequence, origins, sent });
@@ -218,10 +222,11 @@ impl<T: Target> Load<T> {
         let sent = match sent {
             Ok(sent) => sent,
             Err(unanswered) => {
-                let line = |origin: Option<&(u64, String)>| origin.map_or(0, |(line, _)| *line);
-                let lines = (line(flying.origins.first()), line(flying.origins.last()));
+                let number =
+                    |origin: Option<&(u64, Origin)>| origin.map_or(0, |(number, _)| *number);
+                let records = (number(flying.origins.first()), number(flying.origins.last()));
                 let error = CliError::failed(unanswered.error.to_string());
-                self.lost.push(Lost { batch: flying.sequence, lines, unanswered });
+                self.lost.push(Lost { batch: flying.sequence, records, unanswered });
                 return Err(error);
             }
         };
@@ -233,18 +238,24 @@ impl<T: Target> Load<T> {
         for reject in
             sent.rejects.iter().filter(|reject| reject.kind == client::RejectKind::Rejected)
         {
-            if let Some((line, raw)) = flying.origins.get(reject.index as usize) {
-                self.rejects.add(*line, &reject.reason, raw)?;
+            if let Some((number, origin)) = flying.origins.get(reject.index as usize) {
+                self.rejects.add(*number, &reject.reason, origin)?;
             }
         }
         Ok(())
     }
 }
 
-fn progress(bytes: Option<u64>) -> ProgressBar {
-    let (bar, template) = match bytes {
-        Some(bytes) => {
+fn progress(size: Option<Size>, unit: &str) -> ProgressBar {
+    let (bar, template) = match size {
+        Some(Size::Bytes(bytes)) => {
             (ProgressBar::new(bytes), "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        }
+        Some(Size::Rows(rows)) => {
+            (ProgressBar::new(rows), "{bar:40} {human_pos}/{human_len} rows {per_sec} {eta}")
+        }
+        None if unit == "row" => {
+            (ProgressBar::new_spinner(), "{spinner} {human_pos} rows {per_sec}")
         }
         None => (ProgressBar::new_spinner(), "{spinner} {bytes} {bytes_per_sec}"),
     };

@@ -1,15 +1,11 @@
 //! `larder push`: events of a file into a stream.
 
 use client::StreamWriter;
-use model::packed_row::{Cell, write_row};
+use export::input::{Rows, Wanted};
+use model::packed_row::write_row;
 
 use super::load::{self, Counts, Patience, Sent, Target, Unanswered};
-use crate::{
-    args,
-    error::CliError,
-    input::{Binding, Record, Skipped},
-    remote,
-};
+use crate::{args, error::CliError, remote};
 
 /// See the module.
 pub(crate) fn run(args: &args::Load) -> Result<(), CliError> {
@@ -27,12 +23,12 @@ struct Events {
 impl Target for Events {
     type Row = (usize, Vec<u8>);
 
-    fn bind(&self, header: Option<&[String]>) -> Result<Binding, CliError> {
-        bind(&self.stream, header)
+    fn wanted(&self) -> Result<Wanted, CliError> {
+        Ok(wanted(&self.stream))
     }
 
-    fn pack(&self, binding: &Binding, record: &Record) -> Result<Self::Row, Skipped> {
-        pack(&self.stream, binding, record)
+    fn pack(&self, rows: &Rows) -> Result<Self::Row, String> {
+        pack(&self.stream, rows)
     }
 
     async fn send(
@@ -53,35 +49,21 @@ impl Target for Events {
     }
 }
 
-/// Binds the columns of a file of events; event time and id must be there.
-pub(super) fn bind(stream: &StreamWriter, header: Option<&[String]>) -> Result<Binding, CliError> {
+/// What a file of events gives; event time and id must be there.
+pub(super) fn wanted(stream: &StreamWriter) -> Wanted {
     let schema = stream.schema();
-    let required: Vec<_> = [schema.event_time(), schema.event_id()]
-        .into_iter()
-        .flatten()
-        .map(|field| field.name.as_str())
-        .collect();
-    Binding::new(schema.fields(), None, &required, header)
+    let required = [schema.event_time(), schema.event_id()].into_iter().flatten();
+    let required = required.map(|field| field.name.to_string()).collect();
+    Wanted { fields: schema.fields().to_vec(), required, entity: None }
 }
 
 /// An event as bytes, and how many fields it holds.
-pub(super) fn pack(
-    stream: &StreamWriter,
-    binding: &Binding,
-    record: &Record,
-) -> Result<(usize, Vec<u8>), Skipped> {
-    let values = binding.values(record)?;
-    let schema = stream.schema();
-    let cells = values.iter().map(|given| match given {
-        Some(Some(value)) => Cell::Value(value.borrow()),
-        Some(None) => Cell::Null,
-        None => Cell::Absent,
-    });
-    let mut packed = Vec::new();
-    match write_row(&mut packed, schema.fields(), cells) {
-        Ok(()) => Ok((values.len(), packed)),
-        Err(error) => Err(Skipped::new(record, error.to_string())),
-    }
+pub(super) fn pack(stream: &StreamWriter, rows: &Rows) -> Result<(usize, Vec<u8>), String> {
+    let (schema, mut cells, mut packed) = (stream.schema(), Vec::new(), Vec::new());
+    rows.cells(&mut cells)?;
+    let fields = cells.len();
+    write_row(&mut packed, schema.fields(), cells).map_err(|error| error.to_string())?;
+    Ok((fields, packed))
 }
 
 fn sent(reply: client::PushReply) -> Sent {

@@ -1,20 +1,17 @@
-//! `larder put`: rows of a file into a row group. The key stands in a column with the entity's name; a column `event_time`
-//! may say when each row was true.
+//! `larder put`: rows of a file into a row group. The key stands in a column with the entity's name, or in one for each of its
+//! parts; a column `event_time` may say when each row was true.
 
 use client::{GroupWriter, PackedRow};
+use export::input::{Rows, Wanted};
 use model::{
     definition::Field,
     name::Name,
-    value::{DataType, Value},
+    packed_row::write_row,
+    value::{DataType, ValueRef},
 };
 
 use super::load::{self, Counts, Patience, Sent, Target, Unanswered};
-use crate::{
-    args,
-    error::CliError,
-    input::{Binding, Record, Skipped},
-    remote,
-};
+use crate::{args, error::CliError, remote};
 
 /// The column of event times.
 const EVENT_TIME: &str = "event_time";
@@ -23,42 +20,37 @@ const EVENT_TIME: &str = "event_time";
 pub(crate) fn run(args: &args::Load) -> Result<(), CliError> {
     remote::run(async {
         let group = remote::loading(args)?.group(&args.target).await?;
-        load::run(args, Rows { group }).await
+        load::run(args, Puts { group }).await
     })
 }
 
 #[derive(Clone)]
-struct Rows {
+struct Puts {
     group: GroupWriter,
 }
 
-impl Target for Rows {
+impl Target for Puts {
     type Row = PackedRow;
 
-    fn bind(&self, header: Option<&[String]>) -> Result<Binding, CliError> {
+    fn wanted(&self) -> Result<Wanted, CliError> {
         let schema = self.group.schema();
         let time = Field { name: Name::new(EVENT_TIME)?, data_type: DataType::Timestamp };
-        let fields: Vec<_> = schema.fields().iter().cloned().chain([time]).collect();
-        let key = schema.entities().first().map(|entity| entity.name.as_str());
-        Binding::new(&fields, key, &[], header)
+        let fields = schema.fields().iter().cloned().chain([time]).collect();
+        let entity = schema.entities().first();
+        let entity = entity.map(|entity| (entity.name.clone(), entity.key.clone()));
+        Ok(Wanted { fields, required: Vec::new(), entity })
     }
 
-    fn pack(&self, binding: &Binding, record: &Record) -> Result<PackedRow, Skipped> {
-        let mut values = binding.values(record)?;
-        let key = binding.key(record).map_err(|reason| Skipped::new(record, reason))?;
-        let mut row = self.group.row().key(key);
-        if let Some(Some(Some(Value::Timestamp(time)))) = values.pop() {
-            row = row.at(time);
-        }
-        let schema = self.group.schema();
-        for (field, given) in schema.fields().iter().zip(values) {
-            row = match given {
-                Some(Some(value)) => row.set(field.name.as_str(), value),
-                Some(None) => row.set_null(field.name.as_str()),
-                None => row,
-            };
-        }
-        row.pack().map_err(|error| Skipped::new(record, error.to_string()))
+    fn pack(&self, rows: &Rows) -> Result<PackedRow, String> {
+        let (schema, mut cells, mut row) = (self.group.schema(), Vec::new(), Vec::new());
+        rows.cells(&mut cells)?;
+        let event_time = match cells.pop().and_then(|cell| cell.value()) {
+            Some(ValueRef::Timestamp(time)) => Some(time),
+            _ => None,
+        };
+        let features = cells.len();
+        write_row(&mut row, schema.fields(), cells).map_err(|error| error.to_string())?;
+        Ok(PackedRow { key: rows.key()?, event_time, row, features })
     }
 
     async fn send(

@@ -1,26 +1,25 @@
 //! `larder retract`: events of a file, or of the command line, taken back out of a stream.
 
 use client::{RejectKind, StreamWriter};
+use export::input::{Input, Mapping, Rows, Wanted};
 
 use super::{
     load::{self, Again, Counts, Options, Patience, Sent, Target, Unanswered},
     push,
 };
-use crate::{
-    args,
-    error::CliError,
-    input::{Binding, Input, Record, Skipped},
-    remote,
-};
+use crate::{args, error::CliError, remote};
 
 /// See the module.
 pub(crate) fn run(args: &args::Retract) -> Result<(), CliError> {
     let (source, input) = match &args.file {
-        Some(file) => (file.display().to_string(), Input::open(file, args.input_format)?),
-        None => ("--event".to_owned(), Input::of_json(&args.events)?),
+        Some(file) => {
+            (file.display().to_string(), Input::open(file, args.input_format.map(Into::into))?)
+        }
+        None => ("--event".to_owned(), Input::of_json("--event", &args.events)?),
     };
     let options = Options {
         source,
+        mapping: Mapping::new(args.maps.clone())?,
         batch: usize::from(args.batch),
         rejected: args.rejected.as_deref(),
         format: args.format,
@@ -42,12 +41,12 @@ struct Retractions {
 impl Target for Retractions {
     type Row = (usize, Vec<u8>);
 
-    fn bind(&self, header: Option<&[String]>) -> Result<Binding, CliError> {
-        push::bind(&self.stream, header)
+    fn wanted(&self) -> Result<Wanted, CliError> {
+        Ok(push::wanted(&self.stream))
     }
 
-    fn pack(&self, binding: &Binding, record: &Record) -> Result<Self::Row, Skipped> {
-        push::pack(&self.stream, binding, record)
+    fn pack(&self, rows: &Rows) -> Result<Self::Row, String> {
+        push::pack(&self.stream, rows)
     }
 
     async fn send(

@@ -247,7 +247,7 @@ fn wrong_files_are_counted_line_by_line_and_kept() {
     has(&server.fails(1, &["push", "orders", &no_user]), &["no column at"]);
     has(&server.fails(1, &["push", "nothing", &events]), &["nothing", "orders"]);
     has(&server.fails(1, &["push", "orders", "/nowhere.jsonl"]), &["/nowhere.jsonl"]);
-    has(&server.fails(2, &["push", "orders", "x.parquet"]), &["x.parquet", "--input-format"]);
+    has(&server.fails(2, &["push", "orders", "x.xlsx"]), &["x.xlsx", "--input-format"]);
 }
 
 #[test]

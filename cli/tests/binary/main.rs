@@ -11,4 +11,5 @@ mod lost_answers;
 mod memory_limit;
 mod offline;
 mod retractions;
+mod tables;
 mod what_an_operator_is_told;
