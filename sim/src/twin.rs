@@ -44,7 +44,11 @@ pub(crate) fn compare(world: &mut World, database: &Database<SimFs>) -> Result<(
                 Request::Push(*stream, events.clone())
             }
             Change::Delete(table, entities) => Request::Delete(*table, entities.clone()),
-            Change::Retract(events) => Request::Retract(events.clone()),
+            Change::Retract(events) => {
+                // No record says under which now it was accepted: as early as any that was.
+                clock.set_wall_ms(START_MS);
+                Request::Retract(events.clone())
+            }
         };
         let Some(handles) = &handles else {
             return Err(Failure::new("a write before the definitions".to_owned()));

@@ -1,5 +1,6 @@
 //! Training sets of `larder replay` equal DuckDB's range joins over the same events, with the bounds of docs/semantics.md: of generated
 //! payments, and of a commit history.
+#![expect(clippy::disallowed_methods, reason = "what a user would give, and no file of a database")]
 
 use std::path::Path;
 use std::process::Command;
