@@ -127,6 +127,10 @@ fn print(report: &ReplayReport, args: &args::Replay) -> Result<(), CliError> {
     for (group, taken, rejected) in &report.groups {
         push(group, [*taken, 0, 0, *rejected]);
     }
+    for (path, columns) in &report.ignored {
+        let (path, columns) = (path.display(), columns.join(", "));
+        output::note(&format!("{path}: columns that give no field are ignored: {columns}"));
+    }
     output::note(&format!(
         "{}: {} rows, {} of them with windows that reach back before there were events; {} bytes",
         args.out.display(),
@@ -172,8 +176,8 @@ impl Rejects {
         };
         self.told += 1;
         if self.told <= SHOWN_MAX {
-            let (path, row, reason) = (rejected.path.display(), rejected.row, rejected.reason);
-            output::note(&format!("{path}: row {row}: {word}: {reason}"));
+            let Rejected { path, unit, number, reason, .. } = rejected;
+            output::note(&format!("{}: {unit} {number}: {word}: {reason}", path.display()));
         }
         match &mut self.file {
             Some((file, name)) => {

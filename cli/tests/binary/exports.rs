@@ -141,3 +141,14 @@ fn a_directory_that_nobody_serves_is_exported_by_the_command() {
     assert_eq!(files(&printed).iter().map(|(_, rows)| rows).sum::<u64>(), 3);
     assert!(is_export(Path::new(&out)));
 }
+
+#[test]
+fn a_directory_without_a_database_is_no_empty_export() {
+    let place = Place::new();
+    let (data, out) = (place.text("."), place.text("out"));
+    let output = larder("127.0.0.1:1", &["export", "--data", &data, "--out", &out]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&data), "{said}");
+    assert!(!place.path("out").exists());
+}

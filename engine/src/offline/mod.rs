@@ -25,7 +25,7 @@ pub use section::SectionInfo;
 pub use show::{Item, inspect};
 pub use storage::{
     FileRole, Manifest,
-    inspect::{FileFound, SegmentFound},
+    inspect::{FileFound, SegmentFound, must_hold_database},
     repair::{Copied, Cut},
     snapshot::SnapshotRef,
     wal::{BatchInfo, SegmentHeader, Verdict},

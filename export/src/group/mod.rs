@@ -150,6 +150,7 @@ pub fn export_directory(
 ) -> Result<Exported, Error> {
     let files = OsFs::read_only(data).map_err(engine::Error::from)?;
     let _lock = files.lock().map_err(engine::Error::from)?;
+    engine::offline::must_hold_database(&files).map_err(engine::Error::from)?;
     let database = Database::open_cut(files, options.as_of.unwrap_or(wall_ms))?;
     check(&database, options)?;
     let lsn = database.wal().appended_lsn().0;

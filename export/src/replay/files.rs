@@ -3,29 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
-use arrow_json::LineDelimitedWriter;
 use arrow_select::concat::concat_batches;
 use engine::{
     RejectKind,
     replay::{ReplayPlan, ReplaySource},
 };
-use model::{
-    definition::Field,
-    key, packed_row,
-    packed_row::Cell,
-    value::{DataType, ValueRef},
-};
 
 use super::{
-    BATCH_ROWS, Replay, ReplayCounts, ReplayOptions, ReplayOrder, Verdict,
-    output::Output,
-    spine::{Spine, type_of},
-    table::{Table, Wish},
+    BATCH_ROWS, Replay, ReplayCounts, ReplayOptions, ReplayOrder, output::Output, records::Records,
+    spine::Spine,
 };
 use crate::{
     Error,
     file::{FileFormat, FileWritten, TableReader, TableWriter},
-    key::key_columns,
+    input::Origin,
 };
 
 /// Files of one replay.
@@ -49,6 +40,24 @@ pub struct ReplayFiles {
     pub out: PathBuf,
 }
 
+impl ReplayFiles {
+    /// Refuses to write over what is read.
+    fn keep_inputs(&self) -> Result<(), Error> {
+        // What is not there yet is no input.
+        let Ok(out) = self.out.canonicalize() else { return Ok(()) };
+        let events = self.events.iter().map(|(_, path)| path);
+        let inputs = events.chain(self.rows.iter().map(|(_, path)| path)).chain([&self.spine]);
+        for input in inputs {
+            if input.canonicalize().is_ok_and(|input| input == out) {
+                let what =
+                    "it is read by this replay and would be written over: name another --out";
+                return Err(Error::file(&self.out, what));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a replay is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplayStep {
@@ -67,24 +76,22 @@ pub enum ReplayStep {
 pub struct Rejected<'a> {
     /// The file.
     pub path: &'a Path,
-    /// Its row, from 1.
-    pub row: u64,
+    /// What `number` counts: `line` or `row`.
+    pub unit: &'static str,
+    /// Its first line, or its row, from 1.
+    pub number: u64,
     /// What became of it.
     pub kind: RejectKind,
     /// Why.
     pub reason: &'a str,
-    record: RecordBatch,
+    pub(super) origin: Origin,
 }
 
 impl Rejected<'_> {
-    /// The record as a line of JSON, without its end.
+    /// The record as one line: as it stands in a text file, else as JSON.
     #[must_use]
     pub fn record(&self) -> String {
-        let mut writer = LineDelimitedWriter::new(Vec::new());
-        // What JSON has no way to write leaves nothing.
-        let written = writer.write(&self.record).and_then(|()| writer.finish());
-        let bytes = written.map(|()| writer.into_inner()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).trim_end().to_owned()
+        self.origin.line()
     }
 }
 
@@ -105,6 +112,8 @@ pub struct ReplayReport {
     pub streams: Vec<(String, ReplayCounts)>,
     /// Of each row group, how many rows were taken, and how many rejected.
     pub groups: Vec<(String, u64, u64)>,
+    /// Of each file that has some, the columns that give nothing.
+    pub ignored: Vec<(PathBuf, Vec<String>)>,
     /// Rows whose windows reach back before there were events.
     pub incomplete: u64,
     /// Bytes that went to temporary files.
@@ -133,6 +142,7 @@ pub fn replay_files(
     mut watcher: ReplayWatcher<'_>,
 ) -> Result<ReplayReport, Error> {
     let format = FileFormat::of_path(&files.out)?;
+    files.keep_inputs()?;
     let sources = Sources::of(plan, files, options.order)?;
     let spine = Spine::new(plan, &files.as_of_column);
     let output = {
@@ -145,21 +155,31 @@ pub fn replay_files(
         (watcher.step)(ReplayStep::Spine(replay.rows().into()));
     }
     replay.close_spine()?;
-    let mut seen = 0;
-    for (stream, path) in &sources.events {
-        seen = events(&mut replay, plan, (*stream, path), (&sources, seen), &mut watcher)?;
+    let mut writer = TableWriter::create(&files.out, format, output.schema().clone())?;
+    let (mut records, mut groups) = (
+        Records {
+            plan,
+            replay: &mut replay,
+            arrival: sources.arrival,
+            watcher: &mut watcher,
+            seen: 0,
+            ignored: Vec::new(),
+        },
+        Vec::new(),
+    );
+    for source in &sources.events {
+        records.events(*source)?;
     }
-    let mut groups = Vec::new();
     for (group, path) in &sources.rows {
-        let (taken, rejected) = rows(&mut replay, plan, (*group, path), &sources, &mut watcher)?;
+        let (taken, rejected) = records.rows((*group, path))?;
         let name = plan.definitions().groups.get(*group).map(|group| group.name.to_string());
         groups.push((name.unwrap_or_default(), taken, rejected));
     }
+    let ignored = records.ignored;
     let step = watcher.step;
     let replayed = replay.finish(&|done, all| {
         step(ReplayStep::Partitions(done as u64, all as u64));
     })?;
-    let mut writer = TableWriter::create(&files.out, format, output.schema().clone())?;
     let (mut incomplete_rows, total) = (0, replayed.rows() as u64);
     let mut batches = Rebatched::new(TableReader::open(&files.spine, None)?);
     for batch in 0..replayed.batches() {
@@ -180,6 +200,7 @@ pub fn replay_files(
         rows: total,
         streams: replayed.counts.iter().map(|(index, counts)| (stream(*index), *counts)).collect(),
         groups,
+        ignored,
         incomplete: incomplete_rows,
         spilled: replayed.spilled,
         written: writer.finish()?,
@@ -214,14 +235,16 @@ impl<'a> Sources<'a> {
                 (None, _) => None,
                 (Some(name), _) => streams.iter().find(|(_, known)| known == name),
             };
-            let of =
-                of.ok_or_else(|| unknown("--events STREAM=FILE", path, "streams", &streams))?;
+            let name = name.as_deref();
+            let of = of.ok_or_else(|| {
+                unknown(("--events STREAM=FILE", name), path, "streams", &streams)
+            })?;
             sources.events.push((of.0, path));
         }
         for (name, path) in &files.rows {
             let of = row_groups.iter().find(|(_, known)| known == name);
-            let of =
-                of.ok_or_else(|| unknown("--rows GROUP=FILE", path, "row groups", &row_groups))?;
+            let option = ("--rows GROUP=FILE", Some(name.as_str()));
+            let of = of.ok_or_else(|| unknown(option, path, "row groups", &row_groups))?;
             sources.rows.push((of.0, path));
         }
         for (index, name) in &streams {
@@ -243,155 +266,22 @@ impl<'a> Sources<'a> {
     }
 }
 
-fn unknown(option: &str, path: &Path, what: &str, known: &[(usize, &str)]) -> Error {
+fn unknown(
+    (option, name): (&str, Option<&str>),
+    path: &Path,
+    what: &str,
+    known: &[(usize, &str)],
+) -> Error {
     let known: Vec<_> = known.iter().map(|(_, name)| *name).collect();
-    let list = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Error::Usage(format!(
-        "{}: say what it is of: {option}; the {what} read are {list}",
-        path.display()
-    ))
-}
-
-fn wishes(fields: &[Field], required: &[&str]) -> Vec<Wish> {
-    let wish = |field: &Field| Wish {
-        name: field.name.to_string(),
-        data_type: field.data_type,
-        is_required: required.contains(&field.name.as_str()),
-        is_key: false,
+    let read = match known.as_slice() {
+        [] => format!("none of the {what} is read for these features"),
+        known => format!("the {what} read for these features are {}", known.join(", ")),
     };
-    fields.iter().map(wish).collect()
-}
-
-fn time_wish(name: &str) -> Wish {
-    let (name, data_type) = (name.to_owned(), DataType::Timestamp);
-    Wish { name, data_type, is_required: true, is_key: false }
-}
-
-/// Opens a file whose wished columns are read as they are written, where it is text: a decimal never passes through a float.
-fn open_table(path: &Path, wishes: &[Wish]) -> Result<TableReader, Error> {
-    let names: Vec<_> = wishes.iter().map(|wish| wish.name.as_str()).collect();
-    TableReader::open_with_text(path, None, &names)
-}
-
-fn time_of(cell: Option<Cell<'_>>) -> Option<i64> {
-    match cell {
-        Some(Cell::Value(ValueRef::Timestamp(time))) => Some(time),
-        _ => None,
-    }
-}
-
-/// Takes the events of a file; returns how many there were with those before.
-fn events(
-    replay: &mut Replay<'_>,
-    plan: &ReplayPlan,
-    (stream, path): (usize, &Path),
-    (sources, mut seen): (&Sources<'_>, u64),
-    watcher: &mut ReplayWatcher<'_>,
-) -> Result<u64, Error> {
-    let definition = plan.stream(stream)?;
-    let field = |index: usize| definition.fields.get(index).map(|field| field.name.as_str());
-    let required: Vec<_> = [field(definition.event_time), definition.event_id.and_then(field)]
-        .into_iter()
-        .flatten()
-        .collect();
-    let mut wishes = wishes(&definition.fields, &required);
-    wishes.extend(sources.arrival.map(time_wish));
-    let mut row = 0_u64;
-    for batch in open_table(path, &wishes)? {
-        let batch = batch?;
-        let table = Table::bind(path, &batch, &wishes)?;
-        let (mut cells, mut values) = (Vec::new(), Vec::new());
-        for place in 0..batch.num_rows() {
-            row += 1;
-            let verdict = match table.row(place, &mut cells) {
-                Err(reason) => {
-                    replay.reject(stream);
-                    Verdict::Refused(RejectKind::Rejected, reason)
-                }
-                Ok(()) => {
-                    let arrival = sources.arrival.and_then(|_| time_of(cells.pop()));
-                    replay.event(stream, &cells, arrival, &mut values)?
-                }
-            };
-            if let Verdict::Refused(kind, reason) = verdict {
-                let record = batch.slice(place, 1);
-                (watcher.rejected)(&Rejected { path, row, kind, reason: &reason, record })?;
-            }
-        }
-        seen += batch.num_rows() as u64;
-        (watcher.step)(ReplayStep::Events(seen));
-    }
-    Ok(seen)
-}
-
-/// The column of a row's event time.
-const EVENT_TIME: &str = "event_time";
-
-/// Takes the rows of a file; returns how many were taken and how many rejected.
-fn rows(
-    replay: &mut Replay<'_>,
-    plan: &ReplayPlan,
-    (group, path): (usize, &Path),
-    sources: &Sources<'_>,
-    watcher: &mut ReplayWatcher<'_>,
-) -> Result<(u64, u64), Error> {
-    let definitions = plan.definitions();
-    let found =
-        definitions.groups.get(group).and_then(|g| Some((g, definitions.entities.get(g.entity)?)));
-    let Some((definition, entity)) = found else { return Ok((0, 0)) };
-    let features = definition.columns();
-    let keys = key_columns(entity);
-    let parts = keys.len();
-    let key = |(name, kind)| {
-        let data_type = type_of(kind);
-        Wish { name, data_type, is_required: true, is_key: true }
-    };
-    let mut wishes: Vec<Wish> = keys.into_iter().map(key).chain([time_wish(EVENT_TIME)]).collect();
-    wishes.extend(sources.arrival.map(time_wish));
-    let head = wishes.len();
-    wishes.extend(self::wishes(&features, &[]));
-    let (mut taken, mut rejected, mut row) = (0, 0, 0_u64);
-    for batch in open_table(path, &wishes)? {
-        let batch = batch?;
-        let table = Table::bind(path, &batch, &wishes)?;
-        let (mut cells, mut bytes, mut packed) = (Vec::new(), Vec::new(), Vec::new());
-        for place in 0..batch.num_rows() {
-            row += 1;
-            let mut take = || -> Result<Result<(), String>, Error> {
-                if let Err(reason) = table.row(place, &mut cells) {
-                    return Ok(Err(reason));
-                }
-                let (front, own) = cells.split_at_checked(head).unwrap_or_default();
-                let (key, times) = front.split_at_checked(parts).unwrap_or_default();
-                match key::write_values(&mut bytes, key.iter().map(|cell| cell.value())) {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        return Ok(Err(format!("a part of {}, the key, is null", entity.name)));
-                    }
-                    Err(error) => return Ok(Err(error.to_string())),
-                }
-                let Some(time) = time_of(times.first().copied()) else {
-                    return Ok(Err(format!("{EVENT_TIME} is null")));
-                };
-                if own.iter().all(|cell| matches!(cell, Cell::Absent)) {
-                    return Ok(Err("it gives no feature".to_owned()));
-                }
-                packed.clear();
-                packed_row::write_row(&mut packed, &features, own.iter().copied())?;
-                let times = (time, time_of(times.get(1).copied()));
-                replay.row(group, &bytes, times, &packed).map(Ok)
-            };
-            match take()? {
-                Ok(()) => taken += 1,
-                Err(reason) => {
-                    rejected += 1;
-                    let (kind, record) = (RejectKind::Rejected, batch.slice(place, 1));
-                    (watcher.rejected)(&Rejected { path, row, kind, reason: &reason, record })?;
-                }
-            }
-        }
-    }
-    Ok((taken, rejected))
+    let path = path.display();
+    Error::Usage(match name {
+        Some(name) => format!("{path}: {name} is not needed: {read}; leave the file out"),
+        None => format!("{path}: say what it is of, {option}: {read}"),
+    })
 }
 
 /// Batches of another size.

@@ -25,6 +25,7 @@ mod group;
 mod marks;
 mod memory;
 mod output;
+mod records;
 mod results;
 mod spine;
 mod store;

@@ -116,7 +116,7 @@ impl Spine {
 }
 
 /// The type of values that a part of a key is made of.
-pub(super) fn type_of(kind: KeyType) -> DataType {
+fn type_of(kind: KeyType) -> DataType {
     match kind {
         KeyType::String => DataType::String,
         KeyType::I64 => DataType::I64,

@@ -1,5 +1,4 @@
-//! Tables of files as typed cells: which column gives which field. How its values become the field's is the same for all commands:
-//! see [`crate::input`].
+//! Columns of the spine as typed cells. How values become a field's is the same for all commands: see [`crate::input`].
 
 use std::path::Path;
 

@@ -1,0 +1,184 @@
+//! Events and rows of files into a replay. What a record's fields are, and what is wrong with it, is said as for `larder push` and
+//! `larder put`: by [`crate::input`].
+
+use std::path::{Path, PathBuf};
+
+use engine::{RejectKind, replay::ReplayPlan};
+use model::{
+    definition::Field,
+    name::Name,
+    packed_row::{self, Cell},
+    value::{DataType, ValueRef},
+};
+
+use super::{
+    Replay, Verdict,
+    files::{Rejected, ReplayStep, ReplayWatcher},
+};
+use crate::{
+    Error,
+    input::{Input, Mapping, Rows, Wanted},
+};
+
+/// The column of a row's event time.
+const EVENT_TIME: &str = "event_time";
+/// The field of arrivals, when their column's name is none that a field can have.
+const ARRIVAL: &str = "larder_arrival";
+/// Records between two words about progress.
+const STEP_RECORDS: u64 = 8192;
+
+/// What files are read into, and who hears of it.
+pub(super) struct Records<'a, 'p, 'w> {
+    pub(super) plan: &'a ReplayPlan,
+    pub(super) replay: &'a mut Replay<'p>,
+    /// The column of arrivals, where they count.
+    pub(super) arrival: Option<&'a str>,
+    pub(super) watcher: &'a mut ReplayWatcher<'w>,
+    /// Records that were read.
+    pub(super) seen: u64,
+    /// Of each file that has some, the columns that give nothing.
+    pub(super) ignored: Vec<(PathBuf, Vec<String>)>,
+}
+
+impl Records<'_, '_, '_> {
+    /// Takes the events of a file.
+    ///
+    /// # Errors
+    /// [`Error::File`] when it is not what it must be, [`Error::Io`], and what the watcher says.
+    pub(super) fn events(&mut self, (stream, path): (usize, &Path)) -> Result<(), Error> {
+        let definition = self.plan.stream(stream)?;
+        let name = |index: usize| definition.fields.get(index).map(|field| field.name.to_string());
+        let required = [name(definition.event_time), definition.event_id.and_then(name)];
+        let required = required.into_iter().flatten().collect();
+        let wanted = Wanted { fields: definition.fields.clone(), required, entity: None };
+        let mut rows = self.open(path, wanted)?;
+        let (mut cells, mut values) = (Vec::new(), Vec::new());
+        while rows.advance()? {
+            let mut own = emptied(cells);
+            let mut own_values: Vec<Option<ValueRef<'_>>> = no_values(values);
+            let verdict = match rows.cells(&mut own) {
+                Err(reason) => {
+                    self.replay.reject(stream);
+                    Verdict::Refused(RejectKind::Rejected, reason)
+                }
+                Ok(()) => {
+                    let arrival = self.arrival.and_then(|_| time_of(own.pop()));
+                    self.replay.event(stream, &own, arrival, &mut own_values)?
+                }
+            };
+            (cells, values) = (emptied(own), no_values(own_values));
+            if let Verdict::Refused(kind, reason) = verdict {
+                self.refuse(path, &rows, kind, &reason)?;
+            }
+            self.count();
+        }
+        Ok(())
+    }
+
+    /// Takes the rows of a file; returns how many were taken and how many rejected.
+    ///
+    /// # Errors
+    /// As [`Records::events`].
+    pub(super) fn rows(&mut self, (group, path): (usize, &Path)) -> Result<(u64, u64), Error> {
+        let definitions = self.plan.definitions();
+        let found = definitions.groups.get(group);
+        let found = found.and_then(|group| Some((group, definitions.entities.get(group.entity)?)));
+        let Some((definition, entity)) = found else { return Ok((0, 0)) };
+        let features = definition.columns();
+        let time = Field { name: Name::new(EVENT_TIME)?, data_type: DataType::Timestamp };
+        let fields = features.iter().cloned().chain([time]).collect();
+        let required = vec![EVENT_TIME.to_owned()];
+        let entity = Some((entity.name.to_string(), entity.key.clone()));
+        let mut rows = self.open(path, Wanted { fields, required, entity })?;
+        let (mut taken, mut rejected, mut packed) = (0, 0, Vec::new());
+        while rows.advance()? {
+            match self.row(group, &rows, &features, &mut packed)? {
+                Ok(()) => taken += 1,
+                Err(reason) => {
+                    rejected += 1;
+                    self.refuse(path, &rows, RejectKind::Rejected, &reason)?;
+                }
+            }
+            self.count();
+        }
+        Ok((taken, rejected))
+    }
+
+    /// Takes a row, or says why not.
+    fn row(
+        &mut self,
+        group: usize,
+        rows: &Rows,
+        features: &[Field],
+        packed: &mut Vec<u8>,
+    ) -> Result<Result<(), String>, Error> {
+        let mut cells = Vec::with_capacity(features.len() + 2);
+        let key = match rows.cells(&mut cells).and_then(|()| rows.key()) {
+            Ok(key) => key,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let arrival = self.arrival.and_then(|_| time_of(cells.pop()));
+        let Some(time) = time_of(cells.pop()) else {
+            return Ok(Err(format!("{EVENT_TIME} is null")));
+        };
+        if cells.iter().all(|cell| matches!(cell, Cell::Absent)) {
+            return Ok(Err("it gives no feature".to_owned()));
+        }
+        packed.clear();
+        packed_row::write_row(packed, features, cells)?;
+        self.replay.row(group, key.as_bytes(), (time, arrival), packed).map(Ok)
+    }
+
+    /// Opens a file of which the fields of `wanted` are read, and arrivals behind them where they count.
+    fn open(&mut self, path: &Path, mut wanted: Wanted) -> Result<Rows, Error> {
+        let mut mapping = Mapping::default();
+        if let Some(column) = self.arrival {
+            let name = Name::new(column).or_else(|_| Name::new(ARRIVAL))?;
+            mapping = Mapping::new(vec![(name.to_string(), column.to_owned())])?;
+            wanted.required.push(name.to_string());
+            wanted.fields.push(Field { name, data_type: DataType::Timestamp });
+        }
+        let rows = Input::open(path, None)?.bind(wanted, &mapping)?;
+        if !rows.ignored().is_empty() {
+            self.ignored.push((path.to_owned(), rows.ignored().to_vec()));
+        }
+        Ok(rows)
+    }
+
+    fn refuse(
+        &mut self,
+        path: &Path,
+        rows: &Rows,
+        kind: RejectKind,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let (unit, number, origin) = (rows.unit(), rows.number(), rows.origin());
+        (self.watcher.rejected)(&Rejected { path, unit, number, kind, reason, origin })
+    }
+
+    fn count(&mut self) {
+        self.seen += 1;
+        if self.seen.is_multiple_of(STEP_RECORDS) {
+            (self.watcher.step)(ReplayStep::Events(self.seen));
+        }
+    }
+}
+
+fn time_of(cell: Option<Cell<'_>>) -> Option<i64> {
+    match cell?.value() {
+        Some(ValueRef::Timestamp(time)) => Some(time),
+        _ => None,
+    }
+}
+
+/// The memory of `cells` for cells of another record.
+fn emptied<'to>(mut cells: Vec<Cell<'_>>) -> Vec<Cell<'to>> {
+    cells.clear();
+    cells.into_iter().map(|_| Cell::Absent).collect()
+}
+
+/// As [`emptied`].
+fn no_values<'to>(mut values: Vec<Option<ValueRef<'_>>>) -> Vec<Option<ValueRef<'to>>> {
+    values.clear();
+    values.into_iter().map(|_| None).collect()
+}
