@@ -27,7 +27,7 @@ pub(crate) fn compare(world: &mut World, database: &Database<SimFs>) -> Result<(
     }
     let clock = Arc::new(ManualClock::at(START_MS));
     let twin = Database::open_stepped(SimFs::new(), &world.config(), clock.clone())?;
-    let mut handles = None;
+    let (mut handles, mut applied) = (None, i64::MIN);
     for record in &world.history.records {
         let request = match &record.change {
             Change::Define(version, at) => {
@@ -40,13 +40,16 @@ pub(crate) fn compare(world: &mut World, database: &Database<SimFs>) -> Result<(
             Change::Push(stream, now, events) => {
                 if *stream == Stream::Orders {
                     clock.set_wall_ms(*now);
+                    applied = applied.max(*now);
                 }
                 Request::Push(*stream, events.clone())
             }
             Change::Delete(table, entities) => Request::Delete(*table, entities.clone()),
             Change::Retract(events) => {
-                // No record says under which now it was accepted: as early as any that was.
-                clock.set_wall_ms(START_MS);
+                // No record says under which now it was accepted: no earlier one than its events were.
+                if applied > i64::MIN {
+                    clock.set_wall_ms(applied);
+                }
                 Request::Retract(events.clone())
             }
         };
