@@ -81,7 +81,17 @@ impl<'p> Feed<'p> {
                 return Ok(Verdict::Refused(RejectKind::Rejected, error.to_string()));
             }
         };
-        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let number = match u32::try_from(number) {
+            Ok(number) => number,
+            // Nobody asks for it.
+            Err(_) if self.ids.is_none() => u32::MAX,
+            Err(_) => {
+                return Err(Error::Usage(format!(
+                    "at most {} events of a stream with event ids: replay them in parts",
+                    u32::MAX
+                )));
+            }
+        };
         let order = match self.order {
             ReplayOrder::Event { .. } => {
                 self.remember(taken, number)?;

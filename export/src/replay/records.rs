@@ -63,7 +63,8 @@ impl Records<'_, '_, '_> {
                 }
                 Ok(()) => {
                     let arrival = self.arrival.and_then(|_| time_of(own.pop()));
-                    self.replay.event(stream, &own, arrival, &mut own_values)?
+                    let verdict = self.replay.event(stream, &own, arrival, &mut own_values);
+                    verdict.map_err(|error| at(error, path, &rows))?
                 }
             };
             (cells, values) = (emptied(own), no_values(own_values));
@@ -92,7 +93,8 @@ impl Records<'_, '_, '_> {
         let mut rows = self.open(path, Wanted { fields, required, entity })?;
         let (mut taken, mut rejected, mut packed) = (0, 0, Vec::new());
         while rows.advance()? {
-            match self.row(group, &rows, &features, &mut packed)? {
+            let taken_row = self.row(group, &rows, &features, &mut packed);
+            match taken_row.map_err(|error| at(error, path, &rows))? {
                 Ok(()) => taken += 1,
                 Err(reason) => {
                     rejected += 1;
@@ -161,6 +163,16 @@ impl Records<'_, '_, '_> {
         if self.seen.is_multiple_of(STEP_RECORDS) {
             (self.watcher.step)(ReplayStep::Events(self.seen));
         }
+    }
+}
+
+/// What ends the replay, with the record at which it does.
+fn at(error: Error, path: &Path, rows: &Rows) -> Error {
+    match error {
+        Error::Usage(what) => {
+            Error::file(path, format!("{} {}: {what}", rows.unit(), rows.number()))
+        }
+        other => other,
     }
 }
 

@@ -65,8 +65,8 @@ impl Store {
             let at = partition.bytes.len();
             write(&mut partition.bytes);
             let length = partition.bytes.len() - at;
-            (Entry { hash, order, check, at: u32::try_from(at).unwrap_or(u32::MAX) }, length)
-        });
+            Ok((Entry { hash, order, check, at: place(at)? }, length))
+        })?;
         self.grown(bytes)
     }
 
@@ -80,18 +80,22 @@ impl Store {
         order: i64,
         number: u32,
     ) -> Result<(), Error> {
-        let bytes = self.add_to(hash, |_| (Entry { hash, order, check, at: number }, 0));
+        let bytes = self.add_to(hash, |_| Ok((Entry { hash, order, check, at: number }, 0)))?;
         self.grown(bytes)
     }
 
-    fn add_to(&mut self, hash: u64, make: impl FnOnce(&mut Partition) -> (Entry, usize)) -> usize {
+    fn add_to(
+        &mut self,
+        hash: u64,
+        make: impl FnOnce(&mut Partition) -> Result<(Entry, usize), Error>,
+    ) -> Result<usize, Error> {
         let index = usize::try_from(hash.checked_shr(64 - self.bits).unwrap_or(0)).unwrap_or(0);
-        let Some(partition) = self.partitions.get_mut(index) else { return 0 };
+        let Some(partition) = self.partitions.get_mut(index) else { return Ok(0) };
         let partition = partition.get_mut();
-        let (entry, length) = make(partition);
+        let (entry, length) = make(partition)?;
         partition.entries.push(entry);
         self.count += 1;
-        ENTRY_BYTES + length
+        Ok(ENTRY_BYTES + length)
     }
 
     fn grown(&mut self, bytes: usize) -> Result<(), Error> {
@@ -186,11 +190,14 @@ impl Drop for Store {
 
 /// Where the next part of a partition begins. Numbers stay as they are.
 fn base(loaded: &Loaded, has_bytes: bool) -> Result<u32, Error> {
-    let base = if has_bytes { loaded.bytes.len() } else { 0 };
-    u32::try_from(base).map_err(|_| {
-        Error::Usage(
-            "one partition has more than 4 GiB of events: use more --partitions".to_owned(),
-        )
+    place(if has_bytes { loaded.bytes.len() } else { 0 })
+}
+
+/// A place in a partition.
+fn place(at: usize) -> Result<u32, Error> {
+    u32::try_from(at).map_err(|_| {
+        let what = "one partition has more than 4 GiB of events: use more --partitions";
+        Error::Usage(what.to_owned())
     })
 }
 
