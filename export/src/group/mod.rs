@@ -165,6 +165,10 @@ fn check<V: Vfs>(database: &Database<V>, options: &Options) -> Result<(), Error>
             options.format
         )));
     }
+    const MAX: i64 = model::limits::EVENT_TIME_ABS_MAX;
+    if let Some(as_of) = options.as_of.filter(|as_of| !(-MAX..=MAX).contains(as_of)) {
+        return Err(Error::Usage(format!("as-of {as_of}: a time is within ±{MAX} ms of 1970")));
+    }
     let (_, definitions) = database.definitions();
     let all = definitions.groups.iter().map(|group| group.name.as_str());
     let asked = options.groups.iter().map(String::as_str);

@@ -38,7 +38,7 @@ impl Spine {
             .map(|(_, entity)| entity)
             .collect();
         let columns: Vec<_> = entities.iter().map(|entity| key_columns(entity)).collect();
-        let wish = |name, data_type, is_key| Wish { name, data_type, is_required: true, is_key };
+        let wish = |name, data_type, is_key| Wish { name, data_type, is_key };
         let keys = columns.iter().flatten().cloned();
         let keys = keys.map(|(name, kind)| wish(name, type_of(kind), true));
         let keys = keys.chain([wish(as_of.to_owned(), DataType::Timestamp, false)]).collect();

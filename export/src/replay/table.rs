@@ -10,13 +10,11 @@ use model::value::DataType;
 use crate::Error;
 use crate::input::columns::{self, Column, Sought};
 
-/// A column that is wanted of a file.
+/// A column that the spine must have.
 #[derive(Debug, Clone)]
 pub(super) struct Wish {
     pub(super) name: String,
     pub(super) data_type: DataType,
-    /// A file without it is refused.
-    pub(super) is_required: bool,
     /// It is a part of a key.
     pub(super) is_key: bool,
 }
@@ -24,7 +22,7 @@ pub(super) struct Wish {
 /// Some columns of a batch as cells.
 #[derive(Debug)]
 pub(super) struct Table {
-    columns: Vec<Option<Column>>,
+    columns: Vec<Column>,
 }
 
 impl Table {
@@ -38,9 +36,8 @@ impl Table {
             Ok(place) => {
                 let sought = Sought { name: &wish.name, data_type: wish.data_type };
                 columns::check(path, &schema, place, (sought, wish.is_key))?;
-                Column::new(batch.column(place), sought).map(Some)
+                Column::new(batch.column(place), sought)
             }
-            Err(_) if !wish.is_required => Ok(None),
             Err(_) => Err(missing(path, &schema, wish, wishes)),
         };
         Ok(Self { columns: wishes.iter().map(bind).collect::<Result<_, _>>()? })
@@ -53,8 +50,7 @@ impl Table {
     pub(super) fn row<'a>(&'a self, row: usize, cells: &mut Vec<Cell<'a>>) -> Result<(), String> {
         cells.clear();
         for column in &self.columns {
-            let cell = column.as_ref().map(|column| column.cell(row)).transpose()?;
-            cells.push(cell.unwrap_or(Cell::Absent));
+            cells.push(column.cell(row)?);
         }
         Ok(())
     }
@@ -62,8 +58,7 @@ impl Table {
 
 fn missing(path: &Path, schema: &Schema, wish: &Wish, wishes: &[Wish]) -> Error {
     let there: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let needed: Vec<_> =
-        wishes.iter().filter(|wish| wish.is_required).map(|wish| wish.name.as_str()).collect();
+    let needed: Vec<_> = wishes.iter().map(|wish| wish.name.as_str()).collect();
     let (name, there, needed) = (&wish.name, there.join(", "), needed.join(", "));
     Error::file(path, format!("the file has no column {name}; it has {there}; needed are {needed}"))
 }
