@@ -11,7 +11,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`replay_files`], `files`, `spine`, `table`, `output` | from files to a file |
+//! | [`replay_files`], `files`, `spine`, `table`, `records`, `output` | from files to a file |
 //! | [`Replay`] | the same, fed row by row: for other programs |
 //! | `feed`, `marks` | events, in order of time or arrival; which of them repeat others |
 //! | `group` | changes and reads of one group, and how they meet |
