@@ -132,16 +132,22 @@ impl<V: Vfs> Database<V> {
     /// Serves from the new snapshot what was served from the last one, whose file is gone: its space is free only then.
     fn serve_from(&self, reference: &SnapshotRef, tables: &tables::Tables) {
         let mut served = self.snapshot.lock();
-        if served.is_none() {
-            return;
-        }
+        // Let go after the tables have, not under a shard's lock: the kernel frees the file's pages then, 200 ms for 140 MB.
+        let Some(last) = served.take() else { return };
         let (vfs, cluster) = (self.directory.vfs(), self.directory.cluster());
         let opened = Snapshot::open(vfs, reference, cluster).map_err(Error::from);
-        let done = opened.and_then(|snapshot| {
-            // Also when only some tables come to be served from it: what is damaged in it has to be known.
-            *served = Some(Arc::clone(&snapshot));
-            self.rebase(&snapshot, tables)
-        });
+        let done = match opened {
+            Ok(snapshot) => {
+                // Also when only some tables come to be served from it: what is damaged in it has to be known.
+                *served = Some(Arc::clone(&snapshot));
+                self.rebase(&snapshot, tables)
+            }
+            Err(error) => {
+                *served = Some(Arc::clone(&last));
+                Err(error)
+            }
+        };
+        drop((served, last));
         if let Err(error) = done {
             // A start could not open it either: another one is due.
             self.checkpoints.note_damage(reference.number, &error);
