@@ -5,7 +5,7 @@
 //! time         event times, durations, floor to a hop           value    types and values of features and fields
 //! packed       one value as bytes, packed_row one row            key      entity keys as canonical bytes
 //! text         values as people write them                      column   one column of a reply, many entities
-//! status       what a served value is worth
+//! status       what a served value is worth                      size     bytes as people write them
 //! expr         typed plans of SQL expressions                   definition  entities, streams, groups, services
 //! ```
 //!
@@ -20,6 +20,7 @@ pub mod limits;
 pub mod name;
 pub mod packed;
 pub mod packed_row;
+pub mod size;
 pub mod status;
 pub mod text;
 pub mod time;

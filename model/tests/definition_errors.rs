@@ -125,6 +125,34 @@ fn row_groups() {
 }
 
 #[test]
+fn histories() {
+    let group = |history: &str| {
+        format!("[group.g]\nentity = \"card\"\nhistory = {history}\nfeatures = {{ a = \"i64\" }}\n")
+    };
+    check(&[
+        (
+            &group("\"yes\""),
+            "f.toml:27: group.g.history: expected true, false or a table such as { age = \"400d\", size = \"50GiB\" }, \
+             got the string \"yes\"",
+        ),
+        (
+            &group("{ days = 3 }"),
+            "f.toml:27: group.g.history.days: unknown key; allowed are age, size",
+        ),
+        (
+            &group("{ size = \"1KiB\" }"),
+            "f.toml:27: group.g.history.size: 1024 bytes are too little: give 1MiB or more",
+        ),
+        (
+            "[group.w]\nentity = \"card\"\nstream = \"payments\"\nkey = \"card\"\nwindows = [\"1h\"]\nhistory = true\n\
+             features = { n = \"count(*)\" }\n",
+            "f.toml:30: group.w.history: its stream has it: what a window group holds comes from its events",
+        ),
+    ]);
+    assert!(errors(&group("{ age = \"4 years\" }")).contains("group.g.history.age: duration"));
+}
+
+#[test]
 fn streams() {
     check(&[
         (

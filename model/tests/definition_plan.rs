@@ -94,6 +94,33 @@ fn what_can_change() {
 }
 
 #[test]
+fn history_begins_changes_and_ends() {
+    let stream = |history: &str| {
+        let fields = "{ card = \"string\", amount = \"decimal(2)\", ts = \"timestamp\" }";
+        format!("[stream.refunds]\nevent_time = \"ts\"\n{history}\nfields = {fields}\n")
+    };
+    let limited = stream("history = { age = \"400d\", size = \"50GiB\" }");
+    check(&stream("history = false"), "nothing to change");
+    check(&stream("history = true"), "change stream  refunds: history begins (kept for ever)");
+    check(&limited, "change stream  refunds: history begins (kept for 400d, at most 50GiB)");
+    let (_, old) = plan(&limited);
+    for (added, expected) in [
+        ("history = { age = \"30d\" }", "change stream  refunds: history (kept for 30d)\n"),
+        ("", "change stream  refunds: history ends\n"),
+    ] {
+        let new = Definitions::parse("f.toml", &stream(added), &old).expect("right");
+        assert_eq!(Plan::between(&old, &new).to_string(), expected);
+    }
+    let group = "[group.profile]\nentity = \"card\"\nmax_age = \"30d\"\nhistory = true\n\
+                 features = { country = \"string\", limit = \"f64\" }";
+    check(group, "change group   profile: history begins (kept for ever)");
+    let described = model::definition::describe(&old, Some("refunds")).expect("it is there");
+    let properties = described.iter().flat_map(|section| &section.properties);
+    let history: Vec<_> = properties.filter(|(name, _)| name == "history").collect();
+    assert_eq!(history, [&("history".to_owned(), "kept for 400d, at most 50GiB".to_owned())]);
+}
+
+#[test]
 fn rows_and_streams_that_cannot_change() {
     for (added, expected) in [
         (

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use super::{Definitions, Entity, Field, Group, GroupKind, RowGroup, Service, Stream, WindowGroup};
+use super::{
+    Definitions, Entity, Field, Group, GroupKind, History, RowGroup, Service, Stream, WindowGroup,
+};
 
 /// What happens to a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,6 +203,7 @@ fn stream(old: &Stream, new: &Stream) -> Difference {
     }
     difference.change(old.dedup_ms != new.dedup_ms, "dedup");
     difference.change(old.max_skew_ms != new.max_skew_ms, "max_skew");
+    history(old.history, new.history, &mut difference);
     difference.change(old.metadata != new.metadata, "metadata");
     difference
 }
@@ -226,6 +229,17 @@ fn group(old: &Group, new: &Group) -> Difference {
 fn rows(old: &RowGroup, new: &RowGroup, difference: &mut Difference) {
     difference.fields(&old.features, &new.features, "feature", "define a new group");
     difference.change(old.max_age_ms != new.max_age_ms, "max_age");
+    history(old.history, new.history, difference);
+}
+
+/// What is kept as files may change: what was kept already stays until its own time is over.
+fn history(old: Option<History>, new: Option<History>, difference: &mut Difference) {
+    match (old, new) {
+        (None, Some(new)) => difference.change(true, format!("history begins ({new})")),
+        (Some(_), None) => difference.change(true, "history ends"),
+        (Some(old), Some(new)) => difference.change(old != new, format!("history ({new})")),
+        (None, None) => {}
+    }
 }
 
 fn windows(old: &WindowGroup, new: &WindowGroup, difference: &mut Difference) {

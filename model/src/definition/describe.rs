@@ -88,6 +88,7 @@ fn stream(stream: &Stream) -> Section {
         StreamClock::Event => properties.push(property("clock", "event")),
     }
     properties.push(property("horizon", format_span(stream.horizon_ms)));
+    properties.extend(stream.history.map(|history| property("history", history)));
     let role = |index: usize| match index {
         index if index == stream.event_time => "event time",
         index if Some(index) == stream.event_id => "event id",
@@ -113,6 +114,7 @@ fn group(definitions: &Definitions, group: &Group) -> Section {
 
 fn row_columns(rows: &RowGroup, properties: &mut Vec<(String, String)>) -> Vec<DescribedColumn> {
     properties.extend(rows.max_age_ms.map(|span| property("max_age", format_span(span))));
+    properties.extend(rows.history.map(|history| property("history", history)));
     let columns = rows.features.iter();
     columns
         .map(|field| (field.name.to_string(), field.data_type.to_string(), String::new()))

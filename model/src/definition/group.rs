@@ -1,6 +1,6 @@
 //! Feature groups: rows that are put, windows that are aggregated from a stream.
 
-use super::{AggregateFunction, Field, Metadata};
+use super::{AggregateFunction, Field, History, Metadata};
 use crate::{expr::Expr, limits::EVENT_TIME_ABS_MAX, name::Name, value::DataType};
 
 /// Stored features of one entity type that are written together.
@@ -45,6 +45,8 @@ pub struct RowGroup {
     pub features: Vec<Field>,
     /// How old a value may be served, in ms; `None` for ever.
     pub max_age_ms: Option<i64>,
+    /// Whether its rows are kept as files as they were put, and how much of them; `None`: they are not.
+    pub history: Option<History>,
 }
 
 /// A window group.

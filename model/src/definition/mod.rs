@@ -12,6 +12,7 @@ mod change;
 mod describe;
 mod function;
 mod group;
+mod history;
 mod read;
 mod select;
 mod service;
@@ -23,6 +24,7 @@ pub use function::{AggregateFunction, CusumSide};
 pub use group::{
     Aggregate, AggregateFeature, Group, GroupKind, RowGroup, Window, WindowColumn, WindowGroup,
 };
+pub use history::History;
 pub use service::{Derived, FeatureRef, Service, ServiceFeature};
 pub use stream::{Stream, StreamClock};
 

@@ -1,6 +1,6 @@
 //! A stream: the schema of its events and the rules of its time.
 
-use super::{Field, Metadata};
+use super::{Field, History, Metadata};
 use crate::{name::Name, time};
 
 /// Where "now" of a stream comes from.
@@ -33,6 +33,8 @@ pub struct Stream {
     pub max_skew_ms: i64,
     /// How far behind now a read's as-of is exact, in ms.
     pub horizon_ms: i64,
+    /// Whether its accepted events are kept as files, and how much of them; `None`: they are not.
+    pub history: Option<History>,
     /// Free metadata.
     pub metadata: Metadata,
 }

@@ -90,11 +90,21 @@ impl<'a> Item<'a> {
 
     /// The value as true or false.
     pub(super) fn boolean(&self, problems: &mut Problems<'_>) -> Option<bool> {
+        self.boolean_or(problems, "true or false")
+    }
+
+    /// As [`Item::boolean`], where `wanted` says that something else may stand there too.
+    pub(super) fn boolean_or(&self, problems: &mut Problems<'_>, wanted: &str) -> Option<bool> {
         let DeValue::Boolean(value) = self.value else {
-            self.wanted(problems, "true or false");
+            self.wanted(problems, wanted);
             return None;
         };
         Some(*value)
+    }
+
+    /// True when a table stands there.
+    pub(super) fn is_table(&self) -> bool {
+        self.value.as_table().is_some()
     }
 
     /// The value as a list of texts; with `or_one`, one text is a list too.

@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! document    TOML with positions          entity, stream, row_group, window_group, service   one kind of object each
-//! fields      name → type tables           hop                                                default hops of windows
+//! fields      name → type tables           hop      default hops of windows                    history   what is kept as files
 //! ```
 
 mod document;
 mod entity;
 mod fields;
+mod history;
 mod hop;
 mod metadata;
 mod row_group;

@@ -9,12 +9,13 @@ use crate::{
 impl Reader<'_> {
     pub(super) fn row_group(&mut self, name: Name, section: &Section<'_>) {
         const WINDOWS_ONLY: &str = "only a window group has it, which also has stream and windows";
-        let keys = metadata::with(&["entity", "max_age", "features"]);
+        let keys = metadata::with(&["entity", "max_age", "history", "features"]);
         let misplaced = [("key", WINDOWS_ONLY), ("hops", WINDOWS_ONLY)];
         section.check_keys(&mut self.problems, &keys, &misplaced);
         let metadata = metadata::read(section, &mut self.problems);
         let entity = self.reference(section, Kind::Entity);
         let max_age_ms = section.span_ms(&mut self.problems, "max_age").flatten();
+        let history = self.history(section);
         let wanted = "a table of feature names and types";
         if section.require(&mut self.problems, "features", wanted).is_none() {
             return;
@@ -29,7 +30,7 @@ impl Reader<'_> {
             section.refuse(&mut self.problems, "features is empty; a group has at least one");
         }
         let Some(entity) = entity else { return };
-        let kind = GroupKind::Rows(RowGroup { features, max_age_ms });
+        let kind = GroupKind::Rows(RowGroup { features, max_age_ms, history });
         self.put_group(Group { name, entity, kind, metadata });
     }
 

@@ -12,8 +12,17 @@ use crate::{
     value::DataType,
 };
 
-const KEYS: [&str; 8] =
-    ["event_time", "event_id", "dedup", "retract", "clock", "max_skew", "horizon", "fields"];
+const KEYS: [&str; 9] = [
+    "event_time",
+    "event_id",
+    "dedup",
+    "retract",
+    "clock",
+    "max_skew",
+    "horizon",
+    "history",
+    "fields",
+];
 
 impl Reader<'_> {
     pub(super) fn stream(&mut self, name: Name, section: &Section<'_>) {
@@ -38,6 +47,7 @@ impl Reader<'_> {
             );
         }
         let horizon = section.span_ms(&mut self.problems, "horizon").flatten();
+        let history = self.history(section);
         let Some(event_time) = event_time else { return };
         let stream = Stream {
             name,
@@ -49,6 +59,7 @@ impl Reader<'_> {
             clock,
             max_skew_ms: max_skew.unwrap_or(Stream::MAX_SKEW_MS_DEFAULT),
             horizon_ms: horizon.unwrap_or(Stream::HORIZON_MS_DEFAULT),
+            history,
             metadata,
         };
         let name = stream.name.clone();

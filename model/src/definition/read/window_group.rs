@@ -22,8 +22,11 @@ const KEYS: [&str; 6] = ["entity", "stream", "key", "windows", "hops", "features
 
 impl Reader<'_> {
     pub(super) fn window_group(&mut self, name: Name, section: &Section<'_>) {
-        let misplaced = ("max_age", "only a row group has it: a window is never older than now");
-        section.check_keys(&mut self.problems, &metadata::with(&KEYS), &[misplaced]);
+        let misplaced = [
+            ("max_age", "only a row group has it: a window is never older than now"),
+            ("history", "its stream has it: what a window group holds comes from its events"),
+        ];
+        section.check_keys(&mut self.problems, &metadata::with(&KEYS), &misplaced);
         let metadata = metadata::read(section, &mut self.problems);
         let entity = self.reference(section, Kind::Entity);
         let stream = self.reference(section, Kind::Stream);
