@@ -56,7 +56,8 @@ pub use error::Error;
 pub use memory_limit::{Health as MemoryHealth, MemoryUse};
 pub use producer::{Outcome, ProducerId};
 pub use read::{
-    Dump, DumpChunk, ReadOptions, ReadPlan, ReadRequest, ScanCursor, ScanPage, Vectors,
+    Dump, DumpChunk, ReadOptions, ReadPlan, ReadRequest, ReadTrace, ScanCursor, ScanPage,
+    VectorTrace, Vectors,
 };
 pub use restore::Recovery;
 pub use stats::{GroupMemory, StatValue};

@@ -125,6 +125,33 @@ fn row_groups() {
 }
 
 #[test]
+fn logs_of_reads() {
+    let service =
+        |log: &str| format!("[service.s]\nfeatures = [\"profile:*\"]\nlog_reads = {log}\n");
+    let wanted = "expected a part from 0 to 1, such as 0.001 for one vector of a thousand, \
+                  or a table such as { rate = 0.001, age = \"30d\", size = \"1GiB\" }";
+    for (log, path, got) in [
+        ("1.5", "log_reads", "1.5"),
+        ("-1", "log_reads", "-1"),
+        ("nan", "log_reads", "NaN"),
+        ("true", "log_reads", "true"),
+        ("{ rate = 2 }", "log_reads.rate", "2"),
+    ] {
+        check(&[(&service(log), &format!("f.toml:27: service.s.{path}: {wanted}, got {got}"))]);
+    }
+    check(&[
+        (
+            &service("{ age = \"1d\" }"),
+            "f.toml:27: service.s.log_reads: rate is missing: the part of the vectors kept",
+        ),
+        (
+            &service("{ rate = 1, days = 3 }"),
+            "f.toml:27: service.s.log_reads.days: unknown key; allowed are rate, age, size",
+        ),
+    ]);
+}
+
+#[test]
 fn histories() {
     let group = |history: &str| {
         format!("[group.g]\nentity = \"card\"\nhistory = {history}\nfeatures = {{ a = \"i64\" }}\n")

@@ -94,6 +94,33 @@ fn what_can_change() {
 }
 
 #[test]
+fn logging_reads_begins_changes_and_ends() {
+    let service = |log: &str| format!("[service.other]\nfeatures = [\"spend:*\"]\n{log}");
+    let (_, old) = plan(&service("log_reads = 0.001"));
+    let described = model::definition::describe(&old, Some("other")).expect("it is there");
+    let properties = described.iter().flat_map(|section| &section.properties);
+    let shown: Vec<_> = properties.filter(|(name, _)| name == "log_reads").collect();
+    let expected = "0.001 of all vectors, at most 1GiB kept";
+    assert_eq!(shown, [&("log_reads".to_owned(), expected.to_owned())]);
+    for (log, expected) in [
+        ("log_reads = 0.001", "nothing to change\n"),
+        ("log_reads = 0", "change service other: log_reads ends\n"),
+        ("", "change service other: log_reads ends\n"),
+        (
+            "log_reads = { rate = 1, age = \"30d\" }",
+            "change service other: log_reads (1 of all vectors, kept for 30d)\n",
+        ),
+    ] {
+        let new = Definitions::parse("f.toml", &service(log), &old).expect("right");
+        assert_eq!(Plan::between(&old, &new).to_string(), expected);
+    }
+    let (_, without) = plan(&service(""));
+    let new = Definitions::parse("f.toml", &service("log_reads = 1"), &without).expect("right");
+    let expected = "change service other: log_reads (1 of all vectors, at most 1GiB kept)\n";
+    assert_eq!(Plan::between(&without, &new).to_string(), expected);
+}
+
+#[test]
 fn history_begins_changes_and_ends() {
     let stream = |history: &str| {
         let fields = "{ card = \"string\", amount = \"decimal(2)\", ts = \"timestamp\" }";

@@ -11,6 +11,7 @@ use super::{ReadOptions, plan::GroupRead};
 use crate::{
     Error,
     catalog::{Catalog, GroupRuntime, RowsRuntime, StreamRuntime, WindowsRuntime},
+    replay::ReplayMoment,
     rows::Slot,
     shard::Shard,
 };
@@ -39,6 +40,8 @@ enum Kind<'a> {
         stream: (&'a Stream, &'a StreamRuntime),
         as_of: i64,
         at: ReadAt,
+        /// Since when events are observed, as it was known when the read began, in ms.
+        since: i64,
         /// Start of each selected column's window, in ms.
         starts: Vec<i64>,
         /// Of each selected column, whether its window reaches back before observation began.
@@ -82,6 +85,7 @@ impl<'a> GroupMoment<'a> {
                     stream: (stream, runtime),
                     as_of,
                     at,
+                    since,
                     starts,
                     partial,
                     scratch,
@@ -108,6 +112,23 @@ impl<'a> GroupMoment<'a> {
                 (stream.clock == StreamClock::Event).then_some(*as_of)
             }
             Kind::Rows { .. } => None,
+        }
+    }
+
+    /// The same moment for a replay.
+    pub(crate) fn replayed(&self, exclusive: bool) -> ReplayMoment {
+        match &self.kind {
+            Kind::Rows { as_of, is_past, .. } => {
+                let moment = ReplayMoment::at(*as_of, exclusive, i64::MIN);
+                ReplayMoment { is_past: *is_past, ..moment }
+            }
+            Kind::Windows { as_of, at, since, .. } => {
+                let snapped_at = match at {
+                    ReadAt::Snapped { now, .. } => Some(*now),
+                    ReadAt::Exact { .. } => None,
+                };
+                ReplayMoment { snapped_at, ..ReplayMoment::at(*as_of, exclusive, *since) }
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod dump;
 pub(crate) mod group;
 mod plan;
 mod scan;
+mod trace;
 
 use model::{column::Column, key, limits::BATCH_MAX};
 use storage::Vfs;
@@ -16,9 +17,11 @@ pub use dump::{Dump, DumpChunk};
 pub(crate) use plan::GroupRead;
 pub use plan::ReadPlan;
 pub use scan::{ScanCursor, ScanPage};
+pub use trace::{ReadTrace, VectorTrace};
 
 use crate::{Database, Error, catalog::Catalog, shard::shard_of};
 use group::GroupMoment;
+use trace::Tracing;
 
 /// When a read looks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -66,6 +69,19 @@ impl<V: Vfs> Database<V> {
     /// [`Error::StalePlan`] when definitions changed, [`Error::AsOfTooOld`], [`Error::Invalid`] for wrong keys or request
     /// values.
     pub fn read(&self, plan: &ReadPlan, request: &ReadRequest<'_>) -> Result<Vectors, Error> {
+        self.read_traced(plan, request, &[]).map(|(vectors, _)| vectors)
+    }
+
+    /// As [`Database::read`]; also tells what was seen of the vectors at the places `traced`, which ascend.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub fn read_traced(
+        &self,
+        plan: &ReadPlan,
+        request: &ReadRequest<'_>,
+        traced: &[usize],
+    ) -> Result<(Vectors, ReadTrace), Error> {
         let catalog = self.catalog.read();
         plan.check(&catalog)?;
         let vectors = plan.vector_count(request.keys.len())?;
@@ -75,18 +91,24 @@ impl<V: Vfs> Database<V> {
             return Err(Error::Invalid(model::Error::invalid("batch", given, allowed)));
         }
         plan.check_size(vectors)?;
-        let mut reading = Reading::start(self, &catalog, plan, request.options, vectors)?;
+        let mut reading = Reading::start(self, &catalog, plan, (request.options, traced), vectors)?;
         let width = plan.entities().len();
-        for tuple in request.keys.chunks(width.max(1)).take(vectors) {
+        for vector in 0..vectors {
+            let tuple = request.keys.get(vector * width..(vector + 1) * width).unwrap_or_default();
+            let is_traced = reading.tracing.wants(vector);
             for (entity, key) in tuple.iter().enumerate() {
                 key::validate(key, plan.key_types(entity))
                     .map_err(|error| plan.blame(entity, error))?;
-                reading.entity(entity, key)?;
+                reading.entity(entity, key, is_traced)?;
+            }
+            if is_traced {
+                reading.traced(vector);
             }
         }
         plan.derive(&mut reading.columns, request.request_rows, vectors)?;
         self.counters.reads(vectors);
-        Ok(reading.finish())
+        let trace = reading.trace();
+        Ok((reading.finish(), trace))
     }
 }
 
@@ -99,6 +121,7 @@ struct Reading<'a, V: Vfs> {
     moments: Vec<GroupMoment<'a>>,
     columns: Vec<Column>,
     group_times: Vec<Vec<i64>>,
+    tracing: Tracing<'a>,
 }
 
 impl<'a, V: Vfs> Reading<'a, V> {
@@ -106,7 +129,7 @@ impl<'a, V: Vfs> Reading<'a, V> {
         database: &'a Database<V>,
         catalog: &'a Catalog,
         plan: &'a ReadPlan,
-        options: ReadOptions,
+        (options, traced): (ReadOptions, &'a [usize]),
         rows: usize,
     ) -> Result<Self, Error> {
         let wall_ms = database.clock.wall_ms();
@@ -120,11 +143,12 @@ impl<'a, V: Vfs> Reading<'a, V> {
             moments,
             columns: plan.stored_columns(rows),
             group_times: vec![Vec::with_capacity(rows); plan.groups().count()],
+            tracing: Tracing::new(traced),
         })
     }
 
     /// Appends one row to every column that `entity` of the plan gives.
-    fn entity(&mut self, entity: usize, key: &[u8]) -> Result<(), Error> {
+    fn entity(&mut self, entity: usize, key: &[u8], is_traced: bool) -> Result<(), Error> {
         let hash = self.database.shards.hasher().hash(key);
         let shard = self.database.shards.read(shard_of(hash));
         for (index, moment) in self.moments.iter_mut().enumerate() {
@@ -137,6 +161,10 @@ impl<'a, V: Vfs> Reading<'a, V> {
                 times.push(time.unwrap_or(i64::MIN));
             }
         }
+        if is_traced {
+            self.sees();
+        }
+        drop(shard);
         Ok(())
     }
 

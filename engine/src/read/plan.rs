@@ -3,7 +3,7 @@
 use aggregate::ColumnSelection;
 use model::{
     column::Column,
-    definition::{Field, Service},
+    definition::{Field, ReadLog, Service},
     key::KeyType,
     limits::FRAME_BYTES_MAX,
     value::DataType,
@@ -129,6 +129,18 @@ impl ReadPlan {
     #[must_use]
     pub fn request_fields(&self) -> &[Field] {
         &self.service.request
+    }
+
+    /// Which of its vectors are kept, if any.
+    #[must_use]
+    pub fn read_log(&self) -> Option<ReadLog> {
+        self.service.read_log
+    }
+
+    /// Name of the service; of a list of features `ad_hoc`.
+    #[must_use]
+    pub fn service_name(&self) -> &str {
+        self.service.name.as_str()
     }
 
     /// Names of the groups it reads, in the order of [`super::Vectors::group_times`], are those of these indexes.

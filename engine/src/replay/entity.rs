@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// When a read looks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplayMoment {
     /// The as-of in ms, and whether events exactly at it do not count.
     pub as_of: i64,

@@ -1,14 +1,14 @@
 //! From the fields of an event to what it changes in each window group of its stream, or why it is refused.
 
 use aggregate::{PreparedEvent, StoredEvent, ingest};
-use model::{definition::Stream, packed_row::Cell, value::ValueRef};
+use model::{definition::Stream, key, packed_row::Cell, value::ValueRef};
 
 use crate::{
     Error,
     catalog::{Catalog, StreamRuntime},
     producer::ProducerId,
     read::ReadPlan,
-    route::{declared_id_of, derive_id, event_time_of, no_key, prepare_part},
+    route::{declared_id_of, derive_id, event_time_of, key_values, no_key, prepare_part},
     stream::{
         StreamState,
         admission::{Refusal, refuse_for_id, refuse_for_time},
@@ -101,6 +101,58 @@ impl<'p> EventIntake<'p> {
         origin: EventOrigin,
         values: &mut Vec<Option<ValueRef<'a>>>,
     ) -> Result<TakenEvent, model::Error> {
+        let (taken, is_somewhere) = self.prepare(cells, origin, values, |_| true)?;
+        if is_somewhere { Ok(taken) } else { Err(no_key(self.stream)) }
+    }
+
+    /// Takes the fields of an event that was accepted when the first `groups` groups were defined: those defined later never got it,
+    /// and what the target does not read is left out.
+    ///
+    /// # Errors
+    /// What is wrong with the event: it cannot have been accepted.
+    pub fn take_accepted<'a>(
+        &mut self,
+        cells: &[Cell<'a>],
+        origin: EventOrigin,
+        groups: usize,
+        values: &mut Vec<Option<ValueRef<'a>>>,
+    ) -> Result<TakenEvent, model::Error> {
+        let wanted = |part: &Part| part.place.is_some() && part.group < groups;
+        Ok(self.prepare(cells, origin, values, wanted)?.0)
+    }
+
+    /// Takes the row of a retraction, of which time, id and keys count: the time in ms and the id of what goes, from each of
+    /// [`EventIntake::parts`], which add nothing.
+    ///
+    /// # Errors
+    /// What is wrong with the row: it cannot have been accepted.
+    pub fn take_retraction<'a>(
+        &mut self,
+        cells: &[Cell<'a>],
+        values: &mut Vec<Option<ValueRef<'a>>>,
+    ) -> Result<(i64, Box<[u8]>), model::Error> {
+        ingest::exact_fields(self.stream, cells, values)?;
+        let time = event_time_of(self.stream, values)?;
+        let id = declared_id_of(self.stream, values)?.unwrap_or_default();
+        for part in &mut self.parts {
+            let windows = part.place.and_then(|_| self.catalog.windows(part.group).ok());
+            let key = windows.map(|windows| key_values(values, &windows.key));
+            part.is_there =
+                key.map_or(Ok(false), |values| key::write_values(&mut part.key, values))?;
+            part.prepared = PreparedEvent::default();
+        }
+        Ok((time, id))
+    }
+
+    /// Prepares the event for the groups that are `wanted`; also whether it describes an entity of any of them, or there are no
+    /// groups.
+    fn prepare<'a>(
+        &mut self,
+        cells: &[Cell<'a>],
+        origin: EventOrigin,
+        values: &mut Vec<Option<ValueRef<'a>>>,
+        wanted: impl Fn(&Part) -> bool,
+    ) -> Result<(TakenEvent, bool), model::Error> {
         ingest::exact_fields(self.stream, cells, values)?;
         let event_time = event_time_of(self.stream, values)?;
         let declared = declared_id_of(self.stream, values)?;
@@ -115,15 +167,13 @@ impl<'p> EventIntake<'p> {
         let mut is_somewhere = self.runtime.groups.is_empty();
         for part in &mut self.parts {
             let event = (values.as_slice(), event_time, id);
+            let (group, is_wanted) = (part.group, wanted(part));
             let (key, prepared) = (&mut part.key, &mut part.prepared);
-            part.is_there = prepare_part(self.catalog, part.group, event, key, prepared)?;
+            part.is_there = is_wanted && prepare_part(self.catalog, group, event, key, prepared)?;
             is_somewhere |= part.is_there;
         }
-        if !is_somewhere {
-            return Err(no_key(self.stream));
-        }
         let declared = self.stream.dedup_ms.and(declared.as_deref());
-        Ok(TakenEvent { event_time, id: declared.map(fingerprint) })
+        Ok((TakenEvent { event_time, id: declared.map(fingerprint) }, is_somewhere))
     }
 
     /// Decides about the event taken last, which arrived at `arrival_ms` of the wall clock, no earlier than the one before it:

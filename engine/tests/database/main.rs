@@ -15,3 +15,4 @@ mod replay_equals_live;
 mod retractions;
 mod rows;
 mod sweeping;
+mod traces;

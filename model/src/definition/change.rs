@@ -275,6 +275,10 @@ fn service(old: &Service, new: &Service) -> Difference {
     difference.change(old.features != new.features, "features");
     difference.change(old.request != new.request, "request");
     difference.change(old.derived != new.derived, "derived");
+    match (old.read_log, new.read_log) {
+        (old, Some(new)) => difference.change(old != Some(new), format!("log_reads ({new})")),
+        (old, None) => difference.change(old.is_some(), "log_reads ends"),
+    }
     difference.change(old.metadata != new.metadata, "metadata");
     difference
 }

@@ -170,6 +170,7 @@ fn service(definitions: &Definitions, service: &Service) -> Section {
             fields.map(|field| format!("{} {}", field.name, field.data_type)).collect();
         properties.push(property("request", fields.join(", ")));
     }
+    properties.extend(service.read_log.map(|log| property("log_reads", log)));
     let stored = service.features.iter().map(|feature| {
         let group = definitions.groups.get(feature.feature.group);
         let group = group.map_or("", |group| group.name.as_str());

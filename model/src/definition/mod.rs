@@ -14,6 +14,7 @@ mod function;
 mod group;
 mod history;
 mod read;
+mod read_log;
 mod select;
 mod service;
 mod stream;
@@ -25,6 +26,7 @@ pub use group::{
     Aggregate, AggregateFeature, Group, GroupKind, RowGroup, Window, WindowColumn, WindowGroup,
 };
 pub use history::History;
+pub use read_log::ReadLog;
 pub use service::{Derived, FeatureRef, Service, ServiceFeature};
 pub use stream::{Stream, StreamClock};
 

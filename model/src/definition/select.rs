@@ -118,6 +118,7 @@ impl Service {
             features,
             request: Vec::new(),
             derived: Vec::new(),
+            read_log: None,
             metadata: Metadata::default(),
         })
     }

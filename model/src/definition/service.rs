@@ -1,6 +1,6 @@
 //! A feature service: the named, ordered list of values that one model version reads.
 
-use super::{Field, Metadata};
+use super::{Field, Metadata, ReadLog};
 use crate::{expr::Expr, name::Name, value::DataType};
 
 /// What one model version reads.
@@ -16,6 +16,8 @@ pub struct Service {
     pub request: Vec<Field>,
     /// Values computed from the stored and the request's; they follow the stored ones in the vector.
     pub derived: Vec<Derived>,
+    /// Which vectors are kept as files, if any.
+    pub read_log: Option<ReadLog>,
     /// Free metadata.
     pub metadata: Metadata,
 }

@@ -102,6 +102,21 @@ impl<'a> Item<'a> {
         Some(*value)
     }
 
+    /// The value as a number; `wanted` says which.
+    pub(super) fn number(&self, problems: &mut Problems<'_>, wanted: &str) -> Option<f64> {
+        let text = match self.value {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::Float(number) => number.as_str(),
+            _ => "",
+        };
+        // Digits may be grouped by underscores.
+        let number = text.replace('_', "").parse().ok();
+        if number.is_none() {
+            self.wanted(problems, wanted);
+        }
+        number
+    }
+
     /// True when a table stands there.
     pub(super) fn is_table(&self) -> bool {
         self.value.as_table().is_some()

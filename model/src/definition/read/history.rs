@@ -18,9 +18,14 @@ impl Reader<'_> {
         }
         let limits = item.section(&mut self.problems)?;
         limits.check_keys(&mut self.problems, &["age", "size"], &[]);
+        Some(self.limits(&limits))
+    }
+
+    /// `age` and `size` of a table.
+    pub(super) fn limits(&mut self, limits: &Section<'_>) -> History {
         let age_ms = limits.span_ms(&mut self.problems, "age").flatten();
         let bytes = limits.get("size").and_then(|item| self.history_bytes(item));
-        Some(History { age_ms, bytes })
+        History { age_ms, bytes }
     }
 
     fn history_bytes(&mut self, item: &Item<'_>) -> Option<u64> {

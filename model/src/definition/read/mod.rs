@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! document    TOML with positions          entity, stream, row_group, window_group, service   one kind of object each
-//! fields      name → type tables           hop      default hops of windows                    history   what is kept as files
+//! fields      name → type tables           hop      default hops of windows                    history, read_log   kept as files
 //! ```
 
 mod document;
@@ -11,6 +11,7 @@ mod fields;
 mod history;
 mod hop;
 mod metadata;
+mod read_log;
 mod row_group;
 mod service;
 mod stream;

@@ -22,9 +22,10 @@ const REQUEST: &str = "request";
 
 impl Reader<'_> {
     pub(super) fn service(&mut self, name: Name, section: &Section<'_>) {
-        let keys = metadata::with(&["features", REQUEST, "derived"]);
+        let keys = metadata::with(&["features", REQUEST, "derived", "log_reads"]);
         section.check_keys(&mut self.problems, &keys, &[]);
         let metadata = metadata::read(section, &mut self.problems);
+        let read_log = self.read_log(section);
         let request_items = section.table(&mut self.problems, REQUEST);
         let derived_items = section.table(&mut self.problems, "derived");
         for item in &derived_items {
@@ -44,7 +45,7 @@ impl Reader<'_> {
             return;
         }
         let derived = self.derived(&features, &request, &derived_items);
-        let service = Service { name, entities, features, request, derived, metadata };
+        let service = Service { name, entities, features, request, derived, read_log, metadata };
         let name = service.name.clone();
         put(&mut self.definitions.services, service, |existing| existing.name == name);
     }
