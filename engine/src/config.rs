@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
-use model::limits::FRAME_BYTES_MAX;
+use model::limits::{FRAME_BYTES_MAX, HISTORY_LOG_BYTES_MAX};
 use storage::{SyncPolicy, WalConfig};
 
 /// Options of [`crate::Database::open`].
@@ -20,6 +20,8 @@ pub struct Config {
     pub checkpoint_every_ms: Option<u64>,
     /// A checkpoint is due when so many bytes of log lie behind the last; `None`: never for that reason.
     pub checkpoint_wal_bytes: Option<u64>,
+    /// Bytes of log that may be kept for history alone; what is beyond is given up, and history has a gap.
+    pub history_log_bytes_max: u64,
     /// Bytes that rows, window states, ids and buffers may take; writes that need more are refused. `None`: as much as there is.
     pub memory_bytes_max: Option<u64>,
     /// Threads that do what the log says at a start, beside the one that reads it. 1: all is done by that one.
@@ -37,6 +39,7 @@ impl Default for Config {
             segment_bytes: 64 << 20,
             checkpoint_every_ms: Some(300_000),
             checkpoint_wal_bytes: Some(256 << 20),
+            history_log_bytes_max: HISTORY_LOG_BYTES_MAX,
             memory_bytes_max: None,
             replay_threads: available_parallelism().map_or(1, NonZero::get).min(REPLAY_THREADS_MAX),
             replay_chunk_bytes: 4 << 20,

@@ -8,11 +8,12 @@ use stdx::{
     prng::Prng,
     sync::{Mutex, RwLock},
 };
-use storage::{Directory, Vfs, Wal, snapshot::Snapshot};
+use storage::{Directory, Lsn, Vfs, Wal, snapshot::Snapshot};
 
 use crate::{
-    Config, Error, catalog::Catalog, checkpoint::Checkpoints, memory_limit::Accountant,
-    producer::Producers, restore::Recovery, shard::ShardSet, stats::Counters, sweep::SweepCursor,
+    Config, Error, catalog::Catalog, changes::HistoryHold, checkpoint::Checkpoints,
+    memory_limit::Accountant, producer::Producers, restore::Recovery, shard::ShardSet,
+    stats::Counters, sweep::SweepCursor,
 };
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
@@ -29,6 +30,9 @@ pub struct Database<V: Vfs> {
     /// Numbers for writes of nobody.
     pub(crate) anonymous: Mutex<Prng>,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) history: HistoryHold,
+    /// Most bytes of log that are kept for history alone.
+    pub(crate) history_log_bytes_max: u64,
     /// The snapshot that tables are served from, when the database was opened with one.
     pub(crate) snapshot: Mutex<Option<Arc<Snapshot>>>,
     /// Bytes of a segment of the log.
@@ -66,6 +70,8 @@ impl<V: Vfs> Database<V> {
             sweep: Mutex::new(SweepCursor::default()),
             anonymous: Mutex::new(Prng::stream(config.seed, "anonymous-writes")),
             checkpoints: Checkpoints::new(config, clock.mono_ns()),
+            history: HistoryHold::default(),
+            history_log_bytes_max: config.history_log_bytes_max,
             snapshot: Mutex::new(parts.snapshot),
             segment_bytes: config.segment_bytes,
             clock,
@@ -74,6 +80,9 @@ impl<V: Vfs> Database<V> {
             recovery,
         };
         database.measure_memory();
+        let definitions = Arc::clone(&database.catalog.read().definitions);
+        // How far history is, nobody has said yet.
+        database.hold_for_history(&definitions, Lsn(1));
         database
     }
 

@@ -10,7 +10,8 @@
 //! `apply` is the only place that changes an entry; `shard`, `rows` and `windows` are memory, `sweep` gives it back, `memory_limit`
 //! refuses writes before it ends; `checkpoint` writes all of it into a snapshot while it is in use, `base` serves from one that is
 //! mapped, `cut` is a second database beside it that stands still, `offline` looks at a directory that nobody has open; `catalog`
-//! is the definitions with what was compiled from them; `stream` and `producer` remember what keeps events exactly once.
+//! is the definitions with what was compiled from them; `changes` shows what was accepted, from the log; `stream` and `producer`
+//! remember what keeps events exactly once.
 //!
 //! Synchronous and free of tokio, ambient clocks and ambient randomness: a [`Config`] and a clock say all. Not here: the
 //! wire, definitions' text (model), window arithmetic (aggregate), files (storage).
@@ -18,6 +19,7 @@
 mod apply;
 mod base;
 mod catalog;
+pub mod changes;
 mod checkpoint;
 mod config;
 mod cut;

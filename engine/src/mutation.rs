@@ -3,16 +3,17 @@
 //!
 //! ```text
 //! definitions  kind 1   see catalog::CatalogRecord
-//! put          kind 2   header | group u32 | features u32 | n u32 | n × (key block, event_time i64, row block)
+//! put          kind 2   header | group u32 | features u32 | n u32 | n × (key block, event_time i64, row block) | at i64
 //! push         kind 3   header | stream u32 | fields u32 | now i64 | n u32 | n × (id index u32, event block)
-//! delete       kind 4   header | group u32 | n u32 | n × key block
-//! retract      kind 5   header | stream u32 | fields u32 | n u32 | n × event block
+//! delete       kind 4   header | group u32 | n u32 | n × key block | at i64
+//! retract      kind 5   header | stream u32 | fields u32 | n u32 | n × event block | at i64
 //! header                producer u128 | sequence u64 | applied u32 | duplicate u32 | late u32 | rejected u32
 //! ```
 //!
 //! A block is a u32 length and that many bytes. `features` and `fields` are how many the schema had when the record was
 //! written: rows carry two bits for each, and schemas only ever grow at their end. The id index of an event is its
-//! position in the request: it makes the event's id where the stream declares none.
+//! position in the request: it makes the event's id where the stream declares none. `at` is now when it was accepted, in ms: it
+//! is not there in records of before history was kept, and nothing but history reads it.
 
 use stdx::cursor::{OutOfBytes, Reader, Writer};
 
@@ -72,6 +73,7 @@ pub(crate) struct Put<'a> {
     pub(crate) group: u32,
     pub(crate) features: u32,
     pub(crate) rows: Vec<PutRow<'a>>,
+    pub(crate) at: Option<i64>,
 }
 
 /// An accepted event.
@@ -99,6 +101,7 @@ pub(crate) struct Delete<'a> {
     pub(crate) header: Header,
     pub(crate) group: u32,
     pub(crate) keys: Vec<&'a [u8]>,
+    pub(crate) at: Option<i64>,
 }
 
 /// Events retracted from one stream.
@@ -109,6 +112,7 @@ pub(crate) struct Retract<'a> {
     pub(crate) fields: u32,
     /// Packed rows of the stream's fields, as received: they name id, time and keys.
     pub(crate) events: Vec<&'a [u8]>,
+    pub(crate) at: Option<i64>,
 }
 
 impl<'a> Put<'a> {
@@ -119,6 +123,7 @@ impl<'a> Put<'a> {
         for row in &self.rows {
             out.block(row.key).i64(row.event_time).block(row.row);
         }
+        write_at(&mut out, self.at);
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, OutOfBytes> {
@@ -129,7 +134,7 @@ impl<'a> Put<'a> {
             Ok(PutRow { key: input.block()?, event_time: input.i64()?, row: input.block()? })
         };
         let rows = (0..count).map(|_| row(&mut input)).collect::<Result<_, OutOfBytes>>()?;
-        Ok(Self { header, group, features, rows })
+        Ok(Self { header, group, features, rows, at: read_at(&mut input)? })
     }
 }
 
@@ -162,6 +167,7 @@ impl<'a> Delete<'a> {
         for key in &self.keys {
             out.block(key);
         }
+        write_at(&mut out, self.at);
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, OutOfBytes> {
@@ -169,7 +175,7 @@ impl<'a> Delete<'a> {
         let header = Header::read(&mut input)?;
         let (group, count) = (input.u32()?, input.u32()?);
         let keys = (0..count).map(|_| input.block()).collect::<Result<_, OutOfBytes>>()?;
-        Ok(Self { header, group, keys })
+        Ok(Self { header, group, keys, at: read_at(&mut input)? })
     }
 }
 
@@ -181,6 +187,7 @@ impl<'a> Retract<'a> {
         for event in &self.events {
             out.block(event);
         }
+        write_at(&mut out, self.at);
     }
 
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, OutOfBytes> {
@@ -188,8 +195,18 @@ impl<'a> Retract<'a> {
         let header = Header::read(&mut input)?;
         let (stream, fields, count) = (input.u32()?, input.u32()?, input.u32()?);
         let events = (0..count).map(|_| input.block()).collect::<Result<_, OutOfBytes>>()?;
-        Ok(Self { header, stream, fields, events })
+        Ok(Self { header, stream, fields, events, at: read_at(&mut input)? })
     }
+}
+
+fn write_at(out: &mut Writer<'_>, at: Option<i64>) {
+    if let Some(at) = at {
+        out.i64(at);
+    }
+}
+
+fn read_at(input: &mut Reader<'_>) -> Result<Option<i64>, OutOfBytes> {
+    if input.is_empty() { Ok(None) } else { input.i64().map(Some) }
 }
 
 /// Batches are bounded by `limits::BATCH_MAX`, far below 2^32.
@@ -211,12 +228,12 @@ mod tests {
     fn mutations_round_trip_and_every_truncation_is_an_error() {
         let (mut put, mut push, mut delete) = (Vec::new(), Vec::new(), Vec::new());
         let row = PutRow { key: b"k", event_time: -1, row: &[2, 5] };
-        let a = Put { header: HEADER, group: 1, features: 2, rows: vec![row] };
+        let a = Put { header: HEADER, group: 1, features: 2, rows: vec![row], at: None };
         a.encode(&mut put);
         let event = PushEvent { index: 3, event: &[0] };
         let b = Push { header: HEADER, stream: 1, fields: 2, now: 5, events: vec![event] };
         b.encode(&mut push);
-        let c = Delete { header: HEADER, group: 1, keys: vec![b"k", b"l"] };
+        let c = Delete { header: HEADER, group: 1, keys: vec![b"k", b"l"], at: None };
         c.encode(&mut delete);
         assert_eq!(
             (Put::decode(&put), Push::decode(&push), Delete::decode(&delete)),
@@ -235,7 +252,8 @@ mod tests {
     fn the_bytes_of_a_put_are_pinned() {
         let mut bytes = Vec::new();
         let row = PutRow { key: b"k", event_time: 258, row: &[2, 5] };
-        Put { header: HEADER, group: 1, features: 2, rows: vec![row] }.encode(&mut bytes);
+        let put = Put { header: HEADER, group: 1, features: 2, rows: vec![row], at: None };
+        put.encode(&mut bytes);
         let body = "010000000200000001000000010000006b0201000000000000020000000205";
         assert_eq!(hex(&bytes), format!("{HEADER_HEX}{body}"));
     }
@@ -243,13 +261,44 @@ mod tests {
     #[test]
     fn the_bytes_of_a_retraction_are_pinned_and_its_truncations_are_errors() {
         let mut bytes = Vec::new();
-        let retract = Retract { header: HEADER, stream: 1, fields: 3, events: vec![&[2, 5], &[0]] };
+        let events: Vec<&[u8]> = vec![&[2, 5], &[0]];
+        let retract = Retract { header: HEADER, stream: 1, fields: 3, events, at: None };
         retract.encode(&mut bytes);
         let body = "0100000003000000020000000200000002050100000000";
         assert_eq!(hex(&bytes), format!("{HEADER_HEX}{body}"));
         assert_eq!(Retract::decode(&bytes), Ok(retract));
         for end in 0..bytes.len() {
             assert!(Retract::decode(&bytes[..end]).is_err(), "{end}");
+        }
+    }
+
+    /// What older releases wrote ends where `at` begins; they read what this one writes, and leave it out.
+    #[test]
+    fn now_stands_behind_everything_else() {
+        let row = PutRow { key: b"k", event_time: 258, row: &[2, 5] };
+        let put = |at| Put { header: HEADER, group: 1, features: 2, rows: vec![row], at };
+        let delete = |at| Delete { header: HEADER, group: 1, keys: vec![b"k"], at };
+        let retract = |at| Retract { header: HEADER, stream: 1, fields: 3, events: vec![b"e"], at };
+        let (at, mut bytes) = (Some(-2), [const { Vec::new() }; 6]);
+        let [put_old, put_new, delete_old, delete_new, retract_old, retract_new] = &mut bytes;
+        put(None).encode(put_old);
+        put(at).encode(put_new);
+        delete(None).encode(delete_old);
+        delete(at).encode(delete_new);
+        retract(None).encode(retract_old);
+        retract(at).encode(retract_new);
+        let minus_two: &[u8] = &[254, 255, 255, 255, 255, 255, 255, 255];
+        for pair in bytes.chunks(2) {
+            assert_eq!(pair[1], [&pair[0], minus_two].concat());
+        }
+        assert_eq!(Put::decode(&bytes[1]), Ok(put(at)));
+        assert_eq!(Delete::decode(&bytes[3]), Ok(delete(at)));
+        assert_eq!(Retract::decode(&bytes[5]), Ok(retract(at)));
+        for cut in 1..8 {
+            let short = |bytes: &[u8]| bytes[..bytes.len() - cut].to_vec();
+            assert!(Put::decode(&short(&bytes[1])).is_err());
+            assert!(Delete::decode(&short(&bytes[3])).is_err());
+            assert!(Retract::decode(&short(&bytes[5])).is_err());
         }
     }
 

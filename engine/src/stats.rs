@@ -141,6 +141,10 @@ impl<V: Vfs> Database<V> {
         drop(catalog);
         self.wal_stats(&mut list);
         self.checkpoint_stats(&mut list);
+        list.push(("history_log_bytes".into(), StatValue::Number(self.history_log_bytes())));
+        let history =
+            self.history_trouble().map_or_else(|| "ok".to_owned(), |trouble| trouble.to_string());
+        list.push(("history_health".into(), StatValue::Text(history)));
         let clock =
             self.clock_trouble().map_or_else(|| "ok".to_owned(), |trouble| trouble.to_string());
         list.push(("clock_health".into(), StatValue::Text(clock)));

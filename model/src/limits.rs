@@ -62,6 +62,8 @@ pub const BACKUP_NAME_BYTES_MAX: usize = 64;
 pub const EXPORT_NAME_BYTES_MAX: usize = 64;
 /// Most files of an export that its answer lists.
 pub const EXPORT_FILES_LISTED_MAX: usize = 16_384;
+/// Bytes of log that are kept for history alone when it cannot be written: then a part of it is left out.
+pub const HISTORY_LOG_BYTES_MAX: u64 = 4 << 30;
 /// Longest request or reply frame, in bytes, header included.
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most requests in flight on one connection.

@@ -67,6 +67,8 @@ pub struct Directory<V: Vfs> {
     state: Mutex<State>,
     /// Newest record known to be on the disk.
     durable: AtomicU64,
+    /// Segments with this record or a later one stay, whatever a snapshot holds.
+    kept_from: AtomicU64,
     _lock: V::Lock,
 }
 
@@ -91,7 +93,8 @@ impl<V: Vfs> Directory<V> {
             newest_snapshot: newest_snapshot.unwrap_or(0).max(listed),
         };
         let durable = AtomicU64::new(state.manifest.durable.0);
-        Ok(Arc::new(Self { vfs, state: Mutex::new(state), durable, _lock: lock }))
+        let kept_from = AtomicU64::new(u64::MAX);
+        Ok(Arc::new(Self { vfs, state: Mutex::new(state), durable, kept_from, _lock: lock }))
     }
 
     /// The files.
@@ -131,6 +134,17 @@ impl<V: Vfs> Directory<V> {
         self.state.lock().newest_snapshot + 1
     }
 
+    /// Has segments that hold `lsn` or a later record stay when snapshots make them needless, from the next one on: somebody has
+    /// not read them yet. Nobody does who has never called this, or with a number above all.
+    pub fn keep_from(&self, lsn: Lsn) {
+        self.kept_from.store(lsn.0, Ordering::Release);
+    }
+
+    /// See [`Directory::keep_from`].
+    pub fn kept_from(&self) -> Lsn {
+        Lsn(self.kept_from.load(Ordering::Acquire))
+    }
+
     /// The manifest as it is now.
     pub fn manifest(&self) -> Manifest {
         self.state.lock().manifest.clone()
@@ -150,7 +164,8 @@ impl<V: Vfs> Directory<V> {
         let open = manifest.segments.last().copied().ok_or(Error::NoLog)?;
         // A segment ends where the next one begins.
         let ends = manifest.segments.iter().skip(1).map(|next| next.first_lsn);
-        let needless = ends.take_while(|end| *end <= replay_from.0).count();
+        let needed_from = replay_from.min(self.kept_from());
+        let needless = ends.take_while(|end| *end <= needed_from.0).count();
         manifest.segments.drain(..needless);
         assert!(manifest.segments.last() == Some(&open), "the open segment always stays");
         if is_planted(Mutant::LogDeletedEarly) {

@@ -32,6 +32,6 @@ pub use fs::{OsFs, Vfs};
 pub use lsn::Lsn;
 pub use manifest::{ListedSegment, Manifest};
 pub use wal::{
-    CommitTicket, Durable, RecoveryReport, SegmentFile, SyncLevel, SyncPolicy, TornTail, Wal,
-    WalConfig, WalStats,
+    CommitTicket, Durable, LogReader, ReadOn, RecoveryReport, SegmentFile, SyncLevel, SyncPolicy,
+    TornTail, Wal, WalConfig, WalStats,
 };

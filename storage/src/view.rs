@@ -16,7 +16,10 @@ impl<V: Vfs> Wal<V> {
     pub fn view(&self) -> Result<OverlayFs<V>, Error> {
         let directory = self.directory();
         // The manifest first: what it calls durable is in the segments then.
-        let (manifest, segments) = (directory.manifest(), self.segments());
+        let (manifest, mut segments) = (directory.manifest(), self.segments());
+        // What is kept for somebody who reads the log, and needed by no start, does not have to be in memory.
+        let needed = segments.partition_point(|segment| segment.first_lsn <= manifest.replay_from);
+        segments.drain(..needed.saturating_sub(1));
         let listed = |segment: &SegmentFile| ListedSegment {
             first_lsn: segment.first_lsn.0,
             bytes_min: segment.bytes,

@@ -116,6 +116,7 @@ impl<V: Vfs> Database<V> {
             self.wait_durable(newest)?;
         }
         let reference = out.finish()?;
+        self.bound_history_hold(Lsn(clocks.replay_from()));
         let removed = directory.install(reference, Lsn(clocks.replay_from()))?;
         self.serve_from(&reference, &tables);
         Ok(Some(Checkpointed {

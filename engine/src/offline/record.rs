@@ -119,7 +119,7 @@ mod tests {
             outcome: Outcome { applied: 1, ..Outcome::default() },
         };
         let mut delete = Vec::new();
-        Delete { header, group: 0, keys: vec![b"a", b"b"] }.encode(&mut delete);
+        Delete { header, group: 0, keys: vec![b"a", b"b"], at: None }.encode(&mut delete);
         assert_eq!(reader.read(kind::DELETE, &delete).expect("decodes").of, "group 0");
         let (file, text) = ("f.toml".to_owned(), TEXT.to_owned());
         let record = CatalogRecord { version: 1, applied_at_ms: 0, file, text };

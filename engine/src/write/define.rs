@@ -44,6 +44,7 @@ impl<V: Vfs> Database<V> {
         };
         let bytes = record.encode()?;
         let lsn = self.wal.append(mutation::kind::DEFINITIONS, &bytes)?;
+        self.hold_for_history(&definitions, lsn);
         catalog.adopt(definitions, record, &self.shards)?;
         let ticket = self.wal.ticket(lsn, None);
         Ok(Applied { plan, version: catalog.version, ticket: Some(ticket) })

@@ -56,7 +56,8 @@ impl<V: Vfs> Database<V> {
             let header = Header { producer: options.producer, sequence: options.sequence, outcome };
             let keys = routed.iter().map(|(_, key)| *key).collect();
             let mut record = Vec::new();
-            Delete { header, group: to_u32(group), keys }.encode(&mut record);
+            let at = Some(self.clock.wall_ms());
+            Delete { header, group: to_u32(group), keys, at }.encode(&mut record);
             let lsn = self.wal.append(mutation::kind::DELETE, &record)?;
             apply_delete(&mut guards, hasher, group, &routed);
             Ok((lsn, outcome, rejects))

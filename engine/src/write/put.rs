@@ -76,6 +76,7 @@ impl<V: Vfs> Database<V> {
                 group: to_u32(request.group),
                 features: to_u32(request.features),
                 rows,
+                at: Some(self.clock.wall_ms()),
             };
             let mut record = Vec::new();
             put.encode(&mut record);

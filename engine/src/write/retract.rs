@@ -77,7 +77,8 @@ impl<V: Vfs> Database<V> {
             }
             let mut ids = runtime.state.dedup.lock(routed.iter().map(|one| fingerprint(&one.id)));
             let mut guards = self.shards.write(shards_of(&routed));
-            let now = runtime.state.now(stream, self.clock.wall_ms());
+            let wall_ms = self.clock.wall_ms();
+            let now = runtime.state.now(stream, wall_ms);
             let decision = Decision { catalog: &catalog, stream, now };
             let retracted = decision.decide(&mut guards, hasher, routed, &mut rejects)?;
             let outcome = tally(retracted.len(), &rejects);
@@ -90,6 +91,7 @@ impl<V: Vfs> Database<V> {
                 stream: to_u32(request.stream),
                 fields: to_u32(request.fields),
                 events: retracted.iter().map(|one| one.row).collect(),
+                at: Some(now.unwrap_or(wall_ms)),
             };
             let mut payload = Vec::with_capacity(bytes);
             record.encode(&mut payload);

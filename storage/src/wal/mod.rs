@@ -2,13 +2,14 @@
 //!
 //! `group_commit` is the meeting point of writers and flusher, without files; `ticket` is what a writer waits on; `flusher`
 //! writes, syncs, rotates and seals; `extent` knows how far; `recovery` opens what is there, `reader` judges its bytes, `walk` shows
-//! them; `batch` and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
+//! them, `follow` reads on while the log goes on; `batch` and `segment` are the bytes; `sync_policy` says what an acknowledgement means.
 
 pub(crate) mod batch;
 #[cfg(test)]
 mod every_bit;
 mod extent;
 mod flusher;
+mod follow;
 mod group_commit;
 pub(crate) mod reader;
 mod recovery;
@@ -22,6 +23,7 @@ use std::sync::{Arc, atomic::Ordering};
 use stdx::{clock::Clock, prng::Prng, sync::Mutex};
 
 pub use extent::SegmentFile;
+pub use follow::{LogReader, ReadOn, VisitRecord};
 pub use group_commit::{GroupCommit, Taken, Work};
 pub use sync_policy::{SyncLevel, SyncPolicy};
 pub use ticket::{CommitTicket, Durable};

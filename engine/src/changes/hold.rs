@@ -1,0 +1,103 @@
+//! Has the log kept until history has gone through it, within a bound: then the rest of it is given up, and history has a gap.
+
+use stdx::sync::Mutex;
+use storage::{Lsn, SyncPolicy, Vfs};
+
+use crate::{Database, Trouble};
+use model::definition::{Definitions, GroupKind};
+use model::size;
+
+/// What is known of those who keep history.
+#[derive(Debug, Default)]
+pub(crate) struct HistoryHold {
+    /// Why it could not be written, the last time it was tried.
+    failure: Mutex<Option<String>>,
+}
+
+/// Whether anything in `definitions` has a history.
+fn keeps_history(definitions: &Definitions) -> bool {
+    let of_group =
+        |kind: &GroupKind| matches!(kind, GroupKind::Rows(rows) if rows.history.is_some());
+    definitions.streams.iter().any(|stream| stream.history.is_some())
+        || definitions.groups.iter().any(|group| of_group(&group.kind))
+}
+
+impl<V: Vfs> Database<V> {
+    /// Whether any stream or row group has a history now.
+    #[must_use]
+    pub fn keeps_history(&self) -> bool {
+        keeps_history(&self.catalog.read().definitions)
+    }
+
+    /// History holds everything before `next`, for ever: only from there on the log is kept for it. `None`: nothing is kept, unless
+    /// definitions ask for a history by now.
+    pub fn history_passed(&self, next: Option<Lsn>) {
+        *self.history.failure.lock() = None;
+        // Definitions that begin a history wait meanwhile.
+        let catalog = self.catalog.read();
+        match next {
+            Some(next) => self.directory.keep_from(next),
+            None if keeps_history(&catalog.definitions) => {}
+            None => self.directory.keep_from(Lsn::MAX),
+        }
+    }
+
+    /// History could not be written, for this reason: the log is kept and it is to be tried again.
+    pub fn history_failed(&self, why: String) {
+        *self.history.failure.lock() = Some(why);
+    }
+
+    /// Definitions are valid from record `lsn` on, or were when the database was opened: what they have a history of is kept.
+    pub(crate) fn hold_for_history(&self, definitions: &Definitions, lsn: Lsn) {
+        if keeps_history(definitions) && self.directory.kept_from() > lsn {
+            self.directory.keep_from(lsn);
+        }
+    }
+
+    /// A snapshot is about to make the log before `replay_from` needless: where too much of it is kept, none of it is any more.
+    pub(crate) fn bound_history_hold(&self, replay_from: Lsn) {
+        let (kept_from, held) = (self.directory.kept_from(), self.held_from(replay_from));
+        if kept_from >= replay_from || held <= self.history_log_bytes_max {
+            return;
+        }
+        tracing::error!(
+            bytes = held,
+            first_lsn = kept_from.0,
+            last_lsn = replay_from.0.saturating_sub(1),
+            "history was not written for so long that the log kept for it is given up: it will have a gap"
+        );
+        self.directory.keep_from(replay_from);
+    }
+
+    /// Bytes of log that are there for history alone.
+    #[must_use]
+    pub fn history_log_bytes(&self) -> u64 {
+        self.held_from(self.directory.replay_from())
+    }
+
+    fn held_from(&self, replay_from: Lsn) -> u64 {
+        let first = Lsn(self.directory.manifest().segments.first().map_or(0, |it| it.first_lsn));
+        let kept_from = self.directory.kept_from().max(first);
+        self.wal.bytes_since(kept_from).saturating_sub(self.wal.bytes_since(replay_from))
+    }
+
+    /// Why history is not as it should be, if so, with what to do.
+    pub fn history_trouble(&self) -> Option<Trouble> {
+        if self.wal.policy() == SyncPolicy::Memory {
+            let reason =
+                "history is kept of what the log holds, and with --sync memory there is none";
+            let remedy =
+                "start the server with another --sync, or take history out of the definitions";
+            return self.keeps_history().then(|| Trouble { reason: reason.to_owned(), remedy });
+        }
+        let why = self.history.failure.lock().clone()?;
+        let (kept, max) =
+            (size::format(self.history_log_bytes()), size::format(self.history_log_bytes_max));
+        let reason = format!(
+            "history cannot be written: {why}; {kept} of log are kept for it, at most {max} will be"
+        );
+        let remedy = "make room on the disk, or see to what is said of the data directory's history: it is tried again every 5 s, \
+                      and nothing is missing until the log kept for it is given up";
+        Some(Trouble { reason, remedy })
+    }
+}
