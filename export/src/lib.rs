@@ -7,6 +7,7 @@ mod column;
 mod error;
 pub mod file;
 pub mod group;
+pub mod history;
 pub mod input;
 mod key;
 pub mod metadata;

@@ -45,6 +45,22 @@ pub mod role {
     pub const STATUS: &str = "status";
     /// The newest event time of a row's values.
     pub const EVENT_TIME: &str = "event_time";
+    /// Of a history: the number of the record in the log.
+    pub const LSN: &str = "lsn";
+    /// Of a history: the position of the change in its request.
+    pub const INDEX: &str = "index";
+    /// Of a history: now when the change was accepted.
+    pub const ARRIVAL: &str = "arrival";
+    /// Of a history: what happened.
+    pub const KIND: &str = "kind";
+    /// Of a history: who wrote, 16 bytes, most significant first; zeros for nobody.
+    pub const PRODUCER: &str = "producer";
+    /// Of a history: the writer's number of the request.
+    pub const SEQUENCE: &str = "sequence";
+    /// Of a history: which features were not given, one bit for each, lowest bits first; null when all were.
+    pub const ABSENT: &str = "absent";
+    /// A field of an event.
+    pub const FIELD: &str = "field";
     /// Mergeable partials of the feature column whose name stands before `__hll`.
     pub const PARTIAL: &str = "partial";
 }

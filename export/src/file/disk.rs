@@ -17,7 +17,7 @@ use crate::Error;
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// A file under a name of its own until it is whole. Dropped before that, it is removed.
-pub(super) struct Unfinished {
+pub(crate) struct Unfinished {
     file: BufWriter<File>,
     temporary: PathBuf,
     target: PathBuf,
@@ -28,7 +28,7 @@ pub(super) struct Unfinished {
 
 impl Unfinished {
     /// Begins the file that will be called `target`, beside it.
-    pub(super) fn create(target: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(target: &Path) -> Result<Self, Error> {
         let temporary = temporary(target)?;
         let file = OpenOptions::new().write(true).create_new(true).open(&temporary);
         let file = file.map_err(|error| Error::io("make it", target, error))?;
@@ -52,7 +52,7 @@ impl Unfinished {
     }
 
     /// Gives the file its name, in place of a file that had it; survives a power loss once this returns.
-    pub(super) fn finish(mut self) -> Result<(), Error> {
+    pub(crate) fn finish(mut self) -> Result<(), Error> {
         let named = self.file.flush().and_then(|()| {
             self.file.get_ref().sync_all()?;
             std::fs::rename(&self.temporary, &self.target)

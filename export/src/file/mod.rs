@@ -12,6 +12,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use columns::write_columns;
+pub(crate) use disk::Unfinished;
 pub use folder::{PARTIAL, UnfinishedFolder, clear_unfinished};
 pub(crate) use plain::Plain;
 pub use read::{TableReader, open_file};

@@ -1,0 +1,100 @@
+//! The names of a history: files are made under others, renamed when they are whole, and removed when nothing lists them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "history is derived from the log: what a crash takes of it is written anew, and tests crash it on copies"
+)]
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use stdx::checksum::Crc64;
+
+use crate::Error;
+use crate::file::Unfinished;
+
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Makes the directory `name` below `root` with its parents; they are there after a power loss.
+pub(super) fn make_folder(root: &Path, name: &str) -> Result<PathBuf, Error> {
+    let path = root.join(name);
+    if path.is_dir() {
+        return Ok(path);
+    }
+    fs::create_dir_all(&path).map_err(|error| Error::io("make it", &path, error))?;
+    let below = path.ancestors().take_while(|folder| folder.starts_with(root));
+    for folder in below.filter_map(Path::parent) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| Error::io("make its name last", folder, error))?;
+    }
+    Ok(path)
+}
+
+/// Puts `text` in place of the file at `path`; it is there after a power loss.
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    let mut file = Unfinished::create(path)?;
+    file.write_all(text.as_bytes()).map_err(|error| Error::io("write it", path, error))?;
+    file.finish()
+}
+
+/// The text of the file at `path`; nothing where there is none.
+pub(super) fn read_text(path: &Path) -> Result<Option<String>, Error> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read it", path, error)),
+    }
+}
+
+/// Removes a file that nothing lists any more; one that is gone is no error.
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove it", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The files in the directories below `root/folder`, one level deep, by their paths from `root` on.
+pub(super) fn files_below(root: &Path, folder: &str) -> Result<Vec<String>, Error> {
+    let mut files = Vec::new();
+    for name in names(&root.join(folder))? {
+        for file in names(&root.join(folder).join(&name))? {
+            files.push(format!("{folder}/{name}/{file}"));
+        }
+    }
+    Ok(files)
+}
+
+/// What is in the directory at `path`, ascending; nothing where there is none.
+fn names(path: &Path) -> Result<Vec<String>, Error> {
+    let io = |error| Error::io("read it", path, error);
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(io(error)),
+    };
+    let name = |entry: std::io::Result<fs::DirEntry>| {
+        entry.map(|entry| entry.file_name().to_string_lossy().into_owned())
+    };
+    let mut names = entries.map(name).collect::<Result<Vec<_>, _>>().map_err(io)?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Length and CRC-64/NVME of the file at `path`.
+pub(super) fn measure(path: &Path) -> Result<(u64, u64), Error> {
+    let io = |error| Error::io("read it", path, error);
+    let mut file = File::open(path).map_err(io)?;
+    let (mut piece, mut bytes, mut checksum) = (vec![0; PIECE_BYTES], 0, Crc64::default());
+    loop {
+        let count = file.read(&mut piece).map_err(io)?;
+        if count == 0 {
+            return Ok((bytes, checksum.value()));
+        }
+        bytes += count as u64;
+        checksum.update(piece.get(..count).unwrap_or_default());
+    }
+}
