@@ -35,7 +35,8 @@ impl<V: Vfs> Database<V> {
             return Err(Error::Storage(storage::Error::NoLog));
         }
         self.wait_durable(self.wal.appended_lsn())?;
-        if self.log_bytes() > LOG_BYTES_MAX {
+        // From memory, of which the file is a bad copy.
+        if self.log_bytes() > LOG_BYTES_MAX || self.needs_checkpoint() {
             self.checkpoint(progress)?;
         }
         let view = {

@@ -63,6 +63,11 @@ impl Producer {
         }
     }
 
+    /// Anything is known of its sequences.
+    fn is_known(&self) -> bool {
+        self.forgotten > 0 || !self.outcomes.is_empty()
+    }
+
     /// Every sequence up to the first is forgotten; what the later ones did.
     pub(crate) fn memory(&self) -> (u64, impl ExactSizeIterator<Item = (u64, Lsn, Outcome)>) {
         let outcomes = self.outcomes.iter();
@@ -115,17 +120,26 @@ struct Entry {
     last_seen: u64,
 }
 
+impl Entry {
+    /// Something was written in its name. Nobody uses it.
+    fn is_known(&self) -> bool {
+        self.producer.lock().is_known()
+    }
+}
+
 impl Table {
     /// Forgets the tenth of producers that was seen least lately, at least one.
     fn forget_oldest(&mut self) {
         // A producer in use is not forgotten under its write: its retry would find nothing, and be applied again.
         let idle = self.entries.iter().filter(|(_, entry)| Arc::strong_count(&entry.producer) == 1);
-        let mut seen: Vec<_> = idle.map(|(id, entry)| (entry.last_seen, *id)).collect();
+        // Those first of whom nothing is known: all they wrote was refused.
+        let mut seen: Vec<_> =
+            idle.map(|(id, entry)| (entry.is_known(), entry.last_seen, *id)).collect();
         let tenth = seen.len().div_ceil(10);
         if let Some(last) = tenth.checked_sub(1) {
             seen.select_nth_unstable(last);
         }
-        for (_, id) in seen.into_iter().take(tenth) {
+        for (_, _, id) in seen.into_iter().take(tenth) {
             self.entries.remove(&id);
         }
     }
@@ -164,7 +178,7 @@ impl Producers {
         producer
     }
 
-    /// Each producer as it is when nobody writes in its name, the one seen least lately first.
+    /// Each producer of which something is known, as it is when nobody writes in its name, the one seen least lately first.
     pub(crate) fn each(&self, mut visit: impl FnMut(ProducerId, &Producer)) {
         let seen = |(id, entry): (&u128, &Entry)| (entry.last_seen, *id);
         let mut seen: Vec<_> = self.table.lock().entries.iter().map(seen).collect();
@@ -172,7 +186,10 @@ impl Producers {
         for (_, id) in seen {
             // The table is not locked while a writer is waited for, and no other producer is kept from being forgotten.
             if let Some(producer) = self.find(id) {
-                visit(ProducerId(id), &producer.lock());
+                let producer = producer.lock();
+                if producer.is_known() {
+                    visit(ProducerId(id), &producer);
+                }
             }
         }
     }
@@ -222,6 +239,21 @@ mod tests {
             producers.get(ProducerId(id));
         }
         assert!(producers.len() <= PRODUCERS_MAX);
+    }
+
+    #[test]
+    fn producers_whose_writes_were_all_refused_are_forgotten_first() {
+        let producers = Producers::new(20);
+        let outcome = Outcome { applied: 3, ..Outcome::default() };
+        producers.get(ProducerId(1)).lock().record(1, Lsn(1), outcome);
+        for id in 2..100 {
+            producers.get(ProducerId(id));
+        }
+        let known = producers.get(ProducerId(1)).lock().known(1);
+        assert_eq!(known, Known::Applied(Lsn(1), outcome));
+        let mut visited = Vec::new();
+        producers.each(|ProducerId(id), _| visited.push(id));
+        assert_eq!(visited, [1], "nothing is written of the others");
     }
 
     #[test]

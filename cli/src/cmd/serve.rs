@@ -39,14 +39,16 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         options.threads = threads;
     }
     let failed = |error: server::Error| CliError::failed(error.to_string());
+    let read = |path| read_text(path).map(|text| (path, text));
+    let definitions = args.apply.as_deref().map(read).transpose()?;
     // Before the directory: a server that cannot have its ports leaves nothing behind. Nobody is let in before there is a database.
     let ports = Ports::take(&options).map_err(failed)?;
     let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let database = Database::open(files, &config, Arc::clone(&clock))?;
     tell_recovery(&database, config.seed, clock.mono_ns() / 1_000_000);
-    if let Some(path) = &args.apply {
-        apply(&database, path)?;
+    if let Some((path, text)) = &definitions {
+        apply(&database, path, text)?;
     }
     let server = Server::start_on(ports, &options, database).map_err(failed)?;
     let ready = format!("listening native={} admin={}", server.native_addr(), server.admin_addr());
@@ -96,8 +98,8 @@ fn tell_recovery(database: &Database<OsFs>, seed: u64, took_ms: u64) {
     }
 }
 
-fn apply(database: &Database<OsFs>, path: &std::path::Path) -> Result<(), CliError> {
-    let applied = database.apply(&shown_name(path), &read_text(path)?, false)?;
+fn apply(database: &Database<OsFs>, path: &std::path::Path, text: &str) -> Result<(), CliError> {
+    let applied = database.apply(&shown_name(path), text, false)?;
     if applied.plan.is_refused() {
         return Err(CliError::failed(format!("{}: refused\n{}", path.display(), applied.plan)));
     }

@@ -394,6 +394,33 @@ fn a_server_that_is_stopped_ends_with_a_checkpoint_as_told() {
     assert!(figure(&server, "log_bytes_since_checkpoint") < Some(1 << 20), "nothing was replayed");
 }
 
+/// Whether the backup was done first or given up: there is all of it or nothing, and the server has ended well.
+#[test]
+fn a_server_that_is_stopped_during_a_backup_leaves_a_whole_one_or_none() {
+    let place = Place::new();
+    let server = place.start(&[]);
+    place.put(&server, 400, 48_000);
+    let copy = place.path("copy");
+    let mut backup = Command::new(env!("CARGO_BIN_EXE_larder"))
+        .args(["checkpoint", "--addr", &server.addr, "--copy"])
+        .arg(&copy)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary");
+    // Something of it is there; or it is over already.
+    while !copy.exists() && backup.try_wait().expect("a child").is_none() {
+        std::thread::yield_now();
+    }
+    terminate(server);
+    let is_done = backup.wait().expect("a child").success();
+    assert_eq!(is_done, copy.exists(), "{:?}", place.names(""));
+    if is_done {
+        let checked = larder("127.0.0.1:9", &["check", copy.to_str().expect("UTF-8")]);
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+    }
+}
+
 #[test]
 fn limits_that_are_none_are_refused_with_what_is_one() {
     for (flag, value, parts) in [

@@ -103,7 +103,7 @@ fn what_nobody_knows_is_told_and_a_load_with_a_name_is_run_again() {
 }
 
 #[test]
-fn what_was_never_sent_is_told_from_what_nobody_knows() {
+fn a_time_for_retries_that_is_none_is_refused_with_those_that_are() {
     let place = tempfile::tempdir().expect("a temporary directory");
     let file = place.path().join("clicks.jsonl");
     write_file(&file, "{\"user\":\"u\",\"at\":1767225600000}\n");

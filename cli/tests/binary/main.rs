@@ -3,6 +3,7 @@
 mod a_new_user;
 mod checkpoints;
 mod commits_equal_brute_force;
+mod damaged_snapshot;
 mod explain;
 mod exports;
 mod harness;

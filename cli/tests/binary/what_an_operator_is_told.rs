@@ -70,6 +70,15 @@ fn a_server_without_its_port_leaves_no_directory_behind() {
     }
 }
 
+/// It made a data directory first, and then found that there was no such file.
+#[test]
+fn definitions_that_are_not_there_are_missed_before_a_directory_is_made() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let data = place.path().join("data");
+    says(&refused(&data, &["--apply", "no/such.toml"]), &["no/such.toml", "No such file"]);
+    assert!(!data.exists());
+}
+
 #[test]
 fn a_log_that_a_policy_would_not_serve_is_told_with_the_policies_that_do() {
     let sample = Sample::new(5, None);

@@ -105,7 +105,7 @@ impl BaseSection {
     }
 
     /// `count` entities from `ordinal` on are about to be read, one after the other: the disk may begin to bring them.
-    pub(super) fn will_read(&self, ordinal: u32, count: usize) {
+    pub(crate) fn will_read(&self, ordinal: u32, count: usize) {
         let end = (ordinal as usize).saturating_add(count).min(self.entities as usize);
         let (start, end) =
             (self.offsets_at + ordinal as usize * WORD, self.offsets_at + end * WORD);

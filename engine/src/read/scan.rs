@@ -221,10 +221,14 @@ fn entities(
 ) -> Vec<(u32, Result<&[u8], storage::Error>)> {
     match shard.table(group) {
         Some(GroupTable::Rows(table)) => {
+            table.will_scan(from, limit);
             let rows = table.scan(from).take(limit);
             rows.map(|(next, row)| (next, row.map(|row| row.key))).collect()
         }
-        Some(GroupTable::Windows(table)) => table.scan(from).take(limit).collect(),
+        Some(GroupTable::Windows(table)) => {
+            table.will_scan(from, limit);
+            table.scan(from).take(limit).collect()
+        }
         None => Vec::new(),
     }
 }

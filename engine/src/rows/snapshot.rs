@@ -69,6 +69,13 @@ impl RowTable {
         if self.base.is_some() { self.get(hash, key).map(drop) } else { Ok(()) }
     }
 
+    /// The next `limit` positions are about to be scanned: the disk may begin to bring what the snapshot has of them.
+    pub(crate) fn will_scan(&self, position: u32, limit: usize) {
+        if let Some(base) = &self.base {
+            base.table.will_read(position, limit);
+        }
+    }
+
     /// Entities from `position` on, each behind the position after it: first those of the snapshot, then those in memory.
     pub(crate) fn scan(
         &self,
@@ -165,9 +172,7 @@ impl RowTable {
         out: &mut Records,
     ) -> Result<Option<bool>, Error> {
         let Some(fence) = &self.fence else { return Ok(None) };
-        if let Some(base) = &self.base {
-            base.table.will_read(fence.next(), limit);
-        }
+        self.will_scan(fence.next(), limit);
         let mut rows = self.scan(fence.next());
         for _ in 0..limit {
             let Some(row) = rows.next() else {

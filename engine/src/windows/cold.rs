@@ -65,6 +65,9 @@ impl ColdLook {
     /// Reads them, until sweeping what is ripe costs `budget`: what is older than `late_before`, in ms, is seen by no window.
     pub(crate) fn ripe(&self, late_before: i64, budget: usize) -> Ripe {
         let mut ripe = Ripe { next: self.end, ..Ripe::default() };
+        if let [first, .., last] = self.ordinals[..] {
+            self.section.will_read(first, (last - first) as usize + 1);
+        }
         for ordinal in self.ordinals.iter().copied() {
             if ripe.cost >= budget {
                 ripe.next = ordinal;

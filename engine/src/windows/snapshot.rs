@@ -163,6 +163,13 @@ impl WindowTable {
         }
     }
 
+    /// The next `limit` positions are about to be scanned: the disk may begin to bring what the snapshot has of them.
+    pub(crate) fn will_scan(&self, position: u32, limit: usize) {
+        if let Some(base) = &self.base {
+            base.table.will_read(position, limit);
+        }
+    }
+
     /// Keys from `position` on, each behind the position after it: first those of the snapshot, then those in memory.
     pub(crate) fn scan(&self, position: u32) -> impl Iterator<Item = (u32, Result<&[u8], Error>)> {
         let start = self.memory_start();
@@ -291,9 +298,7 @@ impl WindowTable {
         let Some(fence) = &self.fence else { return Ok(None) };
         let (from, start) = (fence.next(), self.memory_start());
         let numbers = fence.numbers();
-        if let Some(base) = &self.base {
-            base.table.will_read(from, limit);
-        }
+        self.will_scan(from, limit);
         let mut left = limit;
         for ordinal in from..start {
             if left == 0 {
