@@ -1,5 +1,5 @@
 //! Workloads for benchmarks: definitions, keys and events, each from a seed; and the measurements that are programs of
-//! their own.
+//! their own; and the load generator of `larder bench`.
 //!
 //! `cargo bench` runs `benches/*.rs`, one file for each hot path; `cargo bench -- --test` runs each once, tiny, as CI does.
 //! `examples/*.rs` are programs of their own: they fill databases and measure memory, checkpoints and restarts. What they
@@ -9,6 +9,7 @@ pub mod cards;
 pub mod durability;
 pub mod export;
 pub mod kernel;
+pub mod load;
 pub mod replay;
 pub mod report;
 pub mod restart;

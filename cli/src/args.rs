@@ -1,5 +1,6 @@
 //! The command line: one subcommand a task, the words of `docs/semantics.md`.
 
+mod bench;
 mod export;
 mod input;
 mod offline;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
 
+pub(crate) use bench::Bench;
 pub(crate) use export::{Export, FileFormat};
 pub(crate) use input::{Load, Retract};
 pub(crate) use offline::{Check, Inspect, Repair};
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Inspect(Inspect),
     /// Cut a damaged log, or drop a damaged snapshot, once a copy of everything was made; needs no server.
     Repair(Repair),
+    /// Put a load on a server, and measure latencies, rates and CPU time.
+    Bench(Box<Bench>),
     /// See it all work: an embedded server, generated payments, vectors, a kill and a restart.
     Demo(Demo),
 }

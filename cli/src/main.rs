@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Check(args) => cmd::check::run(&args),
         Command::Inspect(args) => cmd::inspect::run(&args),
         Command::Repair(args) => cmd::repair::run(&args),
+        Command::Bench(args) => cmd::bench::run(&args),
         Command::Demo(args) => demo::run(&args),
     };
     match done {

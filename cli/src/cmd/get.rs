@@ -66,7 +66,7 @@ async fn reader(client: &Client, what: &str) -> Result<ServiceReader, CliError> 
 }
 
 /// The keys of one vector: `KEY` for one entity, `ENTITY=KEY,…` for several, in any order.
-fn parse_key(text: &str, schema: &Schema) -> Result<Vec<EntityKey>, CliError> {
+pub(super) fn parse_key(text: &str, schema: &Schema) -> Result<Vec<EntityKey>, CliError> {
     let entities = schema.entities();
     let usage = |what: String| CliError::usage(format!("--key {text}: {what}"));
     let prefix = |name: &str| format!("{name}=");

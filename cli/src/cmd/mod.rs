@@ -1,6 +1,7 @@
 //! One file for each command.
 
 pub(crate) mod apply;
+pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
 pub(crate) mod delete;

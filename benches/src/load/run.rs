@@ -1,0 +1,235 @@
+//! One measurement of one side: a warm-up, then the time that counts; and what it came to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use stdx::{
+    clock::{Clock, SystemClock},
+    sync::Mutex,
+};
+
+use super::{
+    Error,
+    crew::{Crew, Task, share},
+    operation::Draw,
+    pace::Pace,
+    server::Measured,
+    tally::Tally,
+};
+use crate::kernel;
+
+/// Between the order to start and the first request, so that all generators start together.
+const LEAD_NS: u64 = 5_000_000;
+/// How often the one who watches is told.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What is measured.
+#[derive(Clone)]
+pub(super) struct Order {
+    pub(super) side: usize,
+    pub(super) pace: Pace,
+    /// Sent, but not counted.
+    pub(super) warm_up: Duration,
+    pub(super) duration: Duration,
+    /// Of the random streams; two orders of one name send the same requests.
+    pub(super) name: String,
+    pub(super) seed: u64,
+}
+
+/// How it is going.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Live {
+    /// Seconds that counted so far; none during the warm-up.
+    pub seconds: f64,
+    /// Of so many.
+    pub of_seconds: f64,
+    /// Answers a second just now.
+    pub rate: f64,
+    /// Latencies of the current second, in µs.
+    pub p50_us: u64,
+    /// See [`Live::p50_us`].
+    pub p99_us: u64,
+    /// Failures so far.
+    pub failed: u64,
+}
+
+/// What one measurement came to.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// How requests were paced.
+    pub pace: Pace,
+    /// What came of them.
+    pub tally: Tally,
+    /// CPU time of the server meanwhile, in ns, when it is on this machine.
+    pub server_cpu_ns: Option<u64>,
+    /// CPU time of the generators meanwhile, in ns.
+    pub generator_cpu_ns: u64,
+    /// How many generators there were.
+    pub generators: usize,
+}
+
+impl Run {
+    /// CPU time of the server for one answer, in µs.
+    #[must_use]
+    pub fn server_cpu_us(&self) -> Option<f64> {
+        let answered = self.tally.answered();
+        let ns = self.server_cpu_ns.filter(|_| answered > 0)?;
+        Some(ns as f64 / 1e3 / answered as f64)
+    }
+
+    /// The share of one core that a generator used, from 0 to 1.
+    #[must_use]
+    pub fn generator_share(&self) -> f64 {
+        self.generator_cpu_ns as f64 / 1e9 / self.tally.seconds().max(1e-9) / self.generators as f64
+    }
+
+    /// The share of requests that were sent more than a millisecond late.
+    #[must_use]
+    pub fn late_share(&self) -> f64 {
+        let (late, _, sent) = self.tally.late_sends();
+        late as f64 / sent.max(1) as f64
+    }
+
+    /// Why the figures say more of the generator than of the server, if they do.
+    #[must_use]
+    pub fn generator_limit(&self) -> Option<String> {
+        const LATE_SHARE_MAX: f64 = 0.01;
+        const BUSY_SHARE: f64 = 0.95;
+        let (late, late_ns_max, sent) = self.tally.late_sends();
+        if self.late_share() > LATE_SHARE_MAX {
+            return Some(format!(
+                "the generator could not keep up: {late} of {sent} requests were sent more than 1 ms after they were due (at \
+                 most {:.1} ms); their latencies count from when they were due",
+                late_ns_max as f64 / 1e6
+            ));
+        }
+        let is_closed = matches!(self.pace, Pace::Closed { .. });
+        (is_closed && self.generator_share() > BUSY_SHARE).then(|| {
+            format!(
+                "the generators used {:.0} % of a core each: the rate is theirs, and not the server's limit; give it more \
+                 --generators",
+                100.0 * self.generator_share()
+            )
+        })
+    }
+}
+
+/// Makes the operations of a named stream.
+pub(super) type Draws = Arc<dyn Fn(&str) -> Draw + Send + Sync>;
+
+/// Measures.
+pub(super) fn run(
+    (crew, clock): (&Crew, &SystemClock),
+    draws: &Draws,
+    server: Option<Measured>,
+    order: &Order,
+    watch: &mut dyn FnMut(&Live),
+) -> Result<Run, Error> {
+    let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let start_ns = clock.mono_ns() + LEAD_NS;
+    let from_ns = start_ns + ns(order.warm_up);
+    let until_ns = from_ns + ns(order.duration);
+    let tallies: Vec<_> = (0..crew.len())
+        .map(|_| Arc::new(Mutex::new(Tally::by_second(from_ns, until_ns))))
+        .collect();
+    for (number, tally) in tallies.iter().enumerate() {
+        let task = Task {
+            side: order.side,
+            pace: part(order.pace, crew.len(), number),
+            draws: Arc::clone(draws),
+            name: format!("{}/{number}", order.name),
+            seed: order.seed,
+            start_ns,
+            until_ns,
+            tally: Arc::clone(tally),
+        };
+        crew.send(number, task)?;
+    }
+    let cpu = || (server.map(Measured::cpu_ns), kernel::process_ns());
+    let mut watching = Watching { crew, clock, tallies: &tallies, from_ns, until_ns, last: (0, 0) };
+    watching.until(from_ns, watch)?;
+    let (server_before, own_before) = cpu();
+    watching.until(until_ns, watch)?;
+    let (server_after, own_after) = cpu();
+    for number in 0..crew.len() {
+        while !crew.wait(number, TICK)? {}
+    }
+    let mut tally = Tally::by_second(from_ns, until_ns);
+    tallies.iter().for_each(|part| tally.add(&part.lock()));
+    let spent = |(after, before): (u64, u64)| after.saturating_sub(before);
+    Ok(Run {
+        pace: order.pace,
+        tally,
+        server_cpu_ns: server_after.zip(server_before).map(spent),
+        generator_cpu_ns: spent((own_after, own_before)),
+        generators: crew.len(),
+    })
+}
+
+/// The part of the pace that generator `number` has.
+fn part(pace: Pace, generators: usize, number: usize) -> Pace {
+    match pace {
+        Pace::Closed { concurrency } => {
+            Pace::Closed { concurrency: share(concurrency, generators, number) }
+        }
+        Pace::Open { rate, arrivals } => Pace::Open { rate: rate / generators as f64, arrivals },
+    }
+}
+
+struct Watching<'a> {
+    crew: &'a Crew,
+    clock: &'a SystemClock,
+    tallies: &'a [Arc<Mutex<Tally>>],
+    from_ns: u64,
+    until_ns: u64,
+    /// Answers at the last look, and when that was.
+    last: (u64, u64),
+}
+
+impl Watching<'_> {
+    /// Waits until `end_ns`, and tells meanwhile.
+    fn until(&mut self, end_ns: u64, watch: &mut dyn FnMut(&Live)) -> Result<(), Error> {
+        loop {
+            let now_ns = self.clock.mono_ns();
+            let Some(left) = end_ns.checked_sub(now_ns).filter(|left| *left > 0) else {
+                return Ok(());
+            };
+            // Nobody ends before the time is over, except one that cannot go on.
+            if self.crew.wait(0, TICK.min(Duration::from_nanos(left)))? {
+                return Err(Error::Failed("a generator ended before its time".to_owned()));
+            }
+            self.tell(watch);
+        }
+    }
+
+    fn tell(&mut self, watch: &mut dyn FnMut(&Live)) {
+        let now_ns = self.clock.mono_ns();
+        let counted_ns = now_ns.saturating_sub(self.from_ns);
+        let (mut answered, mut failed) = (0, 0);
+        let mut latest: Option<hdrhistogram::Histogram<u64>> = None;
+        for tally in self.tallies {
+            let tally = tally.lock();
+            answered += tally.answered();
+            failed += tally.failed();
+            let filled = tally.timeline().iter().rev().find(|part| !part.latencies_us.is_empty());
+            if let Some(part) = filled {
+                match &mut latest {
+                    Some(all) => drop(all.add(&part.latencies_us)),
+                    None => latest = Some(part.latencies_us.clone()),
+                }
+            }
+        }
+        let (answered_before, then_ns) = self.last;
+        let passed = now_ns.saturating_sub(then_ns.max(self.from_ns)).max(1);
+        self.last = (answered, now_ns);
+        let quantile = |quantile| latest.as_ref().map_or(0, |all| all.value_at_quantile(quantile));
+        watch(&Live {
+            seconds: counted_ns as f64 / 1e9,
+            of_seconds: self.until_ns.saturating_sub(self.from_ns) as f64 / 1e9,
+            rate: answered.saturating_sub(answered_before) as f64 * 1e9 / passed as f64,
+            p50_us: quantile(0.5),
+            p99_us: quantile(0.99),
+            failed,
+        });
+    }
+}

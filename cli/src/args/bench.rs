@@ -1,0 +1,92 @@
+//! Arguments of `larder bench`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use larder_benches::load::{Arrivals, distribution::Distribution, slo::Slo, workload::Workload};
+use model::{limits::BATCH_MAX, time::parse_span};
+
+/// A span of time as a measurement takes it.
+fn span(text: &str) -> Result<Duration, String> {
+    let ms = parse_span(text).map_err(|error| error.to_string())?;
+    Ok(Duration::from_millis(ms.unsigned_abs()))
+}
+
+/// A rate, in requests a second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate >= 1.0 && *rate <= 10e6);
+    rate.ok_or_else(|| format!("`{text}` is no rate: requests a second, from 1 to 10000000"))
+}
+
+/// See [`super::Command::Bench`].
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Address of the server; without it one is started for the measurement, on an empty temporary directory.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) addr: Option<String>,
+    /// What is asked: read-row, read-batch, read-windows, read-distinct, put, put-batch, push, push-batch, push-distinct, or mixed
+    /// (80 % reads of rows and windows, 15 % pushes, 5 % puts).
+    #[arg(long, default_value = "read-row", value_name = "WORKLOAD")]
+    pub(crate) workload: Workload,
+    /// Read this service of yours instead, or features: GROUP:FEATURE[,GROUP:*…]. Needs --addr, and --keys or --key-template.
+    #[arg(long, value_name = "NAME", requires = "addr", conflicts_with = "workload")]
+    pub(crate) service: Option<String>,
+    /// Whose vectors: a file of keys as for `larder get --key`, one a line.
+    #[arg(long, value_name = "FILE", requires = "service", conflicts_with = "key_template")]
+    pub(crate) keys: Option<PathBuf>,
+    /// Whose vectors: a key as for `larder get --key` in which {n} stands for numbers from 0 to --entities.
+    #[arg(long, value_name = "TEMPLATE", requires = "service")]
+    pub(crate) key_template: Option<String>,
+    /// How requests are spread over entities: uniform, zipf[=1.1], hot[=10] (nine of ten requests about so many).
+    #[arg(long, default_value = "uniform", value_name = "DISTRIBUTION")]
+    pub(crate) distribution: Distribution,
+    /// Entities that are filled and asked about.
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub(crate) entities: u64,
+    /// Features of a row, f64 each.
+    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) features: u16,
+    /// Entities of one request of read-batch, put-batch, push-batch [default: 100] or of a service [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=BATCH_MAX as i64))]
+    pub(crate) batch: Option<u16>,
+    /// Connections to the server.
+    #[arg(long, default_value_t = 16, value_name = "C", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) connections: u16,
+    /// Closed loop: so many requests in flight, each sent when one was answered. As many as connections when not given.
+    #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u16).range(1..=20_000))]
+    pub(crate) concurrency: Option<u16>,
+    /// Open loop: requests a second, sent when they are due whatever was answered; latency counts from when they were due.
+    #[arg(long, value_name = "R", value_parser = rate)]
+    pub(crate) rate: Option<f64>,
+    /// How due times of an open loop are spread: poisson or constant.
+    #[arg(long, default_value = "poisson", value_name = "PROCESS")]
+    pub(crate) arrivals: Arrivals,
+    /// Time that is measured.
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = span)]
+    pub(crate) duration: Duration,
+    /// Time before it that is not.
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = span)]
+    pub(crate) warm_up: Duration,
+    /// Latencies asked for, like p99=1ms,p99.9=5ms: shown beside those measured; exit code 1 when they are missed.
+    #[arg(long, value_name = "LIMITS")]
+    pub(crate) slo: Option<Slo>,
+    /// After this a request has failed.
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = span)]
+    pub(crate) timeout: Duration,
+    /// Threads that send; half of the cores when not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) generators: Option<u16>,
+    /// What is there from an earlier load is taken as it is, and nothing is filled.
+    #[arg(long, requires = "addr")]
+    pub(crate) no_fill: bool,
+    /// Sync policy of the server that is started.
+    #[arg(long, default_value = "always", value_name = "POLICY", conflicts_with = "addr")]
+    pub(crate) sync: engine::SyncPolicy,
+    /// Network threads of the server that is started; one for each core when not given.
+    #[arg(long, value_name = "N", conflicts_with = "addr")]
+    pub(crate) threads: Option<u16>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 7, value_name = "SEED")]
+    pub(crate) seed: u64,
+}
