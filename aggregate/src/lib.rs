@@ -20,6 +20,7 @@
 //! | `summary`, `sketch` | what numbers do not hold: bins, counts by value, newest values, decayed sums |
 //! | `distinct` | counts of distinct values, exact while few |
 //! | [`EntityWindows`], [`EntityView`] | one entity: update, read, fold, merge, retract, encode |
+//! | [`EntitySweep`] | the same values of many reads in order, for replays |
 //! | `finalize`, `wide` | from exact integers to the one rounding |
 //!
 //! What it is not: it reads no clock, knows no key, takes no lock.
@@ -36,6 +37,7 @@ mod plan;
 mod raw;
 mod sketch;
 mod summary;
+mod sweep;
 mod tile;
 mod varint;
 mod wide;
@@ -44,4 +46,5 @@ pub use entity::{
     ColumnAccount, EncodedState, EntityView, EntityWindows, Grown, ReadAt, ReadScratch,
 };
 pub use error::{Error, Overflow};
-pub use plan::{ColumnSelection, PreparedEvent, StoredEvent, WindowPlan, explain};
+pub use plan::{ColumnSelection, DirectEvents, PreparedEvent, StoredEvent, WindowPlan, explain};
+pub use sweep::EntitySweep;

@@ -19,6 +19,13 @@ impl Squares {
         self.high = self.high.wrapping_add(other.high).wrapping_add(u64::from(carried));
     }
 
+    /// Takes away what was added before.
+    pub(crate) fn take_away(&mut self, other: Self) {
+        let (low, borrowed) = self.low.overflowing_sub(other.low);
+        self.low = low;
+        self.high = self.high.wrapping_sub(other.high).wrapping_sub(u64::from(borrowed));
+    }
+
     pub(crate) fn wide(self) -> Wide {
         Wide::of_parts(self.low, self.high)
     }

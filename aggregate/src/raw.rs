@@ -114,25 +114,22 @@ pub(crate) fn base(mut log: &[u8]) -> i64 {
     varint::take(&mut log).map_or(0, |head| varint::unzigzag(head >> 1))
 }
 
-/// Passes over a log.
-#[derive(Debug)]
-pub(crate) struct Records<'p, 'a> {
+/// How the records of a group's logs are laid out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout<'p> {
     columns: &'p [Column],
     has_ids: bool,
     presence_bytes: usize,
     /// Every presence bit, the first 64 as a word and all as bytes.
     full_word: u64,
-    base: i64,
-    is_first: bool,
-    rest: &'a [u8],
 }
 
 /// Presence bytes of an event that counts everywhere; their unused bits are not looked at.
 const FULL: [u8; FULL_BYTES] = [0xff; FULL_BYTES];
 const FULL_BYTES: usize = model::limits::FEATURES_PER_GROUP_MAX / 8;
 
-impl<'p, 'a> Records<'p, 'a> {
-    pub(crate) fn new(plan: &'p WindowPlan, log: &'a [u8]) -> Self {
+impl<'p> Layout<'p> {
+    pub(crate) fn new(plan: &'p WindowPlan) -> Self {
         let bits = plan.presence_bits();
         Self {
             columns: plan.columns(),
@@ -141,46 +138,41 @@ impl<'p, 'a> Records<'p, 'a> {
             full_word: u64::MAX
                 .checked_shr(64_u32.saturating_sub(u32::try_from(bits).unwrap_or(64)))
                 .unwrap_or(0),
-            base: base(log),
-            is_first: true,
-            rest: log,
         }
     }
 
-    /// The next record, its columns in `values`. `None` at the end, and at bytes that are no record: see
-    /// [`Records::is_at_end`].
+    /// The record of an event of `time` at the front of `rest`, which begins without its time: its columns in `values`. `None` at
+    /// bytes that are no record.
     #[inline]
-    pub(crate) fn next(&mut self, values: &mut Vec<ColumnValue<'a>>) -> Option<Record<'a>> {
-        let mut rest = self.rest;
-        let head = varint::take(&mut rest)?;
-        let time = varint::unzigzag(head >> 1);
-        let time = if self.is_first { time } else { time.wrapping_add(self.base) };
-        let start = rest;
-        let is_full = head & 1 == 1;
+    pub(crate) fn record<'a>(
+        &self,
+        (time, is_full): (i64, bool),
+        rest: &mut &'a [u8],
+        values: &mut Vec<ColumnValue<'a>>,
+    ) -> Option<Record<'a>> {
+        let start = *rest;
         let (bits, word) = if is_full {
             (FULL.get(..self.presence_bytes)?, self.full_word)
         } else {
             let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
-            rest = after;
+            *rest = after;
             (bits, word_of(bits))
         };
         values.resize(self.columns.len(), ColumnValue::Absent);
         for (value, column) in values.iter_mut().zip(self.columns) {
             *value = if is_full || is_stored(word, bits, column) {
-                take_column(&mut rest, column.kind)?
+                take_column(rest, column.kind)?
             } else {
                 ColumnValue::Absent
             };
         }
-        let id = if self.has_ids { varint::take_block(&mut rest)? } else { &[] };
+        let id = if self.has_ids { varint::take_block(rest)? } else { &[] };
         let (body, _) = start.split_at_checked(start.len() - rest.len())?;
-        self.is_first = false;
-        self.rest = rest;
         Some(Record { time, bits, word, id, is_full, body })
     }
 
-    /// True when records are at most one number and few presence bits: [`Records::next_number`] reads them.
-    pub(crate) fn are_numbers(&self) -> bool {
+    /// True when records are at most one number and few presence bits: [`Layout::number`] reads them.
+    pub(crate) fn is_number(&self) -> bool {
         let is_number = |column: &Column| column.kind == ColumnKind::Number;
         !self.has_ids
             && self.presence_bytes <= 8
@@ -188,22 +180,67 @@ impl<'p, 'a> Records<'p, 'a> {
             && self.columns.iter().all(is_number)
     }
 
+    /// As [`Layout::record`]: the number (0 where there is none) and presence bits, where that is all there is.
+    #[inline]
+    pub(crate) fn number(&self, is_full: bool, rest: &mut &[u8]) -> Option<(i64, u64)> {
+        let word = if is_full {
+            self.full_word
+        } else {
+            let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
+            *rest = after;
+            word_of(bits)
+        };
+        let mask = self.columns.first().map_or(0, |column| column.mask);
+        let number = if word & mask == 0 { 0 } else { varint::unzigzag(varint::take(rest)?) };
+        Some((number, word))
+    }
+}
+
+/// Passes over a log.
+#[derive(Debug)]
+pub(crate) struct Records<'p, 'a> {
+    layout: Layout<'p>,
+    base: i64,
+    is_first: bool,
+    rest: &'a [u8],
+}
+
+impl<'p, 'a> Records<'p, 'a> {
+    pub(crate) fn new(plan: &'p WindowPlan, log: &'a [u8]) -> Self {
+        Self { layout: Layout::new(plan), base: base(log), is_first: true, rest: log }
+    }
+
+    /// The next record, its columns in `values`. `None` at the end, and at bytes that are no record: see
+    /// [`Records::is_at_end`].
+    #[inline]
+    pub(crate) fn next(&mut self, values: &mut Vec<ColumnValue<'a>>) -> Option<Record<'a>> {
+        let mut rest = self.rest;
+        let head = self.head(&mut rest)?;
+        let record = self.layout.record(head, &mut rest, values)?;
+        self.is_first = false;
+        self.rest = rest;
+        Some(record)
+    }
+
+    /// The time of the record at the front of `rest`, and whether it is full.
+    #[inline]
+    fn head(&self, rest: &mut &'a [u8]) -> Option<(i64, bool)> {
+        let head = varint::take(rest)?;
+        let time = varint::unzigzag(head >> 1);
+        Some((if self.is_first { time } else { time.wrapping_add(self.base) }, head & 1 == 1))
+    }
+
+    /// True when [`Records::next_number`] reads the records.
+    pub(crate) fn are_numbers(&self) -> bool {
+        self.layout.is_number()
+    }
+
     /// The time, number (0 where there is none) and presence bits of the next record, where that is all there is.
     #[inline]
     pub(crate) fn next_number(&mut self) -> Option<(i64, i64, u64)> {
         let mut rest = self.rest;
-        let head = varint::take(&mut rest)?;
-        let time = varint::unzigzag(head >> 1);
-        let time = if self.is_first { time } else { time.wrapping_add(self.base) };
-        let word = if head & 1 == 1 {
-            self.full_word
-        } else {
-            let (bits, after) = rest.split_at_checked(self.presence_bytes)?;
-            rest = after;
-            word_of(bits)
-        };
-        let mask = self.columns.first().map_or(0, |column| column.mask);
-        let number = if word & mask == 0 { 0 } else { varint::unzigzag(varint::take(&mut rest)?) };
+        let (time, is_full) = self.head(&mut rest)?;
+        let (number, word) = self.layout.number(is_full, &mut rest)?;
         self.is_first = false;
         self.rest = rest;
         Some((time, number, word))

@@ -175,7 +175,7 @@ pub(crate) fn declared_id_of(
 }
 
 /// Bytes that sort as the numbers do: most significant first, sign flipped.
-fn ordered_bytes(number: i64) -> [u8; 8] {
+pub(crate) fn ordered_bytes(number: i64) -> [u8; 8] {
     let mut bytes = (number ^ i64::MIN).to_le_bytes();
     bytes.reverse();
     bytes

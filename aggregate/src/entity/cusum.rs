@@ -32,6 +32,11 @@ pub(super) struct Run<'o> {
 /// Count and sum of each tile.
 type Tiles = BTreeMap<i64, (u64, i128)>;
 
+/// True for a column that is not made of numbers and edges alone.
+pub(crate) fn is_cusum(output: &Output) -> bool {
+    Run::of(output).is_some()
+}
+
 impl<'o> Run<'o> {
     /// `None` when `output` is something else.
     pub(super) fn of(output: &'o Output) -> Option<Self> {

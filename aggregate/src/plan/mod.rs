@@ -9,6 +9,7 @@
 //! ```
 
 mod cells;
+mod direct;
 pub mod explain;
 mod levels;
 mod needs;
@@ -24,6 +25,7 @@ use model::{
 };
 
 pub(crate) use cells::{Cell, CellUse, Column, ColumnKind, SummaryUse};
+pub use direct::DirectEvents;
 pub(crate) use levels::{Level, Span};
 pub(crate) use needs::{Needs, Summary, SummaryKind, TileField, TileFieldKind};
 pub use prepare::{PreparedEvent, StoredEvent};

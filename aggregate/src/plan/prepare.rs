@@ -131,7 +131,8 @@ impl super::Named {
     }
 }
 
-fn write_column(body: &mut Vec<u8>, kind: ColumnKind, value: ValueRef<'_>) {
+#[inline]
+pub(super) fn write_column(body: &mut Vec<u8>, kind: ColumnKind, value: ValueRef<'_>) {
     match (kind, value) {
         (ColumnKind::Token, value) => {
             body.extend_from_slice(&token::of_value(value).to_le_bytes());

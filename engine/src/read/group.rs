@@ -1,10 +1,11 @@
 //! Reading one group: rows with their ages, windows at their moment.
 
-use aggregate::{EntityView, ReadAt, ReadScratch, WindowPlan};
+use aggregate::{EntityView, Overflow, ReadAt, ReadScratch, WindowPlan};
 use model::{
     column::Column,
     definition::{Stream, StreamClock},
     status::Status,
+    value::ValueRef,
 };
 
 use super::{ReadOptions, plan::GroupRead};
@@ -216,14 +217,23 @@ pub(crate) fn read_windows(
     state.read(plan, selection, at, scratch, &mut |position, value| {
         let column = outputs.get(position).and_then(|output| columns.get_mut(*output));
         let Some(column) = column else { return };
-        let is_partial = partial.get(position) == Some(&true);
-        let given = if is_partial { Status::Partial } else { Status::Present };
-        match value {
-            Ok(Some(value)) => column.push(given, value),
-            Ok(None) => column.push_empty(Status::Null),
-            Err(_) => column.push_empty(Status::Error),
-        }
+        put_value(column, partial.get(position) == Some(&true), value);
     });
+}
+
+/// Appends the value of a window, as it is or why there is none.
+#[inline]
+pub(crate) fn put_value(
+    column: &mut Column,
+    is_partial: bool,
+    value: Result<Option<ValueRef<'_>>, Overflow>,
+) {
+    match value {
+        Ok(Some(value)) if is_partial => column.push(Status::Partial, value),
+        Ok(Some(value)) => column.push(Status::Present, value),
+        Ok(None) => column.push_empty(Status::Null),
+        Err(_) => column.push_empty(Status::Error),
+    }
 }
 
 /// True when a window that starts at `start` reaches back before observation began. One over everything has no start before

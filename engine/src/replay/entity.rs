@@ -8,7 +8,7 @@
 //! earlier time. Here the reads to come are known: nothing before the earliest time they ask about is needed event by event. Where
 //! events are kept shows in no value, so the values are the server's.
 
-use aggregate::{EntityWindows, ReadAt, ReadScratch, StoredEvent, WindowPlan};
+use aggregate::{EntitySweep, EntityWindows, ReadAt, ReadScratch, StoredEvent, WindowPlan};
 use model::{
     column::Column,
     definition::{GroupKind, WindowGroup},
@@ -22,7 +22,7 @@ use crate::{
     catalog::{Catalog, GroupRuntime, RowsRuntime},
     read::{
         GroupRead,
-        group::{is_partial, read_row, read_windows, start},
+        group::{is_partial, put_value, read_row, read_windows, start},
     },
     rows::RowTable,
 };
@@ -83,6 +83,12 @@ enum Kind<'p> {
         windows: Vec<usize>,
         partial: Vec<bool>,
     },
+    /// The same where everything comes in the order of time.
+    Sweep {
+        plan: &'p WindowPlan,
+        horizon_ms: i64,
+        sweep: EntitySweep<'p>,
+    },
     Rows {
         rows: &'p RowsRuntime,
         table: RowTable,
@@ -119,6 +125,19 @@ impl<'p> EntityReplay<'p> {
         Ok(Self { read, outputs: (0..read.columns.len()).collect(), types, kind })
     }
 
+    /// From here on an entity's events come in the order of their times, each before it is seen by the read that follows, and its
+    /// reads in the order of theirs; nothing is retracted or snapped. Where windows can be swept then, they are: the values are
+    /// the same, for much less.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        let Kind::Windows { plan, horizon_ms, .. } = self.kind else { return self };
+        let selection = self.read.selection.as_ref();
+        if let Some(sweep) = selection.and_then(|selection| EntitySweep::new(plan, selection)) {
+            self.kind = Kind::Sweep { plan, horizon_ms, sweep };
+        }
+        self
+    }
+
     /// Columns for the values of `rows` reads.
     #[must_use]
     pub fn columns(&self, rows: usize) -> Vec<Column> {
@@ -137,8 +156,12 @@ impl<'p> EntityReplay<'p> {
     /// Adds an accepted event to a window group. `floor` is the least [`EntityReplay::floor_of`] of all reads of this entity that
     /// are still to come; where events are retracted later, at most the stream's now at this event less its horizon.
     pub fn update(&mut self, event: StoredEvent<'_>, floor: i64) {
-        if let Kind::Windows { plan, horizon_ms, state, .. } = &mut self.kind {
-            state.update_stored(plan, event, floor.saturating_add(*horizon_ms));
+        match &mut self.kind {
+            Kind::Windows { plan, horizon_ms, state, .. } => {
+                state.update_stored(plan, event, floor.saturating_add(*horizon_ms));
+            }
+            Kind::Sweep { sweep, .. } => sweep.push(event),
+            Kind::Rows { .. } => {}
         }
     }
 
@@ -146,7 +169,7 @@ impl<'p> EntityReplay<'p> {
     #[must_use]
     pub fn late_before(&self, floor: i64) -> i64 {
         match &self.kind {
-            Kind::Windows { plan, horizon_ms, .. } => {
+            Kind::Windows { plan, horizon_ms, .. } | Kind::Sweep { plan, horizon_ms, .. } => {
                 plan.late_before(floor.saturating_add(*horizon_ms))
             }
             Kind::Rows { .. } => i64::MIN,
@@ -157,7 +180,7 @@ impl<'p> EntityReplay<'p> {
     pub fn retract(&mut self, time: i64, id: &[u8]) -> usize {
         match &mut self.kind {
             Kind::Windows { plan, state, .. } => state.retract(plan, time, id),
-            Kind::Rows { .. } => 0,
+            Kind::Sweep { .. } | Kind::Rows { .. } => 0,
         }
     }
 
@@ -179,6 +202,7 @@ impl<'p> EntityReplay<'p> {
     pub fn forget(&mut self) {
         match &mut self.kind {
             Kind::Windows { state, .. } => *state = EntityWindows::default(),
+            Kind::Sweep { sweep, .. } => sweep.clear(),
             Kind::Rows { table, hasher, .. } => _ = table.delete(hasher, ROW),
         }
     }
@@ -202,6 +226,17 @@ impl<'p> EntityReplay<'p> {
                 }
                 let is_incomplete = is_incomplete && partial.contains(&true);
                 read_windows(read, plan, state.view(), (at, partial), scratch, columns);
+                Ok(is_incomplete)
+            }
+            Kind::Sweep { sweep, .. } => {
+                let mut is_incomplete = false;
+                sweep.read(moment.x(), |position, start, value| {
+                    let is_partial = is_partial(start, moment.observed_since);
+                    is_incomplete |= is_partial;
+                    if let Some(column) = columns.get_mut(position) {
+                        put_value(column, is_partial, value);
+                    }
+                });
                 Ok(is_incomplete)
             }
             Kind::Rows { rows, table, hasher } => {

@@ -1,14 +1,22 @@
 //! From the fields of an event to what it changes in each window group of its stream, or why it is refused.
 
-use aggregate::{PreparedEvent, StoredEvent, ingest};
-use model::{definition::Stream, key, packed_row::Cell, value::ValueRef};
+use aggregate::{DirectEvents, PreparedEvent, StoredEvent, expr::decimal_from_f64, ingest};
+use model::{
+    definition::Stream,
+    key,
+    limits::{EVENT_TIME_ABS_MAX, FLOAT_FIELD_SCALE},
+    packed_row::Cell,
+    value::ValueRef,
+};
 
 use crate::{
     Error,
     catalog::{Catalog, StreamRuntime},
     producer::ProducerId,
     read::ReadPlan,
-    route::{declared_id_of, derive_id, event_time_of, key_values, no_key, prepare_part},
+    route::{
+        declared_id_of, derive_id, event_time_of, key_values, no_key, ordered_bytes, prepare_part,
+    },
     stream::{
         StreamState,
         admission::{Refusal, refuse_for_id, refuse_for_time},
@@ -25,6 +33,12 @@ pub struct EventOrigin {
     pub sequence: u64,
     /// The event's place in the push.
     pub index: u32,
+}
+
+/// A float as events have it: the nearest decimal of [`FLOAT_FIELD_SCALE`] places; `None` when none is.
+#[must_use]
+pub fn exact_float(float: f64) -> Option<i64> {
+    decimal_from_f64(float, FLOAT_FIELD_SCALE)
 }
 
 /// An event that is well formed.
@@ -44,13 +58,17 @@ pub struct EventIntake<'p> {
     runtime: &'p StreamRuntime,
     /// Clock and ids of this replay alone.
     state: StreamState,
-    parts: Vec<Part>,
+    parts: Vec<Part<'p>>,
+    /// Of the current event, where it is asked for.
+    id: Vec<u8>,
 }
 
 /// What the current event changes in one group.
 #[derive(Debug)]
-struct Part {
+struct Part<'p> {
     group: usize,
+    /// The fields of its key, and what it asks of events that it takes as they are.
+    direct: Option<(&'p [usize], DirectEvents)>,
     /// Its place among the groups of the target, where that reads it.
     place: Option<usize>,
     /// False when the event describes no entity of the group.
@@ -73,15 +91,20 @@ pub struct TakenPart<'a> {
 impl<'p> EventIntake<'p> {
     pub(super) fn new(catalog: &'p Catalog, read: &ReadPlan, index: usize) -> Result<Self, Error> {
         let (stream, runtime) = catalog.stream(index)?;
+        let direct = |group: usize| {
+            let windows = catalog.windows(group).ok()?;
+            Some((windows.key.as_slice(), windows.plan.direct()?))
+        };
         let part = |group: &usize| Part {
             group: *group,
+            direct: direct(*group),
             place: read.groups().position(|read| read.group == *group),
             is_there: false,
             key: Vec::new(),
             prepared: PreparedEvent::default(),
         };
         let parts = runtime.groups.iter().map(part).collect();
-        Ok(Self { catalog, stream, runtime, state: StreamState::default(), parts })
+        Ok(Self { catalog, stream, runtime, state: StreamState::default(), parts, id: Vec::new() })
     }
 
     /// The stream.
@@ -117,7 +140,7 @@ impl<'p> EventIntake<'p> {
         groups: usize,
         values: &mut Vec<Option<ValueRef<'a>>>,
     ) -> Result<TakenEvent, model::Error> {
-        let wanted = |part: &Part| part.place.is_some() && part.group < groups;
+        let wanted = |part: &Part<'_>| part.place.is_some() && part.group < groups;
         Ok(self.prepare(cells, origin, values, wanted)?.0)
     }
 
@@ -151,7 +174,7 @@ impl<'p> EventIntake<'p> {
         cells: &[Cell<'a>],
         origin: EventOrigin,
         values: &mut Vec<Option<ValueRef<'a>>>,
-        wanted: impl Fn(&Part) -> bool,
+        wanted: impl Fn(&Part<'_>) -> bool,
     ) -> Result<(TakenEvent, bool), model::Error> {
         ingest::exact_fields(self.stream, cells, values)?;
         let event_time = event_time_of(self.stream, values)?;
@@ -174,6 +197,51 @@ impl<'p> EventIntake<'p> {
         }
         let declared = self.stream.dedup_ms.and(declared.as_deref());
         Ok((TakenEvent { event_time, id: declared.map(fingerprint) }, is_somewhere))
+    }
+
+    /// As [`EventIntake::take`], of an event with a value in every field that somebody reads, where these are read as they are.
+    /// `value` gives the values of fields, floats made exact as [`ingest::exact_fields`] does. `None` for every other event, and
+    /// for one that may not be valid: take it.
+    #[inline]
+    pub fn take_direct<'a>(
+        &mut self,
+        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        origin: EventOrigin,
+    ) -> Option<TakenEvent> {
+        let Some(ValueRef::Timestamp(event_time)) = value(self.stream.event_time) else {
+            return None;
+        };
+        let is_possible = (-EVENT_TIME_ABS_MAX..=EVENT_TIME_ABS_MAX).contains(&event_time);
+        if !is_possible || self.parts.is_empty() {
+            return None;
+        }
+        self.id.clear();
+        match self.stream.event_id.map(value) {
+            Some(Some(ValueRef::String(id))) => self.id.extend_from_slice(id.as_bytes()),
+            Some(Some(ValueRef::Bytes(id))) => self.id.extend_from_slice(id),
+            Some(Some(ValueRef::I64(id))) => self.id.extend_from_slice(&ordered_bytes(id)),
+            Some(_) => return None,
+            None => {
+                let asks =
+                    |part: &Part<'_>| part.direct.as_ref().is_some_and(|(_, plan)| plan.has_ids());
+                if self.parts.iter().any(asks) {
+                    let id = derive_id(origin.producer, origin.sequence, origin.index);
+                    self.id.extend_from_slice(&id);
+                }
+            }
+        }
+        for part in &mut self.parts {
+            let (fields, plan) = part.direct.as_ref()?;
+            let is_whole =
+                key::write_values(&mut part.key, fields.iter().map(|field| value(*field)));
+            part.is_there = matches!(is_whole, Ok(true))
+                && plan.prepare(value, event_time, &self.id, &mut part.prepared);
+            if !part.is_there {
+                return None;
+            }
+        }
+        let is_told_apart = self.stream.dedup_ms.and(self.stream.event_id).is_some();
+        Some(TakenEvent { event_time, id: is_told_apart.then(|| fingerprint(&self.id)) })
     }
 
     /// Decides about the event taken last, which arrived at `arrival_ms` of the wall clock, no earlier than the one before it:

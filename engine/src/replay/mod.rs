@@ -20,7 +20,7 @@ use model::{
 
 pub use aggregate::StoredEvent;
 pub use entity::{EntityReplay, ReplayMoment};
-pub use intake::{EventIntake, EventOrigin, TakenEvent, TakenPart};
+pub use intake::{EventIntake, EventOrigin, TakenEvent, TakenPart, exact_float};
 
 use crate::{Error, catalog::Catalog, read::ReadPlan};
 

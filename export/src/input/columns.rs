@@ -21,6 +21,8 @@ use arrow_array::{Array, ArrayRef, BinaryViewArray, BooleanArray, StringViewArra
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_cast::cast;
 use arrow_schema::{DataType as Arrow, Schema};
+use engine::replay::exact_float;
+use model::limits::FLOAT_FIELD_SCALE;
 use model::packed_row::Cell;
 use model::text;
 use model::value::{DataType, Floats, Value, ValueRef};
@@ -47,7 +49,7 @@ pub(crate) struct Column {
     bad: Vec<(usize, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Values {
     Nothing,
     Bool(BooleanArray),
@@ -155,6 +157,48 @@ impl Column {
             return Err(self.bad.get(place).map(|(_, why)| why.clone()).unwrap_or_default());
         }
         Ok(self.value(row).map_or(Cell::Null, Cell::Value))
+    }
+
+    /// The value in `row`, where there is one.
+    #[inline]
+    pub(crate) fn given(&self, row: usize) -> Option<ValueRef<'_>> {
+        if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        self.value(row)
+    }
+
+    /// The same column with floats as decimals of [`FLOAT_FIELD_SCALE`] places, as events have them; `None` when some row has no
+    /// value of its type, or none that such a decimal holds.
+    pub(crate) fn exact(&self) -> Option<Self> {
+        if !self.bad.is_empty() {
+            return None;
+        }
+        let decimal = |row: usize, float: f64| match &self.nulls {
+            Some(nulls) if nulls.is_null(row) => Some(0),
+            _ => exact_float(float),
+        };
+        let decimals: Option<ScalarBuffer<i64>> = match &self.values {
+            Values::F32(floats) => {
+                let floats = floats.iter().enumerate();
+                floats.map(|(row, float)| decimal(row, f64::from(*float))).collect()
+            }
+            Values::F64(floats) => {
+                floats.iter().enumerate().map(|(row, float)| decimal(row, *float)).collect()
+            }
+            Values::Each(_) if matches!(self.data_type, DataType::F32 | DataType::F64) => None,
+            same => {
+                let (data_type, nulls) = (self.data_type, self.nulls.clone());
+                return Some(Self { data_type, values: same.clone(), nulls, bad: Bad::new() });
+            }
+        };
+        let (values, nulls) = (Values::I64(decimals?), self.nulls.clone());
+        Some(Self {
+            data_type: DataType::Decimal(FLOAT_FIELD_SCALE),
+            values,
+            nulls,
+            bad: Bad::new(),
+        })
     }
 
     #[inline]

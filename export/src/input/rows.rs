@@ -40,6 +40,8 @@ struct Table {
     keys: Vec<Field>,
     batch: Arc<RecordBatch>,
     cells: Vec<Option<Column>>,
+    /// The same as events have them, once that is asked for; empty where a row has to be looked at by itself.
+    exact: Option<Vec<Option<Column>>>,
     key: Vec<Column>,
     row: usize,
 }
@@ -64,8 +66,8 @@ impl Rows {
                     columns::check(&input.path, &schema, *place, (sought(field), true))?;
                 }
                 let batch = Arc::new(RecordBatch::new_empty(schema));
-                let (cells, key) = (Vec::new(), Vec::new());
-                Current::Table(Box::new(Table { reader, keys, batch, cells, key, row: 0 }))
+                let (cells, exact, key) = (Vec::new(), None, Vec::new());
+                Current::Table(Box::new(Table { reader, keys, batch, cells, exact, key, row: 0 }))
             }
         };
         Ok(Self { binding, current, number: 0, done: 0 })
@@ -163,6 +165,22 @@ impl Rows {
         Ok(())
     }
 
+    /// The columns of the wanted fields with floats made exact, and the place of the record in them: where records are rows of a
+    /// table of which none has a value that its field cannot take.
+    #[inline]
+    pub(crate) fn exact(&mut self) -> Option<(&[Option<Column>], usize)> {
+        let Current::Table(table) = &mut self.current else { return None };
+        let cells = &table.cells;
+        let exact = table.exact.get_or_insert_with(|| {
+            let exact = |column: &Option<Column>| match column {
+                Some(column) => column.exact().map(Some),
+                None => Some(None),
+            };
+            cells.iter().map(exact).collect::<Option<_>>().unwrap_or_default()
+        });
+        (!exact.is_empty()).then_some((exact, table.row))
+    }
+
     /// The record's entity key.
     ///
     /// # Errors
@@ -210,6 +228,7 @@ impl Table {
         self.key = key.collect::<Result<_, _>>()?;
         let cells = binding.fields.iter().zip(&binding.places).map(column);
         self.cells = cells.collect::<Result<_, _>>()?;
+        self.exact = None;
         (self.batch, self.row) = (Arc::new(batch), 0);
         Ok(())
     }

@@ -74,13 +74,37 @@ impl<'p> Feed<'p> {
         let number = self.number;
         self.number += 1;
         let origin = EventOrigin { sequence: number, ..EventOrigin::default() };
-        let taken = match self.intake.take(cells, origin, values) {
-            Ok(taken) => taken,
+        match self.intake.take(cells, origin, values) {
+            Ok(taken) => self.judge(groups, taken, (number, arrival_ms)),
             Err(error) => {
                 self.counts.rejected += 1;
-                return Ok(Verdict::Refused(RejectKind::Rejected, error.to_string()));
+                Ok(Verdict::Refused(RejectKind::Rejected, error.to_string()))
             }
-        };
+        }
+    }
+
+    /// As [`Feed::event`], of an event as [`EventIntake::take_direct`] takes it: `None`, and nothing done, for every other one.
+    #[inline]
+    pub(super) fn event_direct<'a>(
+        &mut self,
+        groups: &mut [GroupStore<'_>],
+        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        arrival_ms: Option<i64>,
+    ) -> Result<Option<Verdict>, Error> {
+        let number = self.number;
+        let origin = EventOrigin { sequence: number, ..EventOrigin::default() };
+        let Some(taken) = self.intake.take_direct(value, origin) else { return Ok(None) };
+        self.number += 1;
+        self.judge(groups, taken, (number, arrival_ms)).map(Some)
+    }
+
+    /// Decides about the event that was taken last, and hands on what counts.
+    fn judge(
+        &mut self,
+        groups: &mut [GroupStore<'_>],
+        taken: TakenEvent,
+        (number, arrival_ms): (u64, Option<i64>),
+    ) -> Result<Verdict, Error> {
         let number = match u32::try_from(number) {
             Ok(number) => number,
             // Nobody asks for it.

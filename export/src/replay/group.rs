@@ -177,7 +177,10 @@ impl<'p> GroupStore<'p> {
     /// # Errors
     /// [`Error::Engine`] never, since the plan has the group.
     pub(super) fn worker(&'p self, plan: &'p ReplayPlan) -> Result<Worker<'p>, Error> {
-        Ok(Worker { store: self, entity: plan.entity(self.group.index)?, spare: Vec::new() })
+        let entity = plan.entity(self.group.index)?;
+        // In the order of arrival, events are not in that of their times.
+        let entity = if self.shape.has_time { entity } else { entity.in_order() };
+        Ok(Worker { store: self, entity, spare: Vec::new() })
     }
 }
 

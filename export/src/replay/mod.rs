@@ -238,6 +238,21 @@ impl<'p> Replay<'p> {
         }
     }
 
+    /// As [`Replay::event`], of an event whose fields `value` gives, floats made exact; `None`, and nothing done, when it has to be
+    /// looked at field by field.
+    #[inline]
+    fn event_direct<'a>(
+        &mut self,
+        stream: usize,
+        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        arrival_ms: Option<i64>,
+    ) -> Result<Option<Verdict>, Error> {
+        match self.feeds.iter_mut().find(|feed| feed.stream == stream) {
+            Some(feed) => feed.event_direct(&mut self.groups, value, arrival_ms),
+            None => Ok(None),
+        }
+    }
+
     /// The next event of `stream` cannot even be read: it counts among those that are rejected.
     pub fn reject(&mut self, stream: usize) {
         if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.stream == stream) {

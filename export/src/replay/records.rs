@@ -53,7 +53,15 @@ impl Records<'_, '_, '_> {
         let wanted = Wanted { fields: definition.fields.clone(), required, entity: None };
         let mut rows = self.open(path, wanted)?;
         let (mut cells, mut values) = (Vec::new(), Vec::new());
+        let arrival_field = self.arrival.map(|_| definition.fields.len());
         while rows.advance()? {
+            if let Some(verdict) = self.event_direct(stream, &mut rows, arrival_field, path)? {
+                if let Verdict::Refused(kind, reason) = verdict {
+                    self.refuse(path, &rows, kind, &reason)?;
+                }
+                self.count();
+                continue;
+            }
             let mut own = emptied(cells);
             let mut own_values: Vec<Option<ValueRef<'_>>> = no_values(values);
             let verdict = match rows.cells(&mut own) {
@@ -74,6 +82,26 @@ impl Records<'_, '_, '_> {
             self.count();
         }
         Ok(())
+    }
+
+    /// Takes the current event where all of it is there and read as it is, as most are: `None`, and nothing done, for all others.
+    #[inline]
+    fn event_direct(
+        &mut self,
+        stream: usize,
+        rows: &mut Rows,
+        arrival_field: Option<usize>,
+        path: &Path,
+    ) -> Result<Option<Verdict>, Error> {
+        let Some((columns, row)) = rows.exact() else { return Ok(None) };
+        let value = |field: usize| columns.get(field)?.as_ref()?.given(row);
+        let arrival = match arrival_field.map(value) {
+            Some(Some(ValueRef::Timestamp(arrival))) => Some(arrival),
+            Some(_) => return Ok(None),
+            None => None,
+        };
+        let verdict = self.replay.event_direct(stream, &value, arrival);
+        verdict.map_err(|error| at(error, path, rows))
     }
 
     /// Takes the rows of a file; returns how many were taken and how many rejected.
