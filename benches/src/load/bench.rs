@@ -10,21 +10,41 @@ use super::{
     Error,
     crew::Crew,
     distribution::Distribution,
-    fill::fill_larder,
-    larder::Service,
+    fill::{Filling, fill},
+    larder::{Larder, Service},
     operation::Draw,
     pace::Pace,
+    peer::{redis::Redis, sizes},
     run::{self, Draws, Live, Order, Run},
     server::{Measured, listening_process},
     side::Target,
     workload::{Workload, definitions},
 };
 
+/// What Larder is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Peer {
+    /// The Redis server at HOST:PORT.
+    Redis(String),
+    /// The echo at HOST:PORT.
+    Echo(String),
+}
+
+impl Peer {
+    fn addr(&self) -> &str {
+        match self {
+            Self::Redis(addr) | Self::Echo(addr) => addr,
+        }
+    }
+}
+
 /// What is asked, of whom, and how.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// HOST:PORT of the server.
     pub addr: String,
+    /// Whom to compare it with.
+    pub peer: Option<Peer>,
     /// What is asked.
     pub workload: Workload,
     /// The service of the user's, when it is that.
@@ -54,6 +74,47 @@ pub struct Bench {
     clock: Arc<SystemClock>,
     draws: Draws,
     servers: Vec<Option<Measured>>,
+    peer_name: Option<String>,
+}
+
+/// How long a batch that fills Redis may take.
+const FILL_TIMEOUT: Duration = Duration::from_secs(60);
+
+impl Plan {
+    fn draw(&self, workload: &Workload, stream: &str) -> Draw {
+        let of = (self.distribution, self.entities);
+        Draw::new(workload, of, self.batch, (self.seed, stream))
+    }
+
+    /// The peer as a side, and what it is called.
+    fn peer_target(&self, peer: &Peer) -> Result<(Target, String), Error> {
+        match peer {
+            Peer::Redis(addr) if self.service.is_some() => Err(Error::Usage(format!(
+                "redis://{addr}: a service of yours is not on Redis; compare it with echo"
+            ))),
+            Peer::Redis(addr) => {
+                let name = runtime()?.block_on(async {
+                    let redis = Redis::connect(addr, self.features, self.timeout).await?;
+                    Ok::<_, Error>(redis.describe().await)
+                })?;
+                Ok((Target::Redis { addr: addr.clone(), features: self.features }, name))
+            }
+            Peer::Echo(addr) => {
+                let draws = |workload: &Workload| self.draw(workload, "sizes");
+                let what = (&self.workload, &draws as &dyn Fn(&Workload) -> Draw);
+                let counting = sizes::count(&self.addr, self.service.as_ref(), what, self.timeout);
+                let sizes = runtime()?.block_on(counting)?;
+                let lengths: Vec<_> = sizes
+                    .iter()
+                    .map(|(kind, request, reply)| {
+                        format!("{} {request} bytes in, {reply} out", kind.as_str())
+                    })
+                    .collect();
+                let name = format!("echo ({})", lengths.join("; "));
+                Ok((Target::Echo { addr: addr.clone(), sizes }, name))
+            }
+        }
+    }
 }
 
 impl Bench {
@@ -94,7 +155,13 @@ impl Bench {
             return Ok(());
         }
         let what = (tables.as_slice(), plan.entities, plan.seed);
-        runtime()?.block_on(fill_larder(&plan.addr, what, progress))
+        runtime()?.block_on(async {
+            let larder = Filling::Larder(Larder::connect_patient(&plan.addr, &tables).await?);
+            fill(larder, what, progress).await?;
+            let Some(Peer::Redis(addr)) = &plan.peer else { return Ok(()) };
+            let redis = Redis::connect(addr, plan.features, FILL_TIMEOUT).await?;
+            fill(Filling::Redis(redis), what, progress).await
+        })
     }
 
     /// Connects.
@@ -102,25 +169,38 @@ impl Bench {
     /// # Errors
     /// When a side cannot be reached.
     pub fn connect(plan: Plan) -> Result<Self, Error> {
-        let targets = vec![Target::Larder {
+        let mut targets = vec![Target::Larder {
             addr: plan.addr.clone(),
             tables: plan.workload.tables(),
             service: plan.service.clone(),
         }];
+        let mut peer_name = None;
+        if let Some(peer) = &plan.peer {
+            let (target, name) = plan.peer_target(peer)?;
+            targets.push(target);
+            peer_name = Some(name);
+        }
         let clock = Arc::new(SystemClock::new());
         let size = (plan.generators, plan.connections);
         let crew = Crew::start(&targets, size, plan.timeout, &clock)?;
-        let servers = vec![listening_process(&plan.addr).map(|pid| Measured { pid })];
-        let (workload, of) = (plan.workload.clone(), (plan.distribution, plan.entities));
-        let (batch, seed) = (plan.batch, plan.seed);
-        let draws: Draws = Arc::new(move |stream| Draw::new(&workload, of, batch, (seed, stream)));
-        Ok(Self { plan, crew, clock, draws, servers })
+        let addrs = std::iter::once(plan.addr.as_str()).chain(plan.peer.as_ref().map(Peer::addr));
+        let servers =
+            addrs.map(|addr| listening_process(addr).map(|pid| Measured { pid })).collect();
+        let drawing = plan.clone();
+        let draws: Draws = Arc::new(move |stream| drawing.draw(&drawing.workload, stream));
+        Ok(Self { plan, crew, clock, draws, servers, peer_name })
     }
 
     /// The plan it follows.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What the peer is, when there is one.
+    #[must_use]
+    pub fn peer_name(&self) -> Option<String> {
+        self.peer_name.clone()
     }
 
     /// The process of the server, when it is on this machine.

@@ -265,6 +265,10 @@ async fn open(
         }
     }
     while asking.join_next().await.is_some() {}
+    // The last request may be due long before the time is over; who waits for the end is told at the end.
+    if let Some(left) = task.until_ns.checked_sub(clock.mono_ns()).filter(|left| *left > 0) {
+        timer.wait(left).await?;
+    }
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! What reads find: every entity gets a row, and events over the last day, before anything is measured.
 
-use super::{Error, larder::Larder, side::Outcome, workload::Table};
+use std::sync::Arc;
+
+use super::{Error, larder::Larder, peer::redis::Redis, side::Outcome, workload::Table};
 use model::time::DAY_MS;
 use stdx::{
     clock::{Clock, SystemClock},
@@ -55,13 +57,34 @@ pub(super) fn portions(tables: &[Table], entities: u64, seed: u64) -> Vec<Portio
     portions
 }
 
-/// Fills the server at `addr`; `progress` hears portions done and all.
-pub(super) async fn fill_larder(
-    addr: &str,
+/// Who is filled.
+pub(super) enum Filling {
+    Larder(Larder),
+    Redis(Redis),
+}
+
+impl Filling {
+    async fn take(&self, portion: &Portion) -> Result<Outcome, Error> {
+        match (self, portion.table) {
+            (Self::Redis(redis), _) => Ok(redis.fill(portion).await),
+            (Self::Larder(larder), Table::Rows) => {
+                let entities: Vec<_> = portion.entities.clone().collect();
+                Ok(larder.put(&entities, portion.seed).await?)
+            }
+            (Self::Larder(larder), table) => {
+                Ok(larder.push(table, portion.events(), portion.seed).await?)
+            }
+        }
+    }
+}
+
+/// Fills a server; `progress` hears portions done and all.
+pub(super) async fn fill(
+    server: Filling,
     (tables, entities, seed): (&[Table], u64, u64),
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
-    let larder = std::sync::Arc::new(Larder::connect_patient(addr, tables).await?);
+    let server = Arc::new(server);
     let portions = portions(tables, entities, seed);
     let all = portions.len() as u64;
     let (mut flying, mut done) = (JoinSet::new(), 0);
@@ -71,16 +94,8 @@ pub(super) async fn fill_larder(
             done += 1;
             progress(done, all);
         }
-        let larder = std::sync::Arc::clone(&larder);
-        flying.spawn(async move {
-            match portion.table {
-                Table::Rows => {
-                    let entities: Vec<_> = portion.entities.clone().collect();
-                    larder.put(&entities, portion.seed).await
-                }
-                table => larder.push(table, portion.events(), portion.seed).await,
-            }
-        });
+        let server = Arc::clone(&server);
+        flying.spawn(async move { server.take(&portion).await });
     }
     while !flying.is_empty() {
         land(&mut flying).await?;
@@ -89,7 +104,7 @@ pub(super) async fn fill_larder(
     Ok(())
 }
 
-async fn land(flying: &mut JoinSet<Result<Outcome, client::Error>>) -> Result<(), Error> {
+async fn land(flying: &mut JoinSet<Result<Outcome, Error>>) -> Result<(), Error> {
     let Some(landed) = flying.join_next().await else { return Ok(()) };
     match landed.map_err(|error| Error::Failed(error.to_string()))?? {
         Outcome::Answered { refused: 0, .. } => Ok(()),

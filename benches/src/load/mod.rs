@@ -12,9 +12,13 @@
 //! What it is not: a way to fill a database that anybody needs, or a judge of its own speed; when it cannot keep up it says so.
 
 pub mod arrivals;
+pub mod compare;
 pub mod distribution;
 pub mod fill;
+pub mod find_max;
 pub mod operation;
+pub mod peer;
+pub mod report;
 pub mod run;
 pub mod server;
 pub mod slo;
@@ -28,7 +32,7 @@ mod larder;
 mod pace;
 mod side;
 
-pub use bench::{Bench, Plan};
+pub use bench::{Bench, Peer, Plan};
 pub use error::Error;
 pub use larder::{Service, reader_of};
 pub use pace::{Arrivals, Pace};

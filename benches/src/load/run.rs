@@ -146,12 +146,20 @@ pub(super) fn run(
         crew.send(number, task)?;
     }
     let cpu = || (server.map(Measured::cpu_ns), kernel::process_ns());
-    let mut watching = Watching { crew, clock, tallies: &tallies, from_ns, until_ns, last: (0, 0) };
+    let mut watching = Watching {
+        crew,
+        clock,
+        tallies: &tallies,
+        from_ns,
+        until_ns,
+        last: (0, 0),
+        first_has_ended: false,
+    };
     watching.until(from_ns, watch)?;
     let (server_before, own_before) = cpu();
     watching.until(until_ns, watch)?;
     let (server_after, own_after) = cpu();
-    for number in 0..crew.len() {
+    for number in usize::from(watching.first_has_ended)..crew.len() {
         while !crew.wait(number, TICK)? {}
     }
     let mut tally = Tally::by_second(from_ns, until_ns);
@@ -184,6 +192,8 @@ struct Watching<'a> {
     until_ns: u64,
     /// Answers at the last look, and when that was.
     last: (u64, u64),
+    /// The first generator's word has been heard: it comes once.
+    first_has_ended: bool,
 }
 
 impl Watching<'_> {
@@ -194,10 +204,8 @@ impl Watching<'_> {
             let Some(left) = end_ns.checked_sub(now_ns).filter(|left| *left > 0) else {
                 return Ok(());
             };
-            // Nobody ends before the time is over, except one that cannot go on.
-            if self.crew.wait(0, TICK.min(Duration::from_nanos(left)))? {
-                return Err(Error::Failed("a generator ended before its time".to_owned()));
-            }
+            // A generator ends when the time is over and not before, unless it cannot go on, which is an error.
+            self.first_has_ended |= self.crew.wait(0, TICK.min(Duration::from_nanos(left)))?;
             self.tell(watch);
         }
     }
@@ -231,5 +239,103 @@ impl Watching<'_> {
             p99_us: quantile(0.99),
             failed,
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+
+    use super::*;
+    use crate::load::{
+        distribution::Distribution,
+        pace::Arrivals,
+        peer::{echo, sizes::Sizes},
+        side::Target,
+        workload::{Kind, Workload},
+    };
+
+    /// Bytes of a request and of its answer.
+    const BYTES: usize = 16;
+
+    /// A server that reads `held` requests before it answers the first: a stall, measured in requests and not in time.
+    fn stalling_server(held: usize) -> SocketAddr {
+        use std::io::{Read, Write};
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let addr = listener.local_addr().expect("it has one");
+        let serve = move || {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut requests = vec![0; held * BYTES];
+            stream.read_exact(&mut requests).expect("they come");
+            stream.write_all(&requests).expect("the client reads");
+            while stream.read_exact(&mut requests[..BYTES]).is_ok() {
+                stream.write_all(&requests[..BYTES]).expect("the client reads");
+            }
+        };
+        std::thread::Builder::new().name("server".into()).spawn(serve).expect("a thread");
+        addr
+    }
+
+    /// The echo of this library, on a thread of its own.
+    fn echo_server() -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let addr = listener.local_addr().expect("it has one");
+        let serve = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a runtime").block_on(async move {
+                listener.set_nonblocking(true).expect("possible");
+                let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(echo::answer(stream));
+                }
+            });
+        };
+        std::thread::Builder::new().name("server".into()).spawn(serve).expect("a thread");
+        addr
+    }
+
+    fn measured(addr: SocketAddr, (generators, connections): (usize, usize), pace: Pace) -> Run {
+        let sizes = Sizes::only(Kind::ReadRow, BYTES, BYTES);
+        let targets = [Target::Echo { addr: addr.to_string(), sizes }];
+        let clock = Arc::new(SystemClock::new());
+        let timeout = Duration::from_secs(30);
+        let crew = Crew::start(&targets, (generators, connections), timeout, &clock);
+        let crew = crew.expect("it connects");
+        let workload = Workload::only(Kind::ReadRow);
+        let draws: Draws = Arc::new(move |stream: &str| {
+            Draw::new(&workload, (Distribution::Uniform, 10), 1, (1, stream))
+        });
+        let order = Order {
+            side: 0,
+            pace,
+            warm_up: Duration::ZERO,
+            duration: Duration::from_millis(400),
+            name: "test".into(),
+            seed: 1,
+        };
+        run((&crew, &clock), &draws, None, &order, &mut |_| {}).expect("it runs")
+    }
+
+    #[test]
+    fn a_stall_is_in_the_latencies_of_all_who_would_have_asked_meanwhile() {
+        let pace = Pace::Open { rate: 1000.0, arrivals: Arrivals::Constant };
+        let run = measured(stalling_server(300), (1, 1), pace);
+        // Due a millisecond apart; the first waits for 300 of them, the 300th for none.
+        let ms = |quantile| run.tally.quantile(quantile) / 1_000_000;
+        assert!((380..=400).contains(&run.tally.answered()), "{}", run.tally.answered());
+        assert!(ms(1.0) >= 280, "the slowest took {} ms", ms(1.0));
+        assert!(ms(0.5) >= 80, "half of them took {} ms or less", ms(0.5));
+    }
+
+    #[test]
+    fn generators_share_rate_and_callers_and_add_up() {
+        let pace = Pace::Open { rate: 2000.0, arrivals: Arrivals::Poisson };
+        let run = measured(echo_server(), (2, 3), pace);
+        let answered = run.tally.answered();
+        // 800 are expected; five standard deviations.
+        assert!((660..=940).contains(&answered), "{answered}");
+        assert_eq!((run.tally.failed(), run.generators), (0, 2));
+        let closed = measured(echo_server(), (2, 3), Pace::Closed { concurrency: 5 });
+        assert!(closed.tally.answered() > 5 && closed.tally.failed() == 0);
     }
 }

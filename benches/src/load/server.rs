@@ -27,13 +27,57 @@ impl Process {
         command.args(["--sync", sync, "--data"]).arg(data).args(more);
         // What it logs would stand between the figures; what is wrong is worth that.
         command.env("LARDER_LOG", "warn");
-        let (child, line) = start(&mut command)?;
+        let (child, line) = start(command.stdin(Stdio::null()))?;
         let mut process = Self { child, addr: String::new() };
         let addr = line.split_whitespace().find_map(|word| word.strip_prefix("native="));
         let addr = addr.ok_or_else(|| {
             Error::Failed("the server that was started does not say where it listens".to_owned())
         })?;
         addr.clone_into(&mut process.addr);
+        Ok(process)
+    }
+
+    /// Starts the echo of `binary`, which ends when this process does.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when it does not start.
+    pub fn echo(binary: &Path) -> Result<Self, Error> {
+        let mut command = Command::new(binary);
+        let (child, line) = start(command.arg("bench-echo").stdin(Stdio::piped()))?;
+        let addr = line.trim().to_owned();
+        Ok(Self { child, addr })
+    }
+
+    /// Starts the `redis-server` on the path on a free port, without snapshots, with an append-only file that is synced as `sync`
+    /// (a policy of Larder's) says.
+    ///
+    /// # Errors
+    /// [`Error::Failed`] when there is none, or it does not start.
+    pub fn redis(directory: &Path, sync: &str) -> Result<Self, Error> {
+        // Redis cannot be told to take any port; between here and there another process might.
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let mut command = Command::new("redis-server");
+        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.arg("--dir").arg(directory);
+        command.args(match sync {
+            "always" => ["--appendonly", "yes", "--appendfsync", "always"].as_slice(),
+            "interval" => &["--appendonly", "yes", "--appendfsync", "everysec"],
+            "os" => &["--appendonly", "yes", "--appendfsync", "no"],
+            _ => &["--appendonly", "no"],
+        });
+        let (child, mut line) = start(command.stdin(Stdio::null())).map_err(|error| {
+            Error::Failed(format!(
+                "{error}; install it (Debian: apt-get install redis-server), or name a running one: --against \
+                 redis://HOST:PORT"
+            ))
+        })?;
+        let mut process = Self { child, addr: format!("127.0.0.1:{port}") };
+        while !line.contains("Ready to accept connections") {
+            if line.is_empty() {
+                return Err(Error::Failed("redis-server ended before it was ready".to_owned()));
+            }
+            line = next_line(&mut process.child)?;
+        }
         Ok(process)
     }
 
@@ -60,15 +104,21 @@ impl Drop for Process {
 
 /// Starts `command`; its first line.
 fn start(command: &mut Command) -> Result<(Child, String), Error> {
-    let quiet = command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = quiet.spawn().map_err(|error| {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| {
         Error::Failed(format!("cannot start {}: {error}", command.get_program().display()))
     })?;
-    let mut line = String::new();
-    if let Some(stdout) = child.stdout.as_mut() {
-        BufReader::new(stdout).read_line(&mut line)?;
-    }
+    let line = next_line(&mut child)?;
     Ok((child, line))
+}
+
+/// The next line that a process prints; empty when it ended.
+fn next_line(child: &mut Child) -> Result<String, Error> {
+    let mut line = Vec::new();
+    if let Some(stdout) = child.stdout.as_mut() {
+        // Byte by byte: what follows the line is for whoever reads on.
+        BufReader::with_capacity(1, stdout).read_until(b'\n', &mut line)?;
+    }
+    Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
 /// The process that listens at `addr`, when that is on this machine and may be looked at; Linux only.

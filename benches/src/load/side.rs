@@ -6,12 +6,13 @@ use super::{
     Error,
     larder::{Larder, Service},
     operation::Operation,
+    peer::{echo::Echo, redis::Redis, sizes::Sizes},
     workload::Table,
 };
 
 /// What became of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It was answered.
     Answered {
         /// Rows or events of the answer.
@@ -46,6 +47,20 @@ pub(super) enum Target {
         /// The service of the user's, when that is read.
         service: Option<Service>,
     },
+    /// A Redis server.
+    Redis {
+        /// HOST:PORT.
+        addr: String,
+        /// Features of a row.
+        features: usize,
+    },
+    /// An echo.
+    Echo {
+        /// HOST:PORT.
+        addr: String,
+        /// Of requests and answers.
+        sizes: Sizes,
+    },
 }
 
 impl Target {
@@ -56,6 +71,12 @@ impl Target {
                 let larder = Larder::connect(addr, tables, service.as_ref(), timeout).await?;
                 Ok(Connection::Larder(Box::new(larder)))
             }
+            Self::Redis { addr, features } => {
+                Redis::connect(addr, *features, timeout).await.map(Connection::Redis)
+            }
+            Self::Echo { addr, sizes } => {
+                Echo::connect(addr, sizes, timeout).await.map(Connection::Echo)
+            }
         }
     }
 }
@@ -64,6 +85,10 @@ impl Target {
 pub(super) enum Connection {
     /// See [`Target::Larder`].
     Larder(Box<Larder>),
+    /// See [`Target::Redis`].
+    Redis(Redis),
+    /// See [`Target::Echo`].
+    Echo(Echo),
 }
 
 impl Connection {
@@ -71,6 +96,8 @@ impl Connection {
     pub(super) async fn call(&self, operation: &Operation) -> Outcome {
         match self {
             Self::Larder(larder) => larder.call(operation).await,
+            Self::Redis(redis) => redis.call(operation).await,
+            Self::Echo(echo) => echo.call(operation).await,
         }
     }
 }

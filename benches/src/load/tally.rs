@@ -138,6 +138,10 @@ impl Tally {
             let _ = part.latencies_us.add(&theirs.latencies_us);
             part.failed += theirs.failed;
         }
+        self.add_counts(other);
+    }
+
+    fn add_counts(&mut self, other: &Self) {
         for (why, count) in &other.failures {
             *self.failures.entry(why.clone()).or_default() += count;
         }
@@ -146,6 +150,14 @@ impl Tally {
         self.sent += other.sent;
         self.late += other.late;
         self.late_ns_max = self.late_ns_max.max(other.late_ns_max);
+    }
+
+    /// Adds what was counted in a later time: the parts of the timeline follow those that are there.
+    pub fn append(&mut self, later: &Self) {
+        let _ = self.latencies.add(&later.latencies);
+        self.timeline.extend(later.timeline.iter().cloned());
+        self.until_ns += later.until_ns.saturating_sub(later.from_ns);
+        self.add_counts(later);
     }
 
     /// Requests answered well.

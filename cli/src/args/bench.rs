@@ -19,6 +19,31 @@ fn rate(text: &str) -> Result<f64, String> {
     rate.ok_or_else(|| format!("`{text}` is no rate: requests a second, from 1 to 10000000"))
 }
 
+/// What a server is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Against {
+    /// The Redis server at HOST:PORT, or one that is started here.
+    Redis(Option<String>),
+    /// An echo that is started here.
+    Echo,
+}
+
+fn against(text: &str) -> Result<Against, String> {
+    match text {
+        "echo" => Ok(Against::Echo),
+        "redis" => Ok(Against::Redis(None)),
+        _ => {
+            let addr = text.strip_prefix("redis://").map(|addr| addr.trim_end_matches('/'));
+            let addr = addr.filter(|addr| {
+                addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+            });
+            addr.map(|addr| Against::Redis(Some(addr.to_owned()))).ok_or_else(|| {
+                format!("`{text}` is nothing to compare with: write redis://HOST:PORT, redis (starts one) or echo")
+            })
+        }
+    }
+}
+
 /// See [`super::Command::Bench`].
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
@@ -71,6 +96,19 @@ pub(crate) struct Bench {
     /// Latencies asked for, like p99=1ms,p99.9=5ms: shown beside those measured; exit code 1 when they are missed.
     #[arg(long, value_name = "LIMITS")]
     pub(crate) slo: Option<Slo>,
+    /// Search the highest rate of an open loop that holds --slo, from --rate on, and print each step.
+    #[arg(long, requires = "slo", conflicts_with_all = ["concurrency", "against"])]
+    pub(crate) find_max: bool,
+    /// Do the same work in turns of a second on something else, and print ratios: redis://HOST:PORT, redis (starts the one on the
+    /// path, with a log that is synced as the server's), or echo (as many bytes, and nothing else).
+    #[arg(long, value_name = "PEER", value_parser = against)]
+    pub(crate) against: Option<Against>,
+    /// Also write a page with drawings: one file, nothing else needed.
+    #[arg(long, value_name = "FILE.html")]
+    pub(crate) report: Option<PathBuf>,
+    /// Also write all figures as JSON; - prints them instead of tables.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
     /// After this a request has failed.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = span)]
     pub(crate) timeout: Duration,

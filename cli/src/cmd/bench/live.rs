@@ -3,6 +3,8 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use larder_benches::load::run::Live;
 
+use crate::output;
+
 /// The line.
 pub(super) struct Line(ProgressBar);
 
@@ -13,8 +15,8 @@ impl Line {
         Self(bar.with_style(style("{bar:30} {msg}")))
     }
 
-    /// How it is going.
-    pub(super) fn show(&self, live: &Live) {
+    /// How it is going; `before` stands first.
+    pub(super) fn show(&self, before: &str, live: &Live) {
         let share = live.seconds / live.of_seconds.max(1e-9);
         #[expect(
             clippy::cast_possible_truncation,
@@ -28,12 +30,17 @@ impl Line {
         };
         self.0.set_message(if live.seconds > 0.0 {
             format!(
-                "{:.0}/{:.0} s  {:>9.0} requests/s  p50 {} µs  p99 {} µs{failed}",
+                "{before}{:.0}/{:.0} s  {:>9.0} requests/s  p50 {} µs  p99 {} µs{failed}",
                 live.seconds, live.of_seconds, live.rate, live.p50_us, live.p99_us
             )
         } else {
-            "warming up".to_owned()
+            format!("{before}warming up")
         });
+    }
+
+    /// Says something that stays, above the line.
+    pub(super) fn note(&self, text: &str) {
+        self.0.suspend(|| output::note(text));
     }
 
     /// Takes the line away.

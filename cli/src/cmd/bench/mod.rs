@@ -1,18 +1,31 @@
 //! `larder bench`: a load on a server, and what came of it.
 
 mod live;
+mod print;
+mod report;
+mod servers;
 mod service;
-mod table;
 
 use std::path::Path;
 
-use larder_benches::load::{Bench, Error, Pace, Plan, server::Process, workload::Workload};
+use larder_benches::load::{
+    Bench, Error, Pace, Plan,
+    compare::Turns,
+    find_max::Watchers,
+    peer::echo as echo_server,
+    report::{Machine, Outcome},
+    slo::Judgement,
+    workload::Workload,
+};
 
 use crate::{args, error::CliError, output};
 use live::Line;
+use servers::Servers;
 
-/// Rows, events or entities of a batch when nothing is said.
+/// Entities of a batch when nothing is said.
 const BATCH_DEFAULT: u16 = 100;
+/// Where a search begins when nothing is said.
+const RATE_DEFAULT: f64 = 1000.0;
 
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
@@ -23,59 +36,70 @@ impl From<Error> for CliError {
     }
 }
 
-/// A server of our own and its directory, in the order in which they end.
-struct Own {
-    process: Process,
-    _directory: tempfile::TempDir,
-}
-
 /// See the module.
 pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
-    let own = match &args.addr {
-        Some(_) => None,
-        None => Some(start_own(args)?),
-    };
-    let addr = args.addr.clone().or(own.as_ref().map(|own| own.process.addr().to_owned()));
-    let plan = plan(args, addr.unwrap_or_default())?;
+    // Before anything of ours runs here.
+    let machine = Machine::here();
+    let servers = Servers::start(args)?;
+    let plan = plan(args, &servers)?;
     prepare(args, &plan)?;
     let bench = Bench::connect(plan)?;
-    let line = Line::new();
-    let run = bench.run(pace(args), (args.warm_up, args.duration), &mut |live| line.show(live))?;
-    line.clear();
-    table::print_run(&run)?;
-    let judgements = args.slo.as_ref().map(|slo| slo.judge(&run.tally)).unwrap_or_default();
-    table::print_judgements(&judgements)?;
-    table::note_doubts(&run, bench.server().is_none());
-    match judgements.iter().find(|judgement| !judgement.is_met()) {
-        Some(missed) => {
-            let percent = missed.limit.percent;
-            Err(CliError::failed(format!("the limit of p{percent} was missed")))
-        }
-        None => Ok(()),
+    let (outcome, judgements) = measure(args, &bench)?;
+    let report = report::of(args, (&bench, &servers), machine, outcome, judgements);
+    report::write(args, &report)?;
+    if args.json.as_deref() != Some(Path::new("-")) {
+        print::report(&report)?;
     }
+    verdict(&report.outcome, &report.judgements)
 }
 
-fn start_own(args: &args::Bench) -> Result<Own, CliError> {
-    let directory = tempfile::Builder::new().prefix("larder-bench-").tempdir()?;
-    let threads = args.threads.map(|threads| threads.to_string());
-    let more: Vec<&str> = threads.iter().flat_map(|threads| ["--threads", threads]).collect();
-    let sync = args.sync.to_string();
-    let binary = std::env::current_exe()?;
-    let process = Process::larder(&binary, &directory.path().join("data"), &sync, &more)?;
-    output::note(&format!(
-        "started a server for this: {}, sync policy {sync}, data in {}",
-        process.addr(),
-        directory.path().display()
-    ));
-    Ok(Own { process, _directory: directory })
+/// What `--against echo` starts: see the library.
+pub(crate) fn echo() -> Result<(), CliError> {
+    let mut ready =
+        |addr: &str| output::line(addr).map_err(|error| Error::Failed(error.to_string()));
+    Ok(echo_server::serve(&mut ready)?)
 }
 
-fn plan(args: &args::Bench, addr: String) -> Result<Plan, CliError> {
+fn measure(args: &args::Bench, bench: &Bench) -> Result<(Outcome, Vec<Judgement>), CliError> {
+    let line = Line::new();
+    let times = (args.warm_up, args.duration);
+    let judge = |tally: &_| args.slo.as_ref().map(|slo| slo.judge(tally)).unwrap_or_default();
+    let measured = match (&args.slo, args.find_max) {
+        (Some(slo), true) => {
+            let start = (args.rate.unwrap_or(RATE_DEFAULT), args.arrivals);
+            let watchers = Watchers {
+                live: &mut |live| line.show("", live),
+                step: &mut |step| line.note(&print::step(step)),
+            };
+            let search = bench.find_max(slo, start, times, watchers)?;
+            (Outcome::Search(search), Vec::new())
+        }
+        _ if args.against.is_some() => {
+            let turns = Turns::within(args.warm_up, args.duration);
+            let comparison = bench.compare(pace(args), turns, &mut |live, pair, all| {
+                line.show(&format!("pair {}/{all}  ", pair + 1), live);
+            })?;
+            let judgements = comparison.sums().map(|(larder, _)| judge(&larder.tally));
+            (Outcome::Comparison(comparison), judgements.unwrap_or_default())
+        }
+        _ => {
+            let run = bench.run(pace(args), times, &mut |live| line.show("", live))?;
+            let judgements = judge(&run.tally);
+            (Outcome::Run(Box::new(run)), judgements)
+        }
+    };
+    line.clear();
+    Ok(measured)
+}
+
+fn plan(args: &args::Bench, servers: &Servers) -> Result<Plan, CliError> {
+    let addr = servers.addr().to_owned();
     let service = service::of(args, &addr)?;
     let batch_default = if service.is_some() { 1 } else { BATCH_DEFAULT };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Plan {
         addr,
+        peer: servers.peer(),
         workload: match &service {
             Some(service) => Workload::service(&service.name),
             None => args.workload.clone(),
@@ -117,6 +141,28 @@ fn prepare(args: &args::Bench, plan: &Plan) -> Result<(), CliError> {
     })?;
     bar.finish_and_clear();
     Ok(())
+}
+
+/// A limit that was missed, and a search that found nothing, end in exit code 1; so does a load that nobody answered.
+fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> {
+    if let Outcome::Search(search) = outcome {
+        return match search.held {
+            Some(_) => Ok(()),
+            None => Err(CliError::failed(search.sentence())),
+        };
+    }
+    if let Outcome::Run(run) = outcome
+        && run.tally.answered() == 0
+    {
+        return Err(CliError::failed("not one request was answered"));
+    }
+    match judgements.iter().find(|judgement| !judgement.is_met()) {
+        Some(missed) => {
+            let percent = missed.limit.percent;
+            Err(CliError::failed(format!("the limit of p{percent} was missed")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The lines of a file of keys.

@@ -1,0 +1,314 @@
+//! The highest rate that holds an SLO: doubled until it is missed twice in a row, then bisected, then tried again.
+//!
+//! A step is as long as its percentiles need: each has at least a hundred requests beyond it. The result is no number without its
+//! doubt: the rate that was held in every repetition, and the lowest that was missed.
+
+use std::time::Duration;
+
+use super::{
+    Error,
+    bench::Bench,
+    pace::{Arrivals, Pace},
+    run::{Live, Order, Run},
+    slo::{Judgement, Slo},
+};
+
+/// The search ends when the rates held and missed are this close.
+const CLOSE: f64 = 1.05;
+/// How often the result is tried again.
+const REPETITIONS: usize = 2;
+/// Most steps: a search that is not over by then says so.
+const STEPS_MAX: usize = 60;
+/// No rate below this is tried.
+const RATE_MIN: f64 = 1.0;
+/// A step longer than this is cut, and says that its percentile is not well founded.
+const STEP_MAX: Duration = Duration::from_secs(60);
+/// The sends that the generator may make late before a step says nothing of the server.
+const LATE_SHARE_MAX: f64 = 0.01;
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every limit was held.
+    Held,
+    /// One was not.
+    Missed,
+    /// One was not, but requests were not sent when they were due: the generator may be to blame.
+    GeneratorLate,
+}
+
+impl Verdict {
+    /// Its word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Missed => "missed",
+            Self::GeneratorLate => "missed, generator late",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Requests a second that were due.
+    pub rate: f64,
+    /// What it found.
+    pub verdict: Verdict,
+    /// How each limit was held.
+    pub judgements: Vec<Judgement>,
+    /// What was measured.
+    pub seconds: f64,
+}
+
+/// What the search came to.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// All steps, in order.
+    pub steps: Vec<Step>,
+    /// The highest rate that was held each time it was tried; `None` when none was.
+    pub held: Option<f64>,
+    /// How often it was tried.
+    pub times: usize,
+    /// The lowest rate that was missed; `None` when none was.
+    pub missed: Option<f64>,
+    /// True when what was missed may be the generator's doing.
+    pub is_generators: bool,
+}
+
+impl Search {
+    /// The result in a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let missed = match self.missed {
+            Some(rate) => format!("{rate:.0}/s was missed"),
+            None => "no higher rate was tried".to_owned(),
+        };
+        let generators = if self.is_generators {
+            "; above it the generator did not keep up, the server may do more"
+        } else {
+            ""
+        };
+        match self.held {
+            Some(rate) => {
+                format!(
+                    "{rate:.0} requests/s held it, {0} of {0} times; {missed}{generators}",
+                    self.times
+                )
+            }
+            None => format!("no rate held it: {missed}{generators}"),
+        }
+    }
+}
+
+/// Searches from `start` requests a second; `measure` makes one step at a rate.
+pub(super) fn search(
+    start: f64,
+    measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
+) -> Result<Search, Error> {
+    let mut search =
+        Search { steps: Vec::new(), held: None, times: 0, missed: None, is_generators: false };
+    let mut rate = start.max(RATE_MIN);
+    while search.steps.len() < STEPS_MAX {
+        let mut verdict = search.step(rate, measure)?;
+        if verdict != Verdict::Held {
+            // A neighbour on the machine misses limits too, but seldom twice in a row.
+            verdict = search.step(rate, measure)?;
+        }
+        match verdict {
+            Verdict::Held => {
+                search.held = Some(rate);
+                search.times = 1;
+            }
+            missed => {
+                search.missed = Some(rate);
+                search.is_generators = missed == Verdict::GeneratorLate;
+            }
+        }
+        rate = match (search.held, search.missed) {
+            (Some(held), None) => held * 2.0,
+            (None, Some(missed)) if missed <= RATE_MIN => break,
+            (None, Some(missed)) => (missed / 2.0).max(RATE_MIN),
+            (Some(held), Some(missed)) if missed / held > CLOSE => (held * missed).sqrt(),
+            (Some(held), Some(_)) => {
+                if search.confirm(held, measure)? {
+                    break;
+                }
+                // It had been luck: a little less, and the search goes on from there.
+                (held / CLOSE).max(RATE_MIN)
+            }
+            (None, None) => break,
+        };
+    }
+    Ok(search)
+}
+
+impl Search {
+    fn step(
+        &mut self,
+        rate: f64,
+        measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
+    ) -> Result<Verdict, Error> {
+        let step = measure(rate)?;
+        let verdict = step.verdict;
+        self.steps.push(step);
+        Ok(verdict)
+    }
+
+    /// Tries `held` again; when it is missed now, it counts as missed.
+    fn confirm(
+        &mut self,
+        held: f64,
+        measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
+    ) -> Result<bool, Error> {
+        for _ in 0..REPETITIONS {
+            let verdict = self.step(held, measure)?;
+            if verdict != Verdict::Held {
+                self.missed = Some(held);
+                self.is_generators = verdict == Verdict::GeneratorLate;
+                self.held = None;
+                self.times = 0;
+                return Ok(false);
+            }
+            self.times += 1;
+        }
+        Ok(true)
+    }
+}
+
+/// How long a step at `rate` is: `least`, or as long as the percentiles need.
+fn step_length(slo: &Slo, rate: f64, least: Duration) -> Duration {
+    // A little more: Poisson arrivals may be fewer than expected.
+    let needed = slo.samples_needed() as f64 * 1.05 / rate;
+    Duration::from_secs_f64(needed.clamp(0.0, STEP_MAX.as_secs_f64())).max(least)
+}
+
+fn verdict(judgements: &[Judgement], run: &Run) -> Verdict {
+    if judgements.iter().all(Judgement::is_met) {
+        return Verdict::Held;
+    }
+    if run.late_share() > LATE_SHARE_MAX { Verdict::GeneratorLate } else { Verdict::Missed }
+}
+
+/// Who hears how a search is going.
+pub struct Watchers<'a> {
+    /// Four times a second.
+    pub live: &'a mut dyn FnMut(&Live),
+    /// After each step.
+    pub step: &'a mut dyn FnMut(&Step),
+}
+
+impl Bench {
+    /// Searches the highest rate of an open loop that holds `slo`, from `start` on, steps of `least` at least.
+    ///
+    /// # Errors
+    /// When a generator cannot go on.
+    pub fn find_max(
+        &self,
+        slo: &Slo,
+        (start, arrivals): (f64, Arrivals),
+        (warm_up, least): (Duration, Duration),
+        watchers: Watchers<'_>,
+    ) -> Result<Search, Error> {
+        let Watchers { live, step: told } = watchers;
+        let mut number = 0;
+        search(start, &mut |rate| {
+            number += 1;
+            let order = Order {
+                side: 0,
+                pace: Pace::Open { rate, arrivals },
+                // The whole warm-up once; later steps follow on a warm server.
+                warm_up: if number == 1 {
+                    warm_up
+                } else {
+                    warm_up.min(Duration::from_millis(500))
+                },
+                duration: step_length(slo, rate, least),
+                name: format!("step {number}"),
+                seed: self.plan().seed,
+            };
+            let run = self.measure(&order, live)?;
+            let judgements = slo.judge(&run.tally);
+            let verdict = verdict(&judgements, &run);
+            let step = Step { rate, verdict, judgements, seconds: run.tally.seconds() };
+            told(&step);
+            Ok(step)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::tally::Tally;
+    use stdx::prng::Prng;
+
+    const KNEE: f64 = 37_000.0;
+
+    /// A server with one place: latencies are exponential, their mean is 1 / (knee' - rate), so that p99 is 1 ms at the knee.
+    fn simulated(slo: &Slo, rate: f64, prng: &mut Prng) -> Step {
+        let service = KNEE + 100.0_f64.ln() * 1000.0;
+        let mut tally = Tally::by_second(0, 1_000_000_000);
+        for _ in 0..slo.samples_needed() {
+            let mean_s = if rate < service { 1.0 / (service - rate) } else { 1.0 };
+            let latency = Duration::from_secs_f64(-mean_s * (1.0 - prng.unit()).ln());
+            tally.answered_at(0, u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX), 1);
+        }
+        let run = Run {
+            pace: Pace::Open { rate, arrivals: Arrivals::Poisson },
+            tally,
+            server_cpu_ns: None,
+            generator_cpu_ns: 0,
+            generators: 1,
+        };
+        let judgements = slo.judge(&run.tally);
+        Step { rate, verdict: verdict(&judgements, &run), judgements, seconds: 1.0 }
+    }
+
+    #[test]
+    fn the_knee_of_a_known_server_is_found_within_a_tenth_from_either_side() {
+        let slo: Slo = "p99=1ms".parse().expect("valid");
+        for (seed, start) in [(1, 1000.0), (2, 500_000.0), (3, 37_000.0), (4, 20.0)] {
+            let mut prng = Prng::new(seed);
+            let found =
+                search(start, &mut |rate| Ok(simulated(&slo, rate, &mut prng))).expect("it ends");
+            let held = found.held.expect("some rate holds it");
+            assert!((KNEE * 0.9..KNEE * 1.05).contains(&held), "seed {seed}: {}", found.sentence());
+            assert_eq!(found.times, 3, "{}", found.sentence());
+            assert!(found.missed.is_some_and(|missed| missed > held && missed < held * 1.2));
+            assert!(found.steps.len() < 40, "{} steps", found.steps.len());
+        }
+    }
+
+    #[test]
+    fn what_no_rate_holds_is_said() {
+        let slo: Slo = "p99=1us".parse().expect("valid");
+        let mut prng = Prng::new(9);
+        let found =
+            search(64.0, &mut |rate| Ok(simulated(&slo, rate, &mut prng))).expect("it ends");
+        assert_eq!(found.held, None);
+        assert!(found.sentence().starts_with("no rate held it"), "{}", found.sentence());
+        assert_eq!(found.steps.last().map(|step| step.rate), Some(RATE_MIN));
+    }
+
+    #[test]
+    fn a_step_is_as_long_as_its_percentile_needs() {
+        let slo: Slo = "p50=1ms,p99.9=5ms".parse().expect("valid");
+        let second = Duration::from_secs(1);
+        assert_eq!(step_length(&slo, 1_000_000.0, second), second);
+        assert!((step_length(&slo, 10_000.0, second).as_secs_f64() - 10.5).abs() < 1e-9);
+        assert_eq!(step_length(&slo, 10.0, second), STEP_MAX);
+    }
+
+    #[test]
+    fn a_generator_that_was_late_is_named() {
+        let found = search(1000.0, &mut |rate| {
+            let verdict = if rate > 4000.0 { Verdict::GeneratorLate } else { Verdict::Held };
+            Ok(Step { rate, verdict, judgements: Vec::new(), seconds: 1.0 })
+        });
+        let found = found.expect("it ends");
+        assert!(found.held.is_some_and(|held| (3800.0..=4000.0).contains(&held)));
+        assert!(found.sentence().contains("the server may do more"), "{}", found.sentence());
+    }
+}

@@ -1,0 +1,123 @@
+//! The report of a load: how it was made, beside what came of it; and its files.
+
+use std::path::Path;
+
+use larder_benches::load::{
+    Bench,
+    report::{Machine, Outcome, Report, page, to_json},
+    slo::Judgement,
+};
+use model::time::format_timestamp;
+use stdx::clock::{Clock, SystemClock};
+
+use super::servers::Servers;
+use crate::{args, error::CliError, output};
+
+/// Puts it together.
+pub(super) fn of(
+    args: &args::Bench,
+    (bench, servers): (&Bench, &Servers),
+    machine: Machine,
+    outcome: Outcome,
+    judgements: Vec<Judgement>,
+) -> Report {
+    let plan = bench.plan();
+    let profile = if cfg!(debug_assertions) { "with debug checks" } else { "optimised" };
+    let mut settings = vec![("workload".to_owned(), plan.workload.to_string())];
+    let mut add = |name: &str, value: String| settings.push((name.to_owned(), value));
+    add("server", servers.describe(args));
+    if let Some(peer) = bench.peer_name() {
+        add("peer", peer);
+    }
+    add("entities", format!("{}, {}", plan.entities, plan.distribution));
+    if plan.service.is_none() {
+        add("features", plan.features.to_string());
+    }
+    if plan.workload.shares().iter().any(|(kind, _)| kind.is_batch()) {
+        add("batch", plan.batch.to_string());
+    }
+    add("connections", plan.connections.to_string());
+    add("generators", plan.generators.to_string());
+    add("timeout", format!("{} ms", plan.timeout.as_millis()));
+    add("seed", plan.seed.to_string());
+    if let Some(server) = bench.server() {
+        add("server memory", format!("{:.1} MB resident", server.resident_bytes() as f64 / 1e6));
+    }
+    Report {
+        command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
+        version: format!("larder {}, {profile}", env!("CARGO_PKG_VERSION")),
+        date: format_timestamp(SystemClock::new().wall_ms()),
+        machine,
+        settings,
+        doubts: doubts(bench, &outcome),
+        outcome,
+        judgements,
+    }
+}
+
+/// What speaks against the figures.
+fn doubts(bench: &Bench, outcome: &Outcome) -> Vec<String> {
+    let mut doubts = Vec::new();
+    match outcome {
+        Outcome::Run(run) => doubts.extend(run.generator_limit()),
+        Outcome::Comparison(comparison) => {
+            if let Some((larder, peer)) = comparison.sums() {
+                let about = |name, run: larder_benches::load::run::Run| {
+                    run.generator_limit().map(|limit| format!("{name}: {limit}"))
+                };
+                doubts.extend(about("larder", larder));
+                doubts.extend(about("peer", peer));
+            }
+        }
+        Outcome::Search(_) => {}
+    }
+    if bench.server().is_none() {
+        doubts.push(
+            "the server's CPU time is not known: its process was not found on this machine"
+                .to_owned(),
+        );
+    }
+    if cfg!(debug_assertions) {
+        doubts.push("this build has debug checks: figures are of a release build only".to_owned());
+    }
+    doubts
+}
+
+/// Writes the files that were asked for.
+pub(super) fn write(args: &args::Bench, report: &Report) -> Result<(), CliError> {
+    if let Some(path) = &args.report {
+        write_file(path, &page(report))?;
+        output::note(&format!("report: {}", path.display()));
+    }
+    match args.json.as_deref() {
+        None => Ok(()),
+        Some(path) if path == Path::new("-") => output::line(&to_json(report).to_string()),
+        Some(path) => write_file(path, &format!("{:#}\n", to_json(report))),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a user's file; it is no file of a database")]
+fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
+    std::fs::write(path, text)
+        .map_err(|error| CliError::failed(format!("{}: cannot write: {error}", path.display())))
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        let words = ["--slo", "p99=1ms,p99.9=5ms", "card={n}", "it's", ""].map(quoted);
+        assert_eq!(words, ["--slo", "p99=1ms,p99.9=5ms", "'card={n}'", r"'it'\''s'", "''"]);
+    }
+}

@@ -1,0 +1,73 @@
+//! A user wants to know how fast it is here: one command, no server, figures; and a limit that cannot be held ends in exit code 1.
+
+use std::path::Path;
+
+use crate::harness::{Server, larder, repository};
+
+/// A server that is not asked: `bench` starts its own.
+const NOWHERE: &str = "127.0.0.1:1";
+
+/// Short times, few entities.
+const TINY: [&str; 9] =
+    ["bench", "--entities", "300", "--features", "4", "--warm-up", "50ms", "--connections", "3"];
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("the file was written")
+}
+
+#[test]
+fn one_command_starts_a_server_fills_it_measures_it_and_judges() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (page, json) = (directory.path().join("r.html"), directory.path().join("r.json"));
+    let files = [
+        "--report",
+        page.to_str().expect("a path in UTF-8"),
+        "--json",
+        json.to_str().expect("a path in UTF-8"),
+    ];
+    let load = ["--workload", "mixed", "--rate", "500", "--duration", "400ms"];
+    let all = [&TINY[..], &load, &files, &["--slo", "p50=10s"]].concat();
+    let held = larder(NOWHERE, &all);
+    let (out, note) =
+        (String::from_utf8_lossy(&held.stdout), String::from_utf8_lossy(&held.stderr));
+    assert!(held.status.success(), "{note}");
+    for part in ["p99.9", "open loop, 500 requests/s", "server CPU per request", "held"] {
+        assert!(out.contains(part), "no {part} in {out}");
+    }
+    assert!(!out.contains("failed"), "{out}");
+    assert!(read(&page).contains("Latency by share of requests") && read(&page).contains("mixed"));
+    assert!(read(&json).contains("\"server_cpu_us_per_request\""), "{}", read(&json));
+    let missed =
+        larder(NOWHERE, &[&TINY[..], &["--duration", "100ms", "--slo", "p50=1ns"]].concat());
+    assert_eq!(missed.status.code(), Some(1), "{}", String::from_utf8_lossy(&missed.stdout));
+    assert!(String::from_utf8_lossy(&missed.stdout).contains("MISSED"));
+}
+
+#[test]
+fn an_echo_of_the_same_sizes_gives_ratios() {
+    let compared = larder(
+        NOWHERE,
+        &[&TINY[..], &["--against", "echo", "--duration", "500ms", "--workload", "read-batch"]]
+            .concat(),
+    );
+    let out = String::from_utf8_lossy(&compared.stdout);
+    assert!(compared.status.success(), "{}", String::from_utf8_lossy(&compared.stderr));
+    for part in ["larder over echo (read-batch ", "5 pairs", "server CPU per request", "ratio"] {
+        assert!(out.contains(part), "no {part} in {out}");
+    }
+}
+
+#[test]
+fn a_users_own_service_is_read_with_keys_and_request_values_of_their_types() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let definitions = repository("examples/payments/features.toml");
+    let server = Server::start(directory.path(), &["--sync", "memory"]);
+    server.ok(&["apply", definitions.to_str().expect("a path in UTF-8")]);
+    let load = ["bench", "--addr", &server.addr, "--service", "fraud_v3", "--duration", "200ms"];
+    let whom = ["--warm-up", "50ms", "--connections", "2", "--entities", "100", "--key-template"];
+    let out = server.ok(&[&load[..], &whom[..], &["card=c{n},merchant=m{n}"]].concat());
+    assert!(out.contains("answered") && !out.contains("failed"), "{out}");
+    let told = server.fails(2, &load);
+    assert!(told.contains("--key-template 'card=KEY,merchant=KEY'"), "{told}");
+    assert!(!server.ok(&["describe"]).contains("bench_"), "nothing of ours is defined beside it");
+}
