@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use model::limits::PORT_DEFAULT;
 
-pub(crate) use bench::Bench;
+pub(crate) use bench::{Against, Bench};
 pub(crate) use export::{Export, FileFormat};
 pub(crate) use input::{Load, Retract};
 pub(crate) use offline::{Check, Inspect, Repair};
@@ -71,6 +71,9 @@ pub(crate) enum Command {
     Repair(Repair),
     /// Put a load on a server, and measure latencies, rates and CPU time.
     Bench(Box<Bench>),
+    /// Answer with as many bytes as are asked for: what `bench --against echo` starts.
+    #[command(hide = true)]
+    BenchEcho,
     /// See it all work: an embedded server, generated payments, vectors, a kill and a restart.
     Demo(Demo),
 }

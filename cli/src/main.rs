@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => cmd::inspect::run(&args),
         Command::Repair(args) => cmd::repair::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),
+        Command::BenchEcho => cmd::bench::echo(),
         Command::Demo(args) => demo::run(&args),
     };
     match done {

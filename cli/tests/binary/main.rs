@@ -1,6 +1,7 @@
 //! The `larder` binary as its users meet it, one story a file.
 
 mod a_new_user;
+mod bench;
 mod checkpoints;
 mod commits_equal_brute_force;
 mod damaged_snapshot;
