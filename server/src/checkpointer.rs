@@ -1,11 +1,12 @@
 //! Checkpoints on a thread of their own, one at a time: those that are due, those that somebody asks for, and a last one when the
 //! server stops. No network thread ever waits for one.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::{CheckpointProgress, Checkpointed, OsFs, SyncPolicy, Trouble};
+use engine::{CheckpointProgress, Checkpointed, OsFs, StorageError, SyncPolicy, Trouble, Vfs};
 use protocol::{CallStatus, CheckpointReply, Failure};
 use stdx::clock::Clock;
 use tokio::{
@@ -17,6 +18,7 @@ use crate::{
     CheckpointAtStop,
     dispatch::{Body, failure, stopping},
     error::engine_failure,
+    historian::StillHistory,
     shared::Shared,
 };
 
@@ -109,7 +111,8 @@ pub(crate) async fn run(
                     let _told = checkpoint(&shared);
                 }
                 let database = &shared.database;
-                let trouble = database.checkpoint_trouble().or_else(|| database.clock_trouble());
+                let trouble = database.checkpoint_trouble().or_else(|| database.history_trouble());
+                let trouble = trouble.or_else(|| database.clock_trouble());
                 tell_trouble(&mut told, trouble);
             }
         }
@@ -160,7 +163,11 @@ fn checkpoint(shared: &Shared) -> Result<Checkpointed, engine::Error> {
 
 /// Makes the backup `name` in `files` and says how it goes.
 fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, engine::Error> {
+    // Its position stays where it is, and so does the log behind that: the copies fit together.
+    let history = shared.history.still();
     let made = with_progress(shared, |tell| shared.database.backup(files, tell));
+    let made = made.and_then(|made| copy_history(shared, &history, files).map(|()| made));
+    drop(history);
     match &made {
         Ok(made) => {
             tell_checkpoint(&made.checkpoint);
@@ -179,6 +186,28 @@ fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, en
         }
     }
     made.map(|made| made.checkpoint)
+}
+
+/// Copies the history beside the database that was copied to `files`.
+fn copy_history(
+    shared: &Shared,
+    history: &StillHistory<'_>,
+    files: &OsFs,
+) -> Result<(), engine::Error> {
+    let Some(root) = history.root else { return Ok(()) };
+    let target = PathBuf::from(files.path(export::history::DIRECTORY));
+    let copied = export::history::copy(root, &target, &mut || {
+        let is_late =
+            shared.clock.mono_ns() >= shared.checkpoints.give_up_ns.load(Ordering::Acquire);
+        if is_late { Err(engine::Error::from(StorageError::Closed).into()) } else { Ok(()) }
+    });
+    copied.map_err(|error| match error {
+        export::Error::Engine(error) => error,
+        export::Error::Io { source, path, .. } => {
+            StorageError::io("copy", path.display().to_string(), source).into()
+        }
+        other => engine::Error::Internal(other.to_string()),
+    })
 }
 
 /// Runs a checkpoint or backup and says from time to time how far it is.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use export::history::HistoryLimits;
+
 /// Options of [`crate::Server::start`].
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -19,6 +21,10 @@ pub struct Config {
     pub backups: Option<PathBuf>,
     /// Where exports are made, one directory each. `None`: they are refused.
     pub exports: Option<PathBuf>,
+    /// Where the history of streams and row groups is kept: `history` in the data directory. `None`: it is not, and the log is.
+    pub history: Option<PathBuf>,
+    /// When the history's files are closed.
+    pub history_limits: HistoryLimits,
     /// Whether shutting down ends with a checkpoint.
     pub checkpoint_at_stop: CheckpointAtStop,
     /// How fast the snapshot that is served from is verified in the background, in bytes a second.
@@ -46,6 +52,8 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             backups: None,
             exports: None,
+            history: None,
+            history_limits: HistoryLimits::default(),
             checkpoint_at_stop: CheckpointAtStop::Auto,
             verify_bytes_per_second: 256 << 20,
         }

@@ -6,7 +6,7 @@
 //! admin  ──► runtime of its own ─ /health
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
 //! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
-//! exporter ─ every group at one moment as files, when asked for
+//! exporter ─ every group at one moment as files, when asked for       historian ─ what was accepted as files, from the log
 //! ```
 //!
 //! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each
@@ -22,6 +22,7 @@ mod dispatch;
 mod error;
 mod exporter;
 mod handler;
+mod historian;
 mod ports;
 mod session;
 mod shared;
@@ -84,6 +85,7 @@ impl Server {
         threads.push(threads::start_checkpointer(&shared, asked, &stopped)?);
         threads.push(threads::start_exporter(&shared, wanted, &stopped)?);
         threads.push(threads::start_verifier(config, &shared, &stopped)?);
+        threads.push(threads::start_historian(&shared, &stopped)?);
         let checkpoint_at_stop = config.checkpoint_at_stop;
         Ok(Self { shared, stop, threads, checkpoint_at_stop, native, admin })
     }
@@ -114,6 +116,8 @@ impl Server {
     pub fn shutdown(mut self) -> Result<(), Error> {
         let policy = self.checkpoint_at_stop;
         self.join(policy);
+        // First: what it has gone through, the checkpoint can let go of.
+        historian::at_stop(&self.shared);
         checkpointer::at_stop(&self.shared, policy);
         Ok(self.shared.database.close()?)
     }
@@ -127,6 +131,7 @@ impl Server {
     /// Stops every thread and waits for it. A checkpoint that runs is finished, or given up, as `policy` says.
     fn join(&mut self, policy: CheckpointAtStop) {
         self.shared.checkpoints.stop(policy, self.shared.clock.mono_ns());
+        historian::stop(&self.shared);
         // Nobody listening any more means that every thread has ended already.
         let _ = self.stop.send(true);
         for thread in self.threads.drain(..) {

@@ -8,7 +8,9 @@ use dashmap::DashMap;
 use engine::{Database, OsFs, ReadPlan};
 use stdx::clock::SystemClock;
 
-use crate::{Config, backups::Backups, checkpointer::Queue, exporter::Exports};
+use crate::{
+    Config, backups::Backups, checkpointer::Queue, exporter::Exports, historian::Historian,
+};
 
 /// What a handle stands for.
 #[derive(Debug)]
@@ -44,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) checkpoints: Queue,
     pub(crate) backups: Backups,
     pub(crate) exports: Exports,
+    pub(crate) history: Historian,
     pub(crate) clock: SystemClock,
     /// How long a connection may take to finish once the server stops.
     pub(crate) drain: Duration,
@@ -66,6 +69,7 @@ impl Shared {
             checkpoints,
             backups: Backups::new(config.backups.clone()),
             exports,
+            history: Historian::new(config.history.clone(), config.history_limits),
             clock: SystemClock::new(),
             drain: config.drain,
         }

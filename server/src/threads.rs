@@ -1,5 +1,5 @@
 //! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
-//! connections out; one more each for the admin port, the sweep, checkpoints, exports and verification.
+//! connections out; one more each for the admin port, the sweep, checkpoints, exports, verification and history.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -93,6 +93,15 @@ pub(crate) fn start_verifier(
     let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
     let rate = config.verify_bytes_per_second;
     spawn("larder-verify", move || runtime.block_on(crate::verifier::run(shared, rate, stop)))
+}
+
+/// Starts the thread that keeps history: its files hold up nobody else.
+pub(crate) fn start_historian(
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-history", move || runtime.block_on(crate::historian::run(shared, stop)))
 }
 
 fn runtime() -> Result<Runtime, Error> {

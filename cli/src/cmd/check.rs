@@ -1,5 +1,7 @@
 //! `larder check`: is a data directory whole? Prints what was covered and every problem with file, place and remedy.
 
+mod history;
+
 use std::{path::Path, sync::Arc};
 
 use engine::{
@@ -22,11 +24,22 @@ pub(crate) fn run(args: &args::Check) -> Result<(), CliError> {
         return Err(CliError::usage("a report is no list of rows: ask for --format table or json"));
     }
     let report = checked(&args.dir)?;
+    let history = history::checked(&args.dir)?;
     match format {
-        Format::Json => output::line(&to_json(&report).to_string())?,
-        _ => print_tables(&report)?,
+        Format::Json => {
+            let mut json = to_json(&report);
+            let is_ok = report.is_ok() && history.as_ref().is_none_or(|it| it.problems.is_empty());
+            json["ok"] = is_ok.into();
+            json["history"] = history::to_json(history.as_ref());
+            output::line(&json.to_string())?;
+        }
+        _ => {
+            print_tables(&report)?;
+            history::print(history.as_ref())?;
+        }
     }
-    verdict(&args.dir, &report)
+    verdict(&args.dir, &report)?;
+    history::verdict(&args.dir, history.as_ref())
 }
 
 /// Checks `directory`.

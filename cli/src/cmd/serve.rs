@@ -28,6 +28,7 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         admin: args.admin,
         backups: Some(args.data.join("backups")),
         exports: args.export_dir.clone(),
+        history: Some(args.data.join(export::history::DIRECTORY)),
         checkpoint_at_stop: match args.checkpoint_at_stop {
             AtStop::Auto => CheckpointAtStop::Auto,
             AtStop::Always => CheckpointAtStop::Always,

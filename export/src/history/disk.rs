@@ -86,15 +86,39 @@ fn names(path: &Path) -> Result<Vec<String>, Error> {
 
 /// Length and CRC-64/NVME of the file at `path`.
 pub(super) fn measure(path: &Path) -> Result<(u64, u64), Error> {
+    read_pieces(path, &mut |_| Ok(()))
+}
+
+/// Copies the file `from` to `to`, asking `go_on` before each piece; its length and CRC-64/NVME. The copy is there after a power loss.
+pub(super) fn copy(
+    from: &Path,
+    to: &Path,
+    go_on: &mut dyn FnMut() -> Result<(), Error>,
+) -> Result<(u64, u64), Error> {
+    let mut copy = Unfinished::create(to)?;
+    let copied = read_pieces(from, &mut |piece| {
+        go_on()?;
+        copy.write_all(piece).map_err(|error| Error::io("write it", to, error))
+    })?;
+    copy.finish()?;
+    Ok(copied)
+}
+
+fn read_pieces(
+    path: &Path,
+    take: &mut dyn FnMut(&[u8]) -> Result<(), Error>,
+) -> Result<(u64, u64), Error> {
     let io = |error| Error::io("read it", path, error);
     let mut file = File::open(path).map_err(io)?;
     let (mut piece, mut bytes, mut checksum) = (vec![0; PIECE_BYTES], 0, Crc64::default());
     loop {
         let count = file.read(&mut piece).map_err(io)?;
-        if count == 0 {
+        let read = piece.get(..count).unwrap_or_default();
+        if read.is_empty() {
             return Ok((bytes, checksum.value()));
         }
         bytes += count as u64;
-        checksum.update(piece.get(..count).unwrap_or_default());
+        checksum.update(read);
+        take(read)?;
     }
 }

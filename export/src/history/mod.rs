@@ -10,6 +10,7 @@
 //! looks like, `writer` and `reader` are the two ends, `disk` the names. `docs/formats/history.md` describes every byte.
 
 mod check;
+mod copy;
 mod disk;
 mod follow;
 mod manifest;
@@ -20,6 +21,7 @@ mod table;
 mod writer;
 
 pub use check::{HistoryChecked, HistoryProblem, check};
+pub use copy::copy;
 pub use follow::HistoryFollower;
 pub use manifest::{HistoryFile, HistoryGap, HistoryManifest, HistorySpan, SourceHistory};
 pub use reader::{Changes, HistoryReader};

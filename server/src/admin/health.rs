@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
-use engine::{Database, MemoryHealth, OsFs, StorageError};
+use engine::{Database, MemoryHealth, OsFs, StorageError, Trouble};
 
 use crate::shared::Shared;
 
@@ -36,10 +36,16 @@ fn verdict(database: &Database<OsFs>) -> Verdict {
         let reason = format!("{} bytes of memory are in use", memory.bytes);
         return verdict("memory_full", reason, memory.remedy());
     }
-    match database.checkpoint_trouble().or_else(|| database.clock_trouble()) {
+    match trouble(database) {
         Some(trouble) => verdict("degraded", trouble.reason, Some(trouble.remedy)),
         None => Verdict { status: "ok", reason: None, remedy: None },
     }
+}
+
+/// What is wrong although every request is answered.
+fn trouble(database: &Database<OsFs>) -> Option<Trouble> {
+    let checkpoints = database.checkpoint_trouble();
+    checkpoints.or_else(|| database.history_trouble()).or_else(|| database.clock_trouble())
 }
 
 /// What `/health` says.

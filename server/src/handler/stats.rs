@@ -17,6 +17,7 @@ pub(crate) fn handle(shared: &Shared) -> Result<Outcome, Failure> {
         (name, value)
     }));
     figures.extend(shared.exports.figures());
+    figures.extend(shared.history.figures());
     let reply = StatsReply { figures };
     Ok(Outcome::now(move |out| reply.encode(out)))
 }

@@ -1,0 +1,99 @@
+//! What somebody else changed is told; what a start cannot trust it does not go on with.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "files are put as a crash or somebody else leaves them"
+)]
+
+use export::history::{HistoryFollower, check, copy};
+
+use crate::harness::{LAZY, Place, START, Writer, shown, stream};
+
+fn with_history(place: &Place) -> Vec<String> {
+    let database = place.start();
+    let mut follower = place.follow(&database, LAZY);
+    let mut writer = Writer::new(place, &database, 1);
+    for it in 0..20 {
+        let id = format!("{it}");
+        writer.push("payments", &[&[&id, "c", "1.00", "-", &START.to_string()]], START);
+        if it % 7 == 0 {
+            place.catch_up(&database, &mut follower);
+        }
+    }
+    place.catch_up(&database, &mut follower);
+    writer.expected
+}
+
+#[test]
+fn check_finds_a_flipped_bit_a_missing_file_and_a_damaged_manifest() {
+    let place = Place::new();
+    let all = with_history(&place);
+    let whole = check(&place.root()).expect("read").expect("there is one");
+    assert_eq!((whole.rows, whole.problems), (all.len() as u64, vec![]));
+    let reader = place.reader();
+    let file = &reader.manifest().sources[&stream("payments")].files[1];
+    let path = place.root().join(&file.path);
+    let bytes = std::fs::read(&path).expect("read");
+    for at in [0, bytes.len() / 2, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 4;
+        std::fs::write(&path, damaged).expect("written");
+        let found = check(&place.root()).expect("read").expect("there is one").problems;
+        assert!(
+            found.len() == 1 && found[0].file == path && found[0].what.contains("checksum"),
+            "{found:?}"
+        );
+        // A copy of damage is no backup.
+        let copied =
+            copy(&place.root(), &place.directory.path().join(format!("copy{at}")), &mut || Ok(()));
+        assert!(copied.expect_err("damaged").to_string().contains("larder check"));
+    }
+    std::fs::remove_file(&path).expect("removed");
+    let found = check(&place.root()).expect("read").expect("there is one").problems;
+    assert!(found.len() == 1 && found[0].what.contains("cannot read it"), "{found:?}");
+    std::fs::write(&path, bytes).expect("written");
+    let manifest = place.root().join("manifest.json");
+    let text = std::fs::read_to_string(&manifest).expect("read");
+    std::fs::write(&manifest, text.replace("\"position\": ", "\"position\": 1")).expect("written");
+    let found = check(&place.root()).expect("read").expect("there is one").problems;
+    assert!(found.len() == 1 && found[0].what.contains("checksum does not fit"), "{found:?}");
+    let refused = place.try_follow(&place.open(), LAZY).expect_err("it is damaged");
+    assert!(refused.to_string().contains("move the history's directory away"), "{refused}");
+    assert!(check(place.directory.path()).expect("read").is_none());
+}
+
+#[test]
+fn a_copy_is_a_history_of_its_own() {
+    let place = Place::new();
+    let all = with_history(&place);
+    let copied = Place { fs: place.fs.fork(), ..Place::new() };
+    copy(&place.root(), &copied.root(), &mut || Ok(())).expect("copied");
+    let database = copied.open();
+    let mut follower = copied.follow(&database, LAZY);
+    copied.catch_up(&database, &mut follower);
+    assert_eq!(shown(&copied.reader(), &stream("payments")), all);
+    let stopped = copy(&place.root(), &copied.directory.path().join("no"), &mut || {
+        Err(export::Error::Usage("stop".to_owned()))
+    });
+    assert!(stopped.is_err());
+}
+
+#[test]
+fn the_history_of_another_database_or_of_a_longer_log_is_left_alone() {
+    let place = Place::new();
+    let all = with_history(&place);
+    let other = Place::new();
+    let config = engine::Config { seed: 6, ..engine::Config::default() };
+    let database =
+        engine::Database::open(other.fs.clone(), &config, other.clock.clone()).expect("opens");
+    let follow = |database: &engine::Database<_>| {
+        HistoryFollower::open(database, &*place.clock, &place.root(), LAZY, Box::new(|_| {}))
+    };
+    let refused = follow(&database).expect_err("it is another one").to_string();
+    assert!(refused.contains("another database"), "{refused}");
+    // The log of the same database, cut behind its definitions.
+    let shorter = Place::new();
+    let database = shorter.start();
+    let refused = follow(&database).expect_err("its log is shorter").to_string();
+    assert!(refused.contains("the log was cut"), "{refused}");
+    assert_eq!(shown(&place.reader(), &stream("payments")), all);
+}
