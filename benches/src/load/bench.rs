@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::Client;
+use model::definition::Verb;
 use stdx::clock::SystemClock;
 
 use super::{
@@ -18,6 +19,7 @@ use super::{
     run::{self, Draws, Live, Order, Run},
     server::{Measured, listening_process},
     side::Target,
+    stop::Stop,
     workload::{Workload, definitions},
 };
 
@@ -65,6 +67,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Of everything random.
     pub seed: u64,
+    /// Asked while it fills and measures.
+    pub stop: Stop,
 }
 
 /// A load that is ready.
@@ -118,7 +122,7 @@ impl Plan {
 }
 
 impl Bench {
-    /// Defines on the server what the workload needs; the names of what is there now. Nothing for a service of the user's.
+    /// Defines on the server what the workload needs; the names of what is new there. Nothing for a service of the user's.
     ///
     /// # Errors
     /// When the server cannot be reached or refuses, as it does when rows of another width are defined already.
@@ -130,19 +134,20 @@ impl Bench {
         let applied = runtime()?.block_on(async {
             client.apply("bench.toml", &definitions(plan.features), false).await
         })?;
-        if !applied.applied {
-            let why: Vec<_> = applied
-                .changes
-                .iter()
-                .filter(|change| change.verb == model::definition::Verb::Refuse)
-                .map(|change| format!("{} {}: {}", change.kind, change.name, change.detail))
-                .collect();
+        let refused: Vec<_> = applied
+            .changes
+            .iter()
+            .filter(|change| change.verb == Verb::Refuse)
+            .map(|change| format!("{} {}: {}", change.kind, change.name, change.detail))
+            .collect();
+        if !refused.is_empty() {
             return Err(Error::Failed(format!(
                 "the server has other definitions of these names: {}",
-                why.join("; ")
+                refused.join("; ")
             )));
         }
-        Ok(applied.changes.iter().map(|change| change.name.clone()).collect())
+        let is_new = |change: &&client::AppliedChange| change.verb != Verb::Keep;
+        Ok(applied.changes.iter().filter(is_new).map(|change| change.name.clone()).collect())
     }
 
     /// Fills the server; `progress` hears what is done, and of how much.
@@ -157,10 +162,10 @@ impl Bench {
         let what = (tables.as_slice(), plan.entities, plan.seed);
         runtime()?.block_on(async {
             let larder = Filling::Larder(Larder::connect_patient(&plan.addr, &tables).await?);
-            fill(larder, what, progress).await?;
+            fill(larder, what, (progress, &plan.stop)).await?;
             let Some(Peer::Redis(addr)) = &plan.peer else { return Ok(()) };
             let redis = Redis::connect(addr, plan.features, FILL_TIMEOUT).await?;
-            fill(Filling::Redis(redis), what, progress).await
+            fill(Filling::Redis(redis), what, (progress, &plan.stop)).await
         })
     }
 
@@ -236,7 +241,7 @@ impl Bench {
         watch: &mut dyn FnMut(&Live),
     ) -> Result<Run, Error> {
         let server = self.servers.get(order.side).copied().flatten();
-        run::run((&self.crew, &self.clock), &self.draws, server, order, watch)
+        run::run((&self.crew, &self.clock), &self.draws, server, order, (watch, &self.plan.stop))
     }
 }
 

@@ -162,13 +162,19 @@ fn live(
         while report.send(word).is_ok() {
             let Some(task) = queue.recv().await else { break };
             let side = sides.get(task.side).map_or(&[] as &[_], Vec::as_slice);
-            word = match task.pace {
-                Pace::Closed { concurrency } => closed(side, concurrency, &task, clock).await,
-                Pace::Open { rate, arrivals } => {
-                    let schedule =
-                        Schedule::new(rate, arrivals, Prng::stream(task.seed, &task.name));
-                    open(side, schedule, &task, clock).await
+            let work = async {
+                match task.pace {
+                    Pace::Closed { concurrency } => closed(side, concurrency, &task, clock).await,
+                    Pace::Open { rate, arrivals } => {
+                        let prng = Prng::stream(task.seed, &task.name);
+                        open(side, Schedule::new(rate, arrivals, prng), &task, clock).await
+                    }
                 }
+            };
+            word = tokio::select! {
+                word = work => word,
+                // Nobody sends another task before this one has ended: whoever gave it is gone.
+                _ = queue.recv() => break,
             };
         }
     });

@@ -9,6 +9,9 @@ pub enum Error {
     /// Something outside did not work: a server, a process, the system.
     #[error("{0}")]
     Failed(String),
+    /// Somebody had enough.
+    #[error("interrupted")]
+    Interrupted,
     /// The server of the client said no.
     #[error(transparent)]
     Client(#[from] client::Error),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Error, larder::Larder, peer::redis::Redis, side::Outcome, workload::Table};
+use super::{
+    Error, larder::Larder, peer::redis::Redis, side::Outcome, stop::Stop, workload::Table,
+};
 use model::time::DAY_MS;
 use stdx::{
     clock::{Clock, SystemClock},
@@ -82,13 +84,14 @@ impl Filling {
 pub(super) async fn fill(
     server: Filling,
     (tables, entities, seed): (&[Table], u64, u64),
-    progress: &mut dyn FnMut(u64, u64),
+    (progress, stop): (&mut dyn FnMut(u64, u64), &Stop),
 ) -> Result<(), Error> {
     let server = Arc::new(server);
     let portions = portions(tables, entities, seed);
     let all = portions.len() as u64;
     let (mut flying, mut done) = (JoinSet::new(), 0);
     for portion in portions {
+        stop.check()?;
         if flying.len() == IN_FLIGHT {
             land(&mut flying).await?;
             done += 1;

@@ -22,6 +22,7 @@ pub mod report;
 pub mod run;
 pub mod server;
 pub mod slo;
+pub mod stop;
 pub mod tally;
 pub mod workload;
 

@@ -14,6 +14,7 @@ use super::{
     operation::Draw,
     pace::Pace,
     server::Measured,
+    stop::Stop,
     tally::Tally,
 };
 use crate::kernel;
@@ -123,7 +124,7 @@ pub(super) fn run(
     draws: &Draws,
     server: Option<Measured>,
     order: &Order,
-    watch: &mut dyn FnMut(&Live),
+    (watch, stop): (&mut dyn FnMut(&Live), &Stop),
 ) -> Result<Run, Error> {
     let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     let start_ns = clock.mono_ns() + LEAD_NS;
@@ -150,6 +151,7 @@ pub(super) fn run(
         crew,
         clock,
         tallies: &tallies,
+        stop,
         from_ns,
         until_ns,
         last: (0, 0),
@@ -160,7 +162,9 @@ pub(super) fn run(
     watching.until(until_ns, watch)?;
     let (server_after, own_after) = cpu();
     for number in usize::from(watching.first_has_ended)..crew.len() {
-        while !crew.wait(number, TICK)? {}
+        while !crew.wait(number, TICK)? {
+            stop.check()?;
+        }
     }
     let mut tally = Tally::by_second(from_ns, until_ns);
     tallies.iter().for_each(|part| tally.add(&part.lock()));
@@ -188,6 +192,7 @@ struct Watching<'a> {
     crew: &'a Crew,
     clock: &'a SystemClock,
     tallies: &'a [Arc<Mutex<Tally>>],
+    stop: &'a Stop,
     from_ns: u64,
     until_ns: u64,
     /// Answers at the last look, and when that was.
@@ -204,6 +209,7 @@ impl Watching<'_> {
             let Some(left) = end_ns.checked_sub(now_ns).filter(|left| *left > 0) else {
                 return Ok(());
             };
+            self.stop.check()?;
             // A generator ends when the time is over and not before, unless it cannot go on, which is an error.
             self.first_has_ended |= self.crew.wait(0, TICK.min(Duration::from_nanos(left)))?;
             self.tell(watch);
@@ -294,12 +300,24 @@ mod tests {
         addr
     }
 
-    fn measured(addr: SocketAddr, (generators, connections): (usize, usize), pace: Pace) -> Run {
+    fn measured(addr: SocketAddr, size: (usize, usize), pace: Pace) -> Run {
+        let duration = Duration::from_millis(400);
+        attempt(addr, size, pace, duration, &mut |_| {}, &Stop::default()).expect("it runs")
+    }
+
+    fn attempt(
+        addr: SocketAddr,
+        size: (usize, usize),
+        pace: Pace,
+        duration: Duration,
+        watch: &mut dyn FnMut(&Live),
+        stop: &Stop,
+    ) -> Result<Run, Error> {
         let sizes = Sizes::only(Kind::ReadRow, BYTES, BYTES);
         let targets = [Target::Echo { addr: addr.to_string(), sizes }];
         let clock = Arc::new(SystemClock::new());
         let timeout = Duration::from_secs(30);
-        let crew = Crew::start(&targets, (generators, connections), timeout, &clock);
+        let crew = Crew::start(&targets, size, timeout, &clock);
         let crew = crew.expect("it connects");
         let workload = Workload::only(Kind::ReadRow);
         let draws: Draws = Arc::new(move |stream: &str| {
@@ -309,11 +327,26 @@ mod tests {
             side: 0,
             pace,
             warm_up: Duration::ZERO,
-            duration: Duration::from_millis(400),
+            duration,
             name: "test".into(),
             seed: 1,
         };
-        run((&crew, &clock), &draws, None, &order, &mut |_| {}).expect("it runs")
+        run((&crew, &clock), &draws, None, &order, (watch, stop))
+    }
+
+    #[test]
+    fn who_has_had_enough_does_not_wait_for_the_end() {
+        let clock = SystemClock::new();
+        for pace in [
+            Pace::Closed { concurrency: 2 },
+            Pace::Open { rate: 1.0, arrivals: Arrivals::Constant },
+        ] {
+            let stop = Stop::default();
+            let hour = Duration::from_secs(3600);
+            let stopped = attempt(echo_server(), (1, 1), pace, hour, &mut |_| stop.set(), &stop);
+            assert!(matches!(stopped, Err(Error::Interrupted)), "{stopped:?}");
+        }
+        assert!(clock.mono_ns() < 60_000_000_000);
     }
 
     #[test]

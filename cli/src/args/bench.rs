@@ -96,7 +96,8 @@ pub(crate) struct Bench {
     /// Latencies asked for, like p99=1ms,p99.9=5ms: shown beside those measured; exit code 1 when they are missed.
     #[arg(long, value_name = "LIMITS")]
     pub(crate) slo: Option<Slo>,
-    /// Search the highest rate of an open loop that holds --slo, from --rate on, and print each step.
+    /// Search the highest rate of an open loop that holds --slo, from --rate on (when not given, from where a step of
+    /// --duration has the requests that --slo needs), and print each step.
     #[arg(long, requires = "slo", conflicts_with_all = ["concurrency", "against"])]
     pub(crate) find_max: bool,
     /// Do the same work in turns of a second on something else, and print ratios: redis://HOST:PORT, redis (starts the one on the

@@ -58,6 +58,21 @@ fn an_echo_of_the_same_sizes_gives_ratios() {
 }
 
 #[test]
+fn a_server_that_was_loaded_before_is_loaded_again_and_rows_of_another_width_are_refused_with_the_reason()
+ {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--sync", "memory"]);
+    let load = ["--addr", &server.addr, "--duration", "50ms"];
+    for more in [&[][..], &["--no-fill"]] {
+        let out = server.ok(&[&TINY[..], &load, more].concat());
+        assert!(out.contains("answered") && !out.contains("failed"), "{out}");
+    }
+    let narrow = TINY.map(|word| if word == "4" { "3" } else { word });
+    let told = server.fails(1, &[&narrow[..], &load].concat());
+    assert!(told.contains("bench_rows"), "{told}");
+}
+
+#[test]
 fn a_users_own_service_is_read_with_keys_and_request_values_of_their_types() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let definitions = repository("examples/payments/features.toml");

@@ -59,9 +59,10 @@ fn decades(scale: Scale) -> Vec<(f64, String)> {
     marks
 }
 
-/// Latencies in ns over percentiles: the axis gives each further nine the same room.
-pub(super) fn percentiles(lines: &[Line]) -> String {
-    let y = Scale::decades(lines.iter().flat_map(|line| line.points.iter().map(|(_, ns)| *ns)));
+/// Latencies in ns over percentiles: the axis gives each further nine the same room. `limits` are marked.
+pub(super) fn percentiles(lines: &[Line], limits: &[(f64, f64)]) -> String {
+    let drawn = lines.iter().flat_map(|line| &line.points);
+    let y = Scale::decades(drawn.chain(limits).map(|(_, ns)| *ns));
     let nines = |percent: f64| -(1.0 - percent / 100.0).max(1e-9).log10();
     let longest = lines.iter().flat_map(|line| line.points.iter().map(|(percent, _)| *percent));
     let (_, last) = bounds(longest);
@@ -79,14 +80,18 @@ pub(super) fn percentiles(lines: &[Line]) -> String {
             points: line.points.iter().map(|(percent, ns)| (nines(*percent), ns.log10())).collect(),
         })
         .collect();
+    let mut moved = moved;
+    if !limits.is_empty() {
+        let points = limits.iter().map(|(percent, ns)| (nines(*percent), ns.log10())).collect();
+        moved.push(Line { name: "limit".to_owned(), class: "limit", points });
+    }
     draw((x, &marks, "share of requests"), (y, &decades(y), "latency"), &moved, false)
 }
 
 /// Latencies in ns over something linear, seconds or turns mostly.
 pub(super) fn over(unit: &str, lines: &[Line]) -> String {
     let y = Scale::decades(lines.iter().flat_map(|line| line.points.iter().map(|(_, ns)| *ns)));
-    let (low, high) = bounds(lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x)));
-    let x = Scale { low, high: if high > low { high } else { low + 1.0 } };
+    let x = from_zero(lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x)));
     let moved: Vec<Line> = lines
         .iter()
         .map(|line| Line {
@@ -96,6 +101,18 @@ pub(super) fn over(unit: &str, lines: &[Line]) -> String {
         })
         .collect();
     draw((x, &linear(x), unit), (y, &decades(y), "latency"), &moved, true)
+}
+
+/// Something linear, from nothing on, over something linear.
+pub(super) fn plain(unit: &str, what: &str, lines: &[Line]) -> String {
+    let x = from_zero(lines.iter().flat_map(|line| line.points.iter().map(|(x, _)| *x)));
+    let y = from_zero(lines.iter().flat_map(|line| line.points.iter().map(|(_, y)| 1.1 * y)));
+    draw((x, &linear(x), unit), (y, &linear(y), what), lines, true)
+}
+
+fn from_zero(values: impl Iterator<Item = f64>) -> Scale {
+    let (_, high) = bounds(values);
+    Scale { low: 0.0, high: if high > 0.0 { high } else { 1.0 } }
 }
 
 /// About six round marks.
@@ -156,7 +173,7 @@ fn draw(x: Axis<'_>, y: Axis<'_>, lines: &[Line], with_dots: bool) -> String {
             .map(|(at, value)| format!("{:.1},{:.1}", place_x(*at), place_y(*value)))
             .collect();
         let _ = write!(svg, r#"<polyline class="{}" points="{}"/>"#, line.class, points.join(" "));
-        if with_dots {
+        if with_dots || line.class == "limit" {
             for (at, value) in &line.points {
                 let (at, value) = (place_x(*at), place_y(*value));
                 let _ = write!(

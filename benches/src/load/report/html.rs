@@ -9,7 +9,7 @@ use super::{
 };
 use crate::load::{
     compare::{Comparison, Spread},
-    find_max::{Search, Verdict},
+    find_max::{Search, Step},
     run::Run,
     slo::{Judgement, format_ns},
 };
@@ -32,7 +32,7 @@ pub fn page(report: &Report) -> String {
         text(&report.machine.line())
     );
     match &report.outcome {
-        Outcome::Run(run) => of_run(&mut body, run),
+        Outcome::Run(run) => of_run(&mut body, run, &report.judgements),
         Outcome::Comparison(comparison) => of_comparison(&mut body, comparison),
         Outcome::Search(search) => of_search(&mut body, search),
     }
@@ -51,17 +51,42 @@ pub fn page(report: &Report) -> String {
     )
 }
 
-fn of_run(body: &mut String, run: &Run) {
+fn of_run(body: &mut String, run: &Run, judgements: &[Judgement]) {
     let rows: Vec<_> = figures(run).into_iter().map(|(name, value)| vec![name, value]).collect();
     keys(body, &rows);
     let line = |class| Line { name: "larder".to_owned(), class, points: curve(run) };
-    section(body, "Latency by share of requests", &chart::percentiles(&[line("a")]));
+    section(
+        body,
+        "Latency by share of requests",
+        &chart::percentiles(&[line("a")], &asked(judgements)),
+    );
     section(
         body,
         "Second by second",
         &chart::over("second", &timeline("larder", ("a", "a2"), run)),
     );
+    let drawn = chart::plain("second", "requests/s", &[rates("larder", "a", run)]);
+    section(body, "Answers", &drawn);
     section(body, "Figures", &table(&["", ""], &rows));
+}
+
+/// The limits as points of the drawing.
+fn asked(judgements: &[Judgement]) -> Vec<(f64, f64)> {
+    let point =
+        |judgement: &Judgement| (judgement.limit.percent, judgement.limit.within_ns.max(1) as f64);
+    judgements.iter().map(point).collect()
+}
+
+/// Answers a second of each part of the time.
+fn rates(name: &str, class: &'static str, run: &Run) -> Line {
+    let seconds = run.tally.part_seconds();
+    let points = (1_u32..)
+        .zip(run.tally.timeline())
+        .map(|(number, part)| {
+            (f64::from(number) * seconds, part.latencies_us.len() as f64 / seconds)
+        })
+        .collect();
+    Line { name: name.to_owned(), class, points }
 }
 
 /// What matters most, large.
@@ -103,11 +128,13 @@ fn of_comparison(body: &mut String, comparison: &Comparison) {
     let Some((larder, peer)) = comparison.sums() else { return };
     let line = |name: &str, class, run| Line { name: text(name), class, points: curve(run) };
     let lines = [line("larder", "a", &larder), line(&comparison.peer, "b", &peer)];
-    section(body, "Latency by share of requests", &chart::percentiles(&lines));
+    section(body, "Latency by share of requests", &chart::percentiles(&lines, &[]));
     let [a, a2, b, b2] = COLOURS;
     let mut lines = timeline("larder", (a, a2), &larder);
     lines.extend(timeline("peer", (b, b2), &peer));
     section(body, "Second by second of each side's turns", &chart::over("second", &lines));
+    let lines = [rates("larder", a, &larder), rates("peer", b, &peer)];
+    section(body, "Answers", &chart::plain("second", "requests/s", &lines));
     for (name, run) in [("larder", &larder), (comparison.peer.as_str(), &peer)] {
         let rows: Vec<_> =
             figures(run).into_iter().map(|(name, value)| vec![name, value]).collect();
@@ -129,9 +156,8 @@ fn of_search(body: &mut String, search: &Search) {
         .filter_map(|(index, class)| {
             let limit = steps.first()?.judgements.get(index)?.limit;
             let name = format!("p{}, asked {}", limit.percent, format_ns(limit.within_ns));
-            let point = |step: &&crate::load::find_max::Step| {
-                Some((step.rate, step.judgements.get(index)?.measured_ns? as f64))
-            };
+            let point =
+                |step: &&Step| Some((step.rate, step.judgements.get(index)?.measured_ns? as f64));
             Some(Line { name, class, points: steps.iter().filter_map(point).collect() })
         })
         .collect();
@@ -149,9 +175,8 @@ fn of_search(body: &mut String, search: &Search) {
             .collect();
         row.push(measured.join(", "));
         row.push(step.verdict.as_str().to_owned());
-        rows.push((row, step.verdict == Verdict::Held));
+        rows.push(row);
     }
-    let rows: Vec<_> = rows.into_iter().map(|(row, _)| row).collect();
     section(body, "Steps", &table(&["rate", "time", "measured", ""], &rows));
 }
 

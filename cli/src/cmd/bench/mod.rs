@@ -7,6 +7,7 @@ mod servers;
 mod service;
 
 use std::path::Path;
+use std::time::Duration;
 
 use larder_benches::load::{
     Bench, Error, Pace, Plan,
@@ -14,7 +15,8 @@ use larder_benches::load::{
     find_max::Watchers,
     peer::echo as echo_server,
     report::{Machine, Outcome},
-    slo::Judgement,
+    slo::{Judgement, Slo},
+    stop::Stop,
     workload::Workload,
 };
 
@@ -24,8 +26,8 @@ use servers::Servers;
 
 /// Entities of a batch when nothing is said.
 const BATCH_DEFAULT: u16 = 100;
-/// Where a search begins when nothing is said.
-const RATE_DEFAULT: f64 = 1000.0;
+/// Where a search begins when nothing is said, at least: low enough for any server, high enough not to take long.
+const RATE_MIN: f64 = 1000.0;
 
 impl From<Error> for CliError {
     fn from(error: Error) -> Self {
@@ -66,7 +68,8 @@ fn measure(args: &args::Bench, bench: &Bench) -> Result<(Outcome, Vec<Judgement>
     let judge = |tally: &_| args.slo.as_ref().map(|slo| slo.judge(tally)).unwrap_or_default();
     let measured = match (&args.slo, args.find_max) {
         (Some(slo), true) => {
-            let start = (args.rate.unwrap_or(RATE_DEFAULT), args.arrivals);
+            let start =
+                (args.rate.unwrap_or_else(|| first_rate(slo, args.duration)), args.arrivals);
             let watchers = Watchers {
                 live: &mut |live| line.show("", live),
                 step: &mut |step| line.note(&print::step(step)),
@@ -113,7 +116,28 @@ fn plan(args: &args::Bench, servers: &Servers) -> Result<Plan, CliError> {
         generators: args.generators.map_or(cores / 2, usize::from).max(1),
         timeout: args.timeout,
         seed: args.seed,
+        stop: stop_on_interrupt()?,
     })
+}
+
+/// The rate at which a step of `duration` has the requests that `slo` needs.
+fn first_rate(slo: &Slo, duration: Duration) -> f64 {
+    (slo.samples_needed() as f64 / duration.as_secs_f64()).max(RATE_MIN)
+}
+
+/// Set when somebody interrupts; a second time ends the process at once.
+fn stop_on_interrupt() -> Result<Stop, CliError> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let wait = move || {
+        let _unheard = runtime.block_on(tokio::signal::ctrl_c());
+        asked.set();
+        let _unheard = runtime.block_on(tokio::signal::ctrl_c());
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("interrupt".to_owned()).spawn(wait)?;
+    Ok(stop)
 }
 
 fn pace(args: &args::Bench) -> Pace {

@@ -78,7 +78,9 @@ fn doubts(bench: &Bench, outcome: &Outcome) -> Vec<String> {
         );
     }
     if cfg!(debug_assertions) {
-        doubts.push("this build has debug checks: figures are of a release build only".to_owned());
+        doubts.push(
+            "this build has debug checks: only a release build is as fast as it can be".to_owned(),
+        );
     }
     doubts
 }
