@@ -58,6 +58,22 @@ fn an_echo_of_the_same_sizes_gives_ratios() {
 }
 
 #[test]
+fn redis_does_the_same_work_where_there_is_one_and_else_it_is_said_how_to_get_it() {
+    let more =
+        ["--against", "redis", "--duration", "500ms", "--workload", "mixed", "--sync", "memory"];
+    let compared = larder(NOWHERE, &[&TINY[..], &more].concat());
+    let (out, note) =
+        (String::from_utf8_lossy(&compared.stdout), String::from_utf8_lossy(&compared.stderr));
+    if note.contains("cannot start redis-server") {
+        assert!(note.contains("apt-get install redis-server"), "{note}");
+        return;
+    }
+    assert!(compared.status.success(), "{note}");
+    assert!(out.contains("larder over redis ") && out.contains(", no log, 5 pairs"), "{out}");
+    assert!(!note.contains("failed"), "{note}");
+}
+
+#[test]
 fn a_server_that_was_loaded_before_is_loaded_again_and_rows_of_another_width_are_refused_with_the_reason()
  {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,4 +1,4 @@
-//! RESP, the protocol of Redis: commands written, replies measured and looked over. (https://redis.io/docs, "RESP protocol spec")
+//! RESP, the protocol of Redis (<https://redis.io/docs>, "RESP protocol spec"): commands written, replies measured and looked over.
 //!
 //! ```text
 //! command  *COUNT\r\n ($LENGTH\r\n BYTES\r\n){COUNT}
