@@ -36,7 +36,7 @@ pub struct EntitySweep<'p> {
     /// As the selection lists them.
     windows: Vec<WindowPlace>,
     /// Windows × cells: what a window has left behind, and what it sees.
-    behind: Vec<Totals>,
+    behind: Vec<Behind>,
     seen: Vec<Numbers>,
     text: String,
 }
@@ -55,7 +55,7 @@ const NOWHERE: WindowPlace = WindowPlace { start: i64::MIN, first: 0 };
 /// The events as one cell counts them.
 #[derive(Debug, Default)]
 struct Track {
-    /// Of every event: whether it counts, empty where all do.
+    /// Of every event: whether it counts; empty as long as all do.
     counts: Vec<bool>,
     /// Of every event: its number, empty where none is asked for.
     numbers: Vec<i64>,
@@ -72,6 +72,15 @@ struct Totals {
     count: u64,
     sum: i128,
     squares: Squares,
+}
+
+/// What a window has left behind of one cell.
+#[derive(Debug, Clone, Copy, Default)]
+struct Behind {
+    totals: Totals,
+    /// Where its least and greatest number were found last.
+    least: usize,
+    greatest: usize,
 }
 
 /// A number that none after it passes, and its event.
@@ -111,7 +120,10 @@ impl Track {
 
     #[inline]
     fn push(&mut self, used: &CellUse, (place, time): (usize, i64), (counts, number): (bool, i64)) {
-        if used.bit.is_some() {
+        if !counts && self.counts.is_empty() {
+            self.counts.resize(place, true);
+        }
+        if !counts || !self.counts.is_empty() {
             self.counts.push(counts);
         }
         if used.number.is_some() {
@@ -151,12 +163,12 @@ impl Track {
     }
 
     /// What a window that begins with event `first` sees.
-    fn seen(&self, behind: &Totals, first: usize) -> Numbers {
-        let Totals { count, sum, squares } = self.totals.less(behind);
+    fn seen(&self, behind: &mut Behind, first: usize) -> Numbers {
+        let Totals { count, sum, squares } = self.totals.less(&behind.totals);
         let (oldest, newest) = self.times.unwrap_or((i64::MAX, i64::MIN));
-        let least = extreme(&self.least, first).unwrap_or(i64::MAX);
-        let greatest = extreme(&self.greatest, first).unwrap_or(i64::MIN);
-        Numbers { count, sum, squares, min: least, max: greatest, oldest, newest }
+        let min = extreme(&self.least, &mut behind.least, first).unwrap_or(i64::MAX);
+        let max = extreme(&self.greatest, &mut behind.greatest, first).unwrap_or(i64::MIN);
+        Numbers { count, sum, squares, min, max, oldest, newest }
     }
 }
 
@@ -172,10 +184,18 @@ fn put_extreme(
     extremes.push(Extreme { place, number });
 }
 
-/// Of the events from `first` on.
-fn extreme(extremes: &[Extreme], first: usize) -> Option<i64> {
-    let place = extremes.partition_point(|extreme| extreme.place < first);
-    extremes.get(place).map(|extreme| extreme.number)
+/// Of the events from `first` on, which is mostly near to where it was `found` last.
+#[inline]
+fn extreme(extremes: &[Extreme], found: &mut usize, first: usize) -> Option<i64> {
+    let is_before = |extreme: &Extreme| extreme.place < first;
+    // What was passed since may have taken the place with it.
+    if !found.checked_sub(1).is_none_or(|last| extremes.get(last).is_some_and(is_before)) {
+        *found = extremes.partition_point(is_before);
+    }
+    while extremes.get(*found).is_some_and(is_before) {
+        *found += 1;
+    }
+    extremes.get(*found).map(|extreme| extreme.number)
 }
 
 impl<'p> EntitySweep<'p> {
@@ -196,7 +216,7 @@ impl<'p> EntitySweep<'p> {
             times: Vec::new(),
             tracks: (0..cells).map(|_| Track::default()).collect(),
             windows: vec![NOWHERE; windows],
-            behind: vec![Totals::default(); windows * cells],
+            behind: vec![Behind::default(); windows * cells],
             seen: vec![Numbers::default(); windows * cells],
             text: String::new(),
         })
@@ -207,7 +227,7 @@ impl<'p> EntitySweep<'p> {
         self.times.clear();
         self.tracks.iter_mut().for_each(Track::clear);
         self.windows.fill(NOWHERE);
-        self.behind.fill(Totals::default());
+        self.behind.fill(Behind::default());
     }
 
     /// Adds an accepted event: no earlier than the one before it, and before the `x` of every read to come.
@@ -277,7 +297,7 @@ impl<'p> EntitySweep<'p> {
             let seen = self.seen.get_mut(of_window).unwrap_or_default();
             let tracks = self.tracks.iter().zip(&self.selection.cells);
             for ((track, used), (behind, seen)) in tracks.zip(behind.iter_mut().zip(seen)) {
-                track.leave(behind, (from, place.first), used.needs.squares);
+                track.leave(&mut behind.totals, (from, place.first), used.needs.squares);
                 *seen = track.seen(behind, place.first);
             }
         }

@@ -129,6 +129,7 @@ pub fn replay(options: &Options) -> Measured {
         spine: file("spine.parquet"),
         as_of_column: "as_of".to_owned(),
         arrival_column: "arrival".to_owned(),
+        maps: Vec::new(),
         service: None,
         with_statuses: false,
         out: file("larder.parquet"),

@@ -16,7 +16,7 @@ pub(crate) use bench::{Against, Bench};
 pub(crate) use export::{Export, FileFormat};
 pub(crate) use input::{Load, Retract};
 pub(crate) use offline::{Check, Inspect, Repair};
-pub(crate) use replay::{Order, Replay};
+pub(crate) use replay::{Map as ReplayMap, Order, Replay};
 
 use crate::{
     output::Format,
@@ -196,7 +196,7 @@ pub(crate) struct Explain {
 pub(crate) struct Get {
     /// A service, or features: GROUP:FEATURE[,GROUP:*…].
     pub(crate) what: String,
-    /// Whose vector: KEY, or ENTITY=KEY[,ENTITY=KEY…]; parts of a composite key are joined by |. Repeat for more.
+    /// Whose vector: KEY, or ENTITY=KEY[,ENTITY=KEY…]; parts of a composite key are joined by |. Of several keys, a comma in one is written as \,. Repeat for more.
     #[arg(long = "key", required = true, allow_hyphen_values = true, value_name = "KEY")]
     pub(crate) keys: Vec<String>,
     /// A value that comes with the request, for all keys: NAME=VALUE. Repeat for more values.

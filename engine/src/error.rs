@@ -38,8 +38,8 @@ pub enum Error {
     },
     /// The as-of lies before what the server can answer exactly.
     #[error(
-        "as-of {as_of} is before {floor}, the oldest this group answers exactly: read later, allow snapping, \
-         or give the stream a longer horizon"
+        "as-of {as_of} is before {floor}, the oldest this group answers exactly: ask for a later one, or give the \
+         stream a longer horizon; single reads may be snapped instead (`larder get --snap`)"
     )]
     AsOfTooOld {
         /// The as-of asked for, in ms.

@@ -105,6 +105,7 @@ impl Column {
     }
 
     /// Appends a row without a value: null, not found, expired, failed.
+    #[inline]
     pub fn push_empty(&mut self, status: Status) {
         self.statuses.push(status.code());
         match self.data_type.fixed_bytes() {
@@ -114,6 +115,7 @@ impl Column {
     }
 
     /// Appends a row with a value, which must have the column's type.
+    #[inline]
     pub fn push(&mut self, status: Status, value: ValueRef<'_>) {
         debug_assert_eq!(value.data_type(), self.data_type, "a column has one type");
         match value {
@@ -127,6 +129,7 @@ impl Column {
     }
 
     /// Appends a row whose value is already packed: the cell's bytes without a length.
+    #[inline]
     pub fn push_cell(&mut self, status: Status, cell: &[u8]) {
         debug_assert!(self.data_type.fixed_bytes().is_none_or(|width| width == cell.len()));
         self.statuses.push(status.code());

@@ -238,6 +238,7 @@ impl EntityKey {
 ///
 /// # Errors
 /// As [`EntityKey::encode`].
+#[inline]
 pub fn write_values<'a>(
     out: &mut Vec<u8>,
     values: impl ExactSizeIterator<Item = Option<ValueRef<'a>>> + Clone,

@@ -14,6 +14,7 @@ use crate::{
 };
 
 /// Appends `value` without its type.
+#[inline]
 pub fn write_value(out: &mut Writer<'_>, value: ValueRef<'_>) {
     match value {
         ValueRef::Bool(value) => out.u8(u8::from(value)),

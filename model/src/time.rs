@@ -13,6 +13,7 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// The largest multiple of `step` that is not above `time`, for negative times too. `step` is above 0.
 #[must_use]
+#[inline]
 pub fn floor_to(time: i64, step: i64) -> i64 {
     time.div_euclid(step) * step
 }

@@ -38,6 +38,7 @@ pub fn fnv1a64(bytes: &[u8]) -> u64 {
 
 /// MurmurHash3 x64-128 (Austin Appleby, public domain) of `bytes` with `seed`: the two 64-bit halves.
 #[must_use]
+#[inline]
 pub fn murmur3_x64_128(bytes: &[u8], seed: u64) -> (u64, u64) {
     const C1: u64 = 0x87c3_7b91_1142_53d5;
     const C2: u64 = 0x4cf5_ad43_2745_937f;

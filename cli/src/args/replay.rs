@@ -30,6 +30,9 @@ pub(crate) struct Replay {
     /// Rows of a row group, each with its event_time. Repeat for more.
     #[arg(long, value_name = "GROUP=FILE", value_parser = named_file)]
     pub(crate) rows: Vec<NamedFile>,
+    /// A column of event and row files that gives a field of another name; of one stream or row group when that is named. Repeat for more.
+    #[arg(long = "map", value_name = "[SOURCE:]FIELD=COLUMN", value_parser = map)]
+    pub(crate) maps: Vec<Map>,
     /// Whose vectors are wanted, as of when.
     #[arg(long, value_name = "FILE")]
     pub(crate) spine: PathBuf,
@@ -63,7 +66,7 @@ pub(crate) struct Replay {
     /// Also write the status of every feature, as FEATURE__status.
     #[arg(long)]
     pub(crate) status: bool,
-    /// Keep events and rows that are rejected in this file, as JSON lines; without it they end in exit code 1.
+    /// Keep events and rows that are rejected in this file, as JSON lines, and only count them; without it they are told, and end in exit code 1.
     #[arg(long, value_name = "FILE")]
     pub(crate) rejected: Option<PathBuf>,
     /// Threads; one for each core when not given.
@@ -109,9 +112,46 @@ fn named_file(text: &str) -> Result<NamedFile, String> {
     Ok(NamedFile { name, path: PathBuf::from(path) })
 }
 
+/// A column that gives a field of another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Map {
+    /// The stream or row group.
+    pub(crate) source: Option<String>,
+    pub(crate) field: String,
+    pub(crate) column: String,
+}
+
+/// Reads `FIELD=COLUMN` or `SOURCE:FIELD=COLUMN`; columns may be called anything.
+fn map(text: &str) -> Result<Map, String> {
+    let (field, column) = text.split_once('=').unwrap_or_default();
+    let (source, field) =
+        field.split_once(':').map_or((None, field), |(source, field)| (Some(source), field));
+    if field.is_empty() || column.is_empty() || source == Some("") {
+        return Err("write FIELD=COLUMN, or SOURCE:FIELD=COLUMN".to_owned());
+    }
+    let source = source.map(str::to_owned);
+    Ok(Map { source, field: field.to_owned(), column: column.to_owned() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_map_may_name_its_source() {
+        let shown = |text: &str| {
+            map(text)
+                .map(|Map { source, field, column }| (source.unwrap_or_default(), field, column))
+        };
+        let of = |source: &str, field: &str, column: &str| {
+            Ok((source.to_owned(), field.to_owned(), column.to_owned()))
+        };
+        assert_eq!(shown("amount=chf"), of("", "amount", "chf"));
+        assert_eq!(shown("payments:amount=a:b=c"), of("payments", "amount", "a:b=c"));
+        for wrong in ["amount", "=x", "amount=", ":amount=x", "payments:=x"] {
+            assert!(shown(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_name_stands_before_its_file() {

@@ -65,11 +65,12 @@ async fn reader(client: &Client, what: &str) -> Result<ServiceReader, CliError> 
     Ok(client.service(what).await?)
 }
 
-/// The keys of one vector: `KEY` for one entity, `ENTITY=KEY,…` for several, in any order.
+/// The keys of one vector: `KEY` for one entity, `ENTITY=KEY,…` for several, in any order, a comma in a key as `\,`.
 pub(super) fn parse_key(text: &str, schema: &Schema) -> Result<Vec<EntityKey>, CliError> {
     let entities = schema.entities();
     let usage = |what: String| CliError::usage(format!("--key {text}: {what}"));
     let prefix = |name: &str| format!("{name}=");
+    let pieces = split_keys(text);
     let named: Vec<(usize, &str)> = match entities {
         [only] => vec![(0, text.strip_prefix(&prefix(&only.name)).unwrap_or(text))],
         _ => {
@@ -83,7 +84,7 @@ pub(super) fn parse_key(text: &str, schema: &Schema) -> Result<Vec<EntityKey>, C
                 })
             };
             let mut named = Vec::new();
-            for given in text.split(',') {
+            for given in &pieces {
                 let entity = part(given)?;
                 let key = given.split_once('=').map_or("", |(_, key)| key);
                 named.push((entity, key));
@@ -101,6 +102,23 @@ pub(super) fn parse_key(text: &str, schema: &Schema) -> Result<Vec<EntityKey>, C
         }
     };
     entities.iter().enumerate().map(key).collect()
+}
+
+/// The keys of several entities, apart: `\,` is a comma of a key, every other escape is the key's own.
+fn split_keys(text: &str) -> Vec<String> {
+    let (mut keys, mut characters) = (vec![String::new()], text.chars());
+    while let Some(character) = characters.next() {
+        if character == ',' {
+            keys.push(String::new());
+            continue;
+        }
+        let Some(key) = keys.last_mut() else { continue };
+        match (character, (character == '\\').then(|| characters.next()).flatten()) {
+            ('\\', Some(',')) => key.push(','),
+            (one, next) => key.extend(std::iter::once(one).chain(next)),
+        }
+    }
+    keys
 }
 
 /// A request value: its name and its typed value.
@@ -152,4 +170,17 @@ fn printed(vectors: &Vectors, row: usize, key: &[EntityKey], times: bool) -> Pri
         printed.more.insert("window_starts".into(), Json::Object(starts));
     }
     printed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comma_of_a_key_is_escaped() {
+        assert_eq!(split_keys("a=1,b=2"), ["a=1", "b=2"]);
+        assert_eq!(split_keys(r"a=Basel\,CH,b=2"), ["a=Basel,CH", "b=2"]);
+        assert_eq!(split_keys(r"a=x\|y|z\\,b=\"), [r"a=x\|y|z\\", r"b=\"]);
+        assert_eq!(split_keys(""), [""]);
+    }
 }

@@ -8,8 +8,8 @@ use engine::{
     replay::{ReplayPlan, ReplayTarget},
 };
 use export::replay::{
-    Rejected, ReplayFiles, ReplayOptions, ReplayOrder, ReplayReport, ReplayStep, ReplayWatcher,
-    replay_files,
+    Rejected, ReplayFiles, ReplayMap, ReplayOptions, ReplayOrder, ReplayReport, ReplayStep,
+    ReplayWatcher, replay_files,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value as Json;
@@ -66,10 +66,16 @@ fn files(args: &args::Replay) -> Result<ReplayFiles, CliError> {
         spine: args.spine.clone(),
         as_of_column: args.as_of_column.clone(),
         arrival_column: args.arrival_column.clone().unwrap_or_else(|| "arrival".to_owned()),
+        maps: args.maps.iter().map(map).collect(),
         service: args.service.clone(),
         with_statuses: args.status,
         out: args.out.clone(),
     })
+}
+
+fn map(map: &args::ReplayMap) -> ReplayMap {
+    let (source, field) = (map.source.clone(), map.field.clone());
+    ReplayMap { source, field, column: map.column.clone() }
 }
 
 fn options(args: &args::Replay) -> Result<ReplayOptions, CliError> {
@@ -147,7 +153,7 @@ fn print(report: &ReplayReport, args: &args::Replay) -> Result<(), CliError> {
     sheet.print(output::choose(args.format))
 }
 
-/// Records that do not count: told on standard error, kept in a file when asked.
+/// Records that do not count: kept in a file when asked, else told on standard error.
 struct Rejects {
     told: u64,
     file: Option<(BufWriter<std::fs::File>, String)>,
@@ -174,17 +180,16 @@ impl Rejects {
             RejectKind::Duplicate | RejectKind::Late => return Ok(()),
             RejectKind::Rejected => "rejected",
         };
+        if let Some((file, name)) = &mut self.file {
+            let written = writeln!(file, "{}", rejected.record());
+            return written.map_err(|error| cannot_write(name, &error));
+        }
         self.told += 1;
         if self.told <= SHOWN_MAX {
             let Rejected { path, unit, number, reason, .. } = rejected;
             output::note(&format!("{}: {unit} {number}: {word}: {reason}", path.display()));
         }
-        match &mut self.file {
-            Some((file, name)) => {
-                writeln!(file, "{}", rejected.record()).map_err(|error| cannot_write(name, &error))
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn finish(&mut self) -> Result<(), CliError> {

@@ -69,6 +69,12 @@ impl TableReader {
         Ok(Self { schema, batches, bytes, rows })
     }
 
+    /// A table that is in memory: batches of `schema`.
+    pub(crate) fn of_batches(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
+        let rows = batches.iter().map(|batch| batch.num_rows() as u64).sum();
+        Self { schema, batches: Box::new(batches.into_iter().map(Ok)), bytes: 0, rows: Some(rows) }
+    }
+
     /// Its columns.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {

@@ -86,12 +86,7 @@ impl Input {
                     "standard input is read as jsonl or csv; write arrow and parquet to a file";
                 return Err(Error::Usage(what.to_owned()));
             }
-            let reader = TableReader::open(path, Some(format))?;
-            let schema = reader.schema();
-            let header = schema.fields().iter().map(|field| field.name().clone()).collect();
-            let size = reader.rows().map(Size::Rows);
-            let (path, source) = (path.to_owned(), Source::Table(reader));
-            return Ok(Self { source, path, header: Some(header), header_raw: None, size });
+            return Ok(Self::of_table(path, TableReader::open(path, Some(format))?));
         }
         if is_stdin {
             return Self::of_text(path, Box::new(std::io::stdin()), format, None);
@@ -99,6 +94,20 @@ impl Input {
         let file = open_file(path)?;
         let bytes = file.metadata().ok().map(|metadata| metadata.len());
         Self::of_text(path, Box::new(file), format, bytes)
+    }
+
+    /// Rows of a table, called `name` in messages.
+    pub(crate) fn of_table(name: &Path, reader: TableReader) -> Self {
+        let schema = reader.schema();
+        let header = schema.fields().iter().map(|field| field.name().clone()).collect();
+        let size = reader.rows().map(Size::Rows);
+        let (path, source) = (name.to_owned(), Source::Table(reader));
+        Self { source, path, header: Some(header), header_raw: None, size }
+    }
+
+    /// Its name.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Records that are given as JSON objects, on the command line as `name`.

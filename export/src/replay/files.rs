@@ -2,21 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
-use arrow_select::concat::concat_batches;
 use engine::{
     RejectKind,
     replay::{ReplayPlan, ReplaySource},
 };
 
 use super::{
-    BATCH_ROWS, Replay, ReplayCounts, ReplayOptions, ReplayOrder, output::Output, records::Records,
+    Replay, ReplayCounts, ReplayOptions, ReplayOrder,
+    output::Output,
+    records::{Records, ReplayMap, check_maps},
     spine::Spine,
+    vectors::Vectors,
 };
 use crate::{
     Error,
     file::{FileFormat, FileWritten, TableReader, TableWriter},
-    input::Origin,
+    input::{Input, Origin},
 };
 
 /// Files of one replay.
@@ -32,6 +33,8 @@ pub struct ReplayFiles {
     pub as_of_column: String,
     /// The column of arrivals in event and row files.
     pub arrival_column: String,
+    /// Columns of event and row files that give a field of another name.
+    pub maps: Vec<ReplayMap>,
     /// The service, for the file's metadata.
     pub service: Option<String>,
     /// Also write the status of every feature.
@@ -144,13 +147,15 @@ pub fn replay_files(
     let format = FileFormat::of_path(&files.out)?;
     files.keep_inputs()?;
     let sources = Sources::of(plan, files, options.order)?;
+    check_maps(plan, &files.maps, &sources.known)?;
     let spine = Spine::new(plan, &files.as_of_column);
+    let open = || TableReader::open_with_text(&files.spine, None, &spine.text_columns());
     let output = {
-        let reader = TableReader::open(&files.spine, None)?;
-        Output::new(plan, (&files.spine, reader.schema().as_ref()), files)?
+        let of = (files.service.as_deref(), files.with_statuses);
+        Output::new(plan, (&files.spine, open()?.schema().as_ref()), of)?
     };
     let mut replay = Replay::new(plan, options)?;
-    for batch in TableReader::open(&files.spine, None)? {
+    for batch in open()? {
         spine.read(&files.spine, &batch?, &mut replay)?;
         (watcher.step)(ReplayStep::Spine(replay.rows().into()));
     }
@@ -161,17 +166,18 @@ pub fn replay_files(
             plan,
             replay: &mut replay,
             arrival: sources.arrival,
+            maps: &files.maps,
             watcher: &mut watcher,
             seen: 0,
             ignored: Vec::new(),
         },
         Vec::new(),
     );
-    for source in &sources.events {
-        records.events(*source)?;
+    for (stream, path) in &sources.events {
+        records.events(*stream, Input::open(path, None)?)?;
     }
     for (group, path) in &sources.rows {
-        let (taken, rejected) = records.rows((*group, path))?;
+        let (taken, rejected) = records.rows(*group, Input::open(path, None)?)?;
         let name = plan.definitions().groups.get(*group).map(|group| group.name.to_string());
         groups.push((name.unwrap_or_default(), taken, rejected));
     }
@@ -180,45 +186,34 @@ pub fn replay_files(
     let replayed = replay.finish(&|done, all| {
         step(ReplayStep::Partitions(done as u64, all as u64));
     })?;
-    let (mut incomplete_rows, total) = (0, replayed.rows() as u64);
-    let mut batches = Rebatched::new(TableReader::open(&files.spine, None)?);
-    for batch in 0..replayed.batches() {
-        let rows = batches.next(BATCH_ROWS)?;
-        let place = (files.spine.as_path(), batch * BATCH_ROWS);
-        let (bytes, ends) = spine.requests(plan, place, &rows)?;
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        let requests: Vec<&[u8]> =
-            starts.zip(&ends).filter_map(|(start, end)| bytes.get(start..*end)).collect();
-        let (columns, incomplete) = replayed.batch(batch, &requests)?;
-        incomplete_rows += incomplete.iter().filter(|incomplete| **incomplete).count() as u64;
-        writer.write(&output.batch(&rows, &columns, incomplete)?)?;
+    let reader = open()?;
+    let mut vectors = Vectors::new(plan, replayed, (spine, output), (files.spine.clone(), reader));
+    let total = vectors.rows();
+    for batch in &mut vectors {
+        writer.write(&batch?)?;
         step(ReplayStep::Written(writer.rows(), total));
     }
-    let stream =
-        |index: usize| plan.stream(index).map_or_else(|_| String::new(), |s| s.name.to_string());
     Ok(ReplayReport {
         rows: total,
-        streams: replayed.counts.iter().map(|(index, counts)| (stream(*index), *counts)).collect(),
+        streams: vectors.counts(),
         groups,
         ignored,
-        incomplete: incomplete_rows,
-        spilled: replayed.spilled,
+        incomplete: vectors.incomplete(),
+        spilled: vectors.spilled(),
         written: writer.finish()?,
     })
 }
 
-/// Files by what they feed.
-struct Sources<'a> {
-    events: Vec<(usize, &'a Path)>,
-    rows: Vec<(usize, &'a Path)>,
-    /// The column of arrivals, where they count.
-    arrival: Option<&'a str>,
+/// Streams and row groups that a plan reads, by index and name.
+#[derive(Debug, Default)]
+pub(super) struct Known<'p> {
+    pub(super) streams: Vec<(usize, &'p str)>,
+    pub(super) row_groups: Vec<(usize, &'p str)>,
 }
 
-impl<'a> Sources<'a> {
-    fn of(plan: &ReplayPlan, files: &'a ReplayFiles, order: ReplayOrder) -> Result<Self, Error> {
-        let mut streams: Vec<(usize, &str)> = Vec::new();
-        let mut row_groups: Vec<(usize, &str)> = Vec::new();
+impl<'p> Known<'p> {
+    pub(super) fn of(plan: &'p ReplayPlan) -> Result<Self, Error> {
+        let (mut streams, mut row_groups): (Vec<(usize, &str)>, Vec<_>) = Default::default();
         for group in plan.groups() {
             match group.source {
                 ReplaySource::Rows => row_groups.push((group.index, group.name)),
@@ -228,7 +223,25 @@ impl<'a> Sources<'a> {
                 ReplaySource::Stream(_) => {}
             }
         }
-        let mut sources = Self { events: Vec::new(), rows: Vec::new(), arrival: None };
+        Ok(Self { streams, row_groups })
+    }
+}
+
+/// Files by what they feed.
+#[derive(Default)]
+struct Sources<'a> {
+    events: Vec<(usize, &'a Path)>,
+    rows: Vec<(usize, &'a Path)>,
+    /// Streams and row groups that are read.
+    known: Known<'a>,
+    /// The column of arrivals, where they count.
+    arrival: Option<&'a str>,
+}
+
+impl<'a> Sources<'a> {
+    fn of(plan: &'a ReplayPlan, files: &'a ReplayFiles, order: ReplayOrder) -> Result<Self, Error> {
+        let Known { streams, row_groups } = Known::of(plan)?;
+        let mut sources = Self::default();
         for (name, path) in &files.events {
             let of = match (name, streams.as_slice()) {
                 (None, [only]) => Some(only),
@@ -261,12 +274,13 @@ impl<'a> Sources<'a> {
                 )));
             }
         }
+        sources.known = Known { streams, row_groups };
         sources.arrival = (order == ReplayOrder::Arrival).then_some(files.arrival_column.as_str());
         Ok(sources)
     }
 }
 
-fn unknown(
+pub(super) fn unknown(
     (option, name): (&str, Option<&str>),
     path: &Path,
     what: &str,
@@ -282,35 +296,4 @@ fn unknown(
         Some(name) => format!("{path}: {name} is not needed: {read}; leave the file out"),
         None => format!("{path}: say what it is of, {option}: {read}"),
     })
-}
-
-/// Batches of another size.
-struct Rebatched {
-    reader: TableReader,
-    waiting: Vec<RecordBatch>,
-}
-
-impl Rebatched {
-    fn new(reader: TableReader) -> Self {
-        Self { reader, waiting: Vec::new() }
-    }
-
-    /// The next `rows` rows, fewer at the end.
-    fn next(&mut self, rows: usize) -> Result<RecordBatch, Error> {
-        let count =
-            |waiting: &[RecordBatch]| waiting.iter().map(RecordBatch::num_rows).sum::<usize>();
-        while count(&self.waiting) < rows {
-            match self.reader.next() {
-                Some(batch) => self.waiting.push(batch?),
-                None => break,
-            }
-        }
-        let mut all = concat_batches(&self.reader.schema(), &self.waiting)?;
-        self.waiting.clear();
-        if all.num_rows() > rows {
-            self.waiting.push(all.slice(rows, all.num_rows() - rows));
-            all = all.slice(0, rows);
-        }
-        Ok(all)
-    }
 }

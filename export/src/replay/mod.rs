@@ -11,7 +11,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`replay_files`], `files`, `spine`, `table`, `records`, `output` | from files to a file |
+//! | [`replay_files`], `files`, `spine`, `table`, `records`, `vectors`, `output` | from files to a file |
+//! | [`PartitionReplay`], [`partitions_of`] | the same from Arrow batches to Arrow batches, of one partition: for other engines |
 //! | [`Replay`] | the same, fed row by row: for other programs |
 //! | `feed`, `marks` | events, in order of time or arrival; which of them repeat others |
 //! | `group` | changes and reads of one group, and how they meet |
@@ -25,11 +26,13 @@ mod group;
 mod marks;
 mod memory;
 mod output;
+mod partition;
 mod records;
 mod results;
 mod spine;
 mod store;
 mod table;
+mod vectors;
 mod wanted;
 
 use std::path::PathBuf;
@@ -50,7 +53,10 @@ use memory::Memory;
 use results::Results;
 
 pub use files::{Rejected, ReplayFiles, ReplayReport, ReplayStep, ReplayWatcher, replay_files};
+pub use partition::{PartitionReplay, ReplayColumns, partitions_of};
+pub use records::ReplayMap;
 pub use results::BATCH_ROWS;
+pub use vectors::Vectors;
 
 /// Which events a row of the spine sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,7 +9,6 @@ use arrow_schema::{DataType as Arrow, Field, Schema, SchemaRef};
 use engine::replay::ReplayPlan;
 use model::{column::Column, definition::GroupKind};
 
-use super::files::ReplayFiles;
 use crate::{
     Error, array_of,
     group::{feature_field, status_field, window_fields},
@@ -34,12 +33,12 @@ impl Output {
     pub(super) fn new(
         plan: &ReplayPlan,
         (path, spine): (&Path, &Schema),
-        files: &ReplayFiles,
+        (service, with_statuses): (Option<&str>, bool),
     ) -> Result<Self, Error> {
         let mut fields: Vec<Field> =
             spine.fields().iter().map(|field| field.as_ref().clone()).collect();
         for field in features(plan) {
-            let status = files.with_statuses.then(|| status_field(&field));
+            let status = with_statuses.then(|| status_field(&field));
             fields.push(field);
             fields.extend(status);
         }
@@ -54,11 +53,11 @@ impl Output {
             }
         }
         let mut all: HashMap<String, String> = spine.metadata().clone();
-        if let Some(service) = &files.service {
-            all.insert(metadata::SERVICE.to_owned(), service.clone());
+        if let Some(service) = service {
+            all.insert(metadata::SERVICE.to_owned(), service.to_owned());
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, all));
-        Ok(Self { schema, with_statuses: files.with_statuses })
+        Ok(Self { schema, with_statuses })
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use engine::{RejectKind, replay::ReplayPlan};
 use model::{
     definition::Field,
+    key::KeyType,
     name::Name,
     packed_row::{self, Cell},
     value::{DataType, ValueRef},
@@ -13,7 +14,7 @@ use model::{
 
 use super::{
     Replay, Verdict,
-    files::{Rejected, ReplayStep, ReplayWatcher},
+    files::{Known, Rejected, ReplayStep, ReplayWatcher},
 };
 use crate::{
     Error,
@@ -27,12 +28,86 @@ const ARRIVAL: &str = "larder_arrival";
 /// Records between two words about progress.
 const STEP_RECORDS: u64 = 8192;
 
+/// A column of an event or row file that gives a field of another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplayMap {
+    /// The stream or row group whose files it is about; all that have the field when none is named.
+    pub source: Option<String>,
+    /// The field.
+    pub field: String,
+    /// The column.
+    pub column: String,
+}
+
+impl ReplayMap {
+    /// True when it is about `source`, whose files give the fields `names`.
+    fn is_of(&self, source: &str, names: &[String]) -> bool {
+        let is_named = self.source.as_deref().is_none_or(|named| named == source);
+        is_named && (self.source.is_some() || names.contains(&self.field))
+    }
+}
+
+/// Refuses a map that is about none of the streams and row groups that are `known`.
+///
+/// # Errors
+/// [`Error::Usage`] names the fields that there are.
+pub(super) fn check_maps(
+    plan: &ReplayPlan,
+    maps: &[ReplayMap],
+    known: &Known<'_>,
+) -> Result<(), Error> {
+    let definitions = plan.definitions();
+    let mut sources: Vec<(&str, Vec<String>)> = Vec::new();
+    for (index, name) in &known.streams {
+        sources.push((name, names_of(&plan.stream(*index)?.fields, None)));
+    }
+    for (index, name) in &known.row_groups {
+        let Some(group) = definitions.groups.get(*index) else { continue };
+        let entity = definitions.entities.get(group.entity);
+        let entity = entity.map(|entity| (entity.name.to_string(), entity.key.clone()));
+        let mut names = names_of(&group.columns(), entity.as_ref());
+        names.push(EVENT_TIME.to_owned());
+        sources.push((name, names));
+    }
+    for map in maps {
+        let mut about = sources.iter().filter(|(name, names)| map.is_of(name, names));
+        if about.next().is_some_and(|(_, names)| names.contains(&map.field)) {
+            continue;
+        }
+        let named = |(name, _): &&(&str, _)| map.source.as_deref().is_none_or(|of| of == *name);
+        let known = sources.iter().filter(named);
+        let known: Vec<_> =
+            known.map(|(name, names)| format!("{name}: {}", names.join(", "))).collect();
+        let all = || sources.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let what = if known.is_empty() {
+            format!("no stream or row group that is read is called so; there are {}", all())
+        } else {
+            format!("there is no field {}; there are, of {}", map.field, known.join("; of "))
+        };
+        let source = map.source.iter().map(|source| format!("{source}:")).collect::<String>();
+        return Err(Error::Usage(format!("--map {source}{}={}: {what}", map.field, map.column)));
+    }
+    Ok(())
+}
+
+/// Names that a file's columns may be mapped to.
+fn names_of(fields: &[Field], entity: Option<&(String, Vec<KeyType>)>) -> Vec<String> {
+    let mut names: Vec<String> = fields.iter().map(|field| field.name.to_string()).collect();
+    if let Some((entity, kinds)) = entity {
+        names.push(entity.clone());
+        let parts = if kinds.len() > 1 { kinds.len() } else { 0 };
+        names.extend((1..=parts).map(|number| format!("{entity}_{number}")));
+    }
+    names
+}
+
 /// What files are read into, and who hears of it.
 pub(super) struct Records<'a, 'p, 'w> {
     pub(super) plan: &'a ReplayPlan,
     pub(super) replay: &'a mut Replay<'p>,
     /// The column of arrivals, where they count.
     pub(super) arrival: Option<&'a str>,
+    pub(super) maps: &'a [ReplayMap],
     pub(super) watcher: &'a mut ReplayWatcher<'w>,
     /// Records that were read.
     pub(super) seen: u64,
@@ -45,13 +120,14 @@ impl Records<'_, '_, '_> {
     ///
     /// # Errors
     /// [`Error::File`] when it is not what it must be, [`Error::Io`], and what the watcher says.
-    pub(super) fn events(&mut self, (stream, path): (usize, &Path)) -> Result<(), Error> {
+    pub(super) fn events(&mut self, stream: usize, input: Input) -> Result<(), Error> {
+        let path = &input.path().to_owned();
         let definition = self.plan.stream(stream)?;
         let name = |index: usize| definition.fields.get(index).map(|field| field.name.to_string());
         let required = [name(definition.event_time), definition.event_id.and_then(name)];
         let required = required.into_iter().flatten().collect();
         let wanted = Wanted { fields: definition.fields.clone(), required, entity: None };
-        let mut rows = self.open(path, wanted)?;
+        let mut rows = self.bind(input, definition.name.as_str(), wanted)?;
         let (mut cells, mut values) = (Vec::new(), Vec::new());
         let arrival_field = self.arrival.map(|_| definition.fields.len());
         while rows.advance()? {
@@ -108,7 +184,8 @@ impl Records<'_, '_, '_> {
     ///
     /// # Errors
     /// As [`Records::events`].
-    pub(super) fn rows(&mut self, (group, path): (usize, &Path)) -> Result<(u64, u64), Error> {
+    pub(super) fn rows(&mut self, group: usize, input: Input) -> Result<(u64, u64), Error> {
+        let path = &input.path().to_owned();
         let definitions = self.plan.definitions();
         let found = definitions.groups.get(group);
         let found = found.and_then(|group| Some((group, definitions.entities.get(group.entity)?)));
@@ -118,7 +195,8 @@ impl Records<'_, '_, '_> {
         let fields = features.iter().cloned().chain([time]).collect();
         let required = vec![EVENT_TIME.to_owned()];
         let entity = Some((entity.name.to_string(), entity.key.clone()));
-        let mut rows = self.open(path, Wanted { fields, required, entity })?;
+        let wanted = Wanted { fields, required, entity };
+        let mut rows = self.bind(input, definition.name.as_str(), wanted)?;
         let (mut taken, mut rejected, mut packed) = (0, 0, Vec::new());
         while rows.advance()? {
             let taken_row = self.row(group, &rows, &features, &mut packed);
@@ -159,18 +237,22 @@ impl Records<'_, '_, '_> {
         self.replay.row(group, key.as_bytes(), (time, arrival), packed).map(Ok)
     }
 
-    /// Opens a file of which the fields of `wanted` are read, and arrivals behind them where they count.
-    fn open(&mut self, path: &Path, mut wanted: Wanted) -> Result<Rows, Error> {
-        let mut mapping = Mapping::default();
+    /// Binds a file of the stream or row group `source`, of which the fields of `wanted` are read, and arrivals behind them where
+    /// they count.
+    fn bind(&mut self, input: Input, source: &str, mut wanted: Wanted) -> Result<Rows, Error> {
+        let path = input.path().to_owned();
+        let names = names_of(&wanted.fields, wanted.entity.as_ref());
+        let maps = self.maps.iter().filter(|map| map.is_of(source, &names));
+        let mut pairs: Vec<_> = maps.map(|map| (map.field.clone(), map.column.clone())).collect();
         if let Some(column) = self.arrival {
             let name = Name::new(column).or_else(|_| Name::new(ARRIVAL))?;
-            mapping = Mapping::new(vec![(name.to_string(), column.to_owned())])?;
+            pairs.push((name.to_string(), column.to_owned()));
             wanted.required.push(name.to_string());
             wanted.fields.push(Field { name, data_type: DataType::Timestamp });
         }
-        let rows = Input::open(path, None)?.bind(wanted, &mapping)?;
+        let rows = input.bind(wanted, &Mapping::new(pairs)?)?;
         if !rows.ignored().is_empty() {
-            self.ignored.push((path.to_owned(), rows.ignored().to_vec()));
+            self.ignored.push((path, rows.ignored().to_vec()));
         }
         Ok(rows)
     }

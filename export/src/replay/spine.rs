@@ -48,6 +48,15 @@ impl Spine {
         Self { keys, parts: columns.iter().map(Vec::len).collect(), request }
     }
 
+    /// Its columns whose type a text file cannot tell: `007` is a number there, and a text here.
+    pub(super) fn text_columns(&self) -> Vec<&str> {
+        let is_text = |wish: &&Wish| {
+            matches!(wish.data_type, DataType::String | DataType::Bytes | DataType::Decimal(_))
+        };
+        let wishes = self.keys.iter().chain(&self.request).filter(is_text);
+        wishes.map(|wish| wish.name.as_str()).collect()
+    }
+
     /// Hands the rows of `batch`, of the file `path`, to `replay`.
     ///
     /// # Errors
@@ -116,7 +125,7 @@ impl Spine {
 }
 
 /// The type of values that a part of a key is made of.
-fn type_of(kind: KeyType) -> DataType {
+pub(super) fn type_of(kind: KeyType) -> DataType {
     match kind {
         KeyType::String => DataType::String,
         KeyType::I64 => DataType::I64,

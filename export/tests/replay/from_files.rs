@@ -64,6 +64,7 @@ impl Place {
             spine: self.path("spine.csv"),
             as_of_column: "as_of".to_owned(),
             arrival_column: "arrival".to_owned(),
+            maps: Vec::new(),
             service: None,
             with_statuses: true,
             out: self.path(out),
