@@ -107,44 +107,41 @@ pub(super) fn search(
     start: f64,
     measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
 ) -> Result<Search, Error> {
-    let mut search =
-        Search { steps: Vec::new(), held: None, times: 0, missed: None, is_generators: false };
-    let mut rate = start.max(RATE_MIN);
-    while search.steps.len() < STEPS_MAX {
-        let mut verdict = search.step(rate, measure)?;
-        if verdict != Verdict::Held {
-            // A neighbour on the machine misses limits too, but seldom twice in a row.
-            verdict = search.step(rate, measure)?;
-        }
-        match verdict {
-            Verdict::Held => {
-                search.held = Some(rate);
-                search.times = 1;
-            }
-            missed => {
-                search.missed = Some(rate);
-                search.is_generators = missed == Verdict::GeneratorLate;
-            }
-        }
-        rate = match (search.held, search.missed) {
-            (Some(held), None) => held * 2.0,
-            (None, Some(missed)) if missed <= RATE_MIN => break,
-            (None, Some(missed)) => (missed / 2.0).max(RATE_MIN),
-            (Some(held), Some(missed)) if missed / held > CLOSE => (held * missed).sqrt(),
-            (Some(held), Some(_)) => {
-                if search.confirm(held, measure)? {
-                    break;
-                }
-                // It had been luck: a little less, and the search goes on from there.
-                (held / CLOSE).max(RATE_MIN)
-            }
-            (None, None) => break,
-        };
+    let mut seeking = Seeking { steps: Vec::new(), held: Vec::new(), missed: None };
+    let mut rate = Some(start.max(RATE_MIN));
+    while let Some(tried) = rate {
+        seeking.try_at(tried, measure)?;
+        rate = seeking.next(measure)?;
     }
-    Ok(search)
+    Ok(seeking.finish())
 }
 
-impl Search {
+/// A search on its way.
+struct Seeking {
+    steps: Vec<Step>,
+    /// Rates that were held, ascending, all below the one missed.
+    held: Vec<f64>,
+    missed: Option<(f64, Verdict)>,
+}
+
+impl Seeking {
+    /// Measures at `rate`, once more when it is missed: a neighbour on the machine misses limits too, but seldom twice in a row.
+    fn try_at(
+        &mut self,
+        rate: f64,
+        measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
+    ) -> Result<(), Error> {
+        let mut verdict = self.step(rate, measure)?;
+        if verdict != Verdict::Held {
+            verdict = self.step(rate, measure)?;
+        }
+        match verdict {
+            Verdict::Held => self.held.push(rate),
+            missed => self.missed = Some((rate, missed)),
+        }
+        Ok(())
+    }
+
     fn step(
         &mut self,
         rate: f64,
@@ -156,8 +153,34 @@ impl Search {
         Ok(verdict)
     }
 
-    /// Tries `held` again; when it is missed now, it counts as missed.
-    fn confirm(
+    /// The rate to try next; `None` when the search is over.
+    fn next(
+        &mut self,
+        measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
+    ) -> Result<Option<f64>, Error> {
+        while self.steps.len() < STEPS_MAX {
+            let missed = self.missed.map(|(rate, _)| rate);
+            match (self.held.last().copied(), missed) {
+                (Some(held), None) => return Ok(Some(held * 2.0)),
+                (None, Some(missed)) if missed > RATE_MIN => {
+                    return Ok(Some((missed / 2.0).max(RATE_MIN)));
+                }
+                (Some(held), Some(missed)) if missed / held > CLOSE => {
+                    return Ok(Some((held * missed).sqrt()));
+                }
+                (Some(held), Some(_)) => {
+                    if self.is_confirmed(held, measure)? {
+                        return Ok(None);
+                    }
+                }
+                (None, _) => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Tries `held` again. When it is missed now it had been luck, and what was held below it is looked at again.
+    fn is_confirmed(
         &mut self,
         held: f64,
         measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
@@ -165,15 +188,33 @@ impl Search {
         for _ in 0..REPETITIONS {
             let verdict = self.step(held, measure)?;
             if verdict != Verdict::Held {
-                self.missed = Some(held);
-                self.is_generators = verdict == Verdict::GeneratorLate;
-                self.held = None;
-                self.times = 0;
+                self.missed = Some((held, verdict));
+                self.held.pop();
                 return Ok(false);
             }
-            self.times += 1;
         }
         Ok(true)
+    }
+
+    fn finish(self) -> Search {
+        let held = self.held.last().copied();
+        // The same bits: rates are kept as they were tried.
+        let is_held = |step: &&Step| Some(step.rate) == held && step.verdict == Verdict::Held;
+        Search {
+            times: self
+                .steps
+                .iter()
+                .rev()
+                .take_while(is_held)
+                .count()
+                .max(usize::from(held.is_some())),
+            held,
+            missed: self.missed.map(|(rate, _)| rate),
+            is_generators: self
+                .missed
+                .is_some_and(|(_, verdict)| verdict == Verdict::GeneratorLate),
+            steps: self.steps,
+        }
     }
 }
 
@@ -299,6 +340,26 @@ mod tests {
         assert_eq!(step_length(&slo, 1_000_000.0, second), second);
         assert!((step_length(&slo, 10_000.0, second).as_secs_f64() - 10.5).abs() < 1e-9);
         assert_eq!(step_length(&slo, 10.0, second), STEP_MAX);
+    }
+
+    #[test]
+    fn luck_is_found_out_and_what_was_held_below_is_not_forgotten() {
+        let mut tried = Vec::new();
+        let found = search(1000.0, &mut |rate| {
+            let is_first = !tried.contains(&rate);
+            tried.push(rate);
+            let is_held = rate <= 20_000.0 || (rate < 26_000.0 && is_first);
+            let verdict = if is_held { Verdict::Held } else { Verdict::Missed };
+            Ok(Step { rate, verdict, judgements: Vec::new(), seconds: 1.0 })
+        });
+        let found = found.expect("it ends");
+        assert!(
+            found.held.is_some_and(|held| (18_000.0..=20_000.0).contains(&held)),
+            "{}",
+            found.sentence()
+        );
+        assert!(found.steps.iter().skip(5).all(|step| step.rate >= 16_000.0), "{tried:?}");
+        assert_eq!(found.times, 3);
     }
 
     #[test]
