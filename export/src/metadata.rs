@@ -61,6 +61,26 @@ pub mod role {
     pub const ABSENT: &str = "absent";
     /// A field of an event.
     pub const FIELD: &str = "field";
+    /// A value that came with the request.
+    pub const REQUEST: &str = "request";
+    /// Of a log of reads: the server's clock.
+    pub const READ_AT: &str = "read_at";
+    /// Of a log of reads: the as-of that the reply said.
+    pub const AS_OF: &str = "as_of";
+    /// Of a log of reads: the as-of asked for, null for now.
+    pub const ASKED_AS_OF: &str = "asked_as_of";
+    /// Of a log of reads: events at the as-of did not count.
+    pub const EXCLUSIVE: &str = "exclusive";
+    /// Of a log of reads: an as-of before the floor was to be answered.
+    pub const SNAP: &str = "snap";
+    /// Of a log of reads: up to which record of the log changes of the entity were seen.
+    pub const SEEN: &str = "seen";
+    /// Of a log of reads: the time a group was looked at.
+    pub const GROUP_AS_OF: &str = "group_as_of";
+    /// Of a log of reads: now of a window group's stream, where it was snapped.
+    pub const SNAPPED_AT: &str = "snapped_at";
+    /// Of a log of reads: since when a window group was observed, null for never.
+    pub const OBSERVED_SINCE: &str = "observed_since";
     /// Mergeable partials of the feature column whose name stands before `__hll`.
     pub const PARTIAL: &str = "partial";
 }

@@ -44,7 +44,11 @@ impl Kept {
                 let types = || rows.features.iter().map(|feature| feature.data_type).collect();
                 rows.history.map(|_| types())
             }
-            GroupKind::Windows(_) => None,
+            // What it holds comes from its stream; deletes are its own.
+            GroupKind::Windows(windows) => {
+                let stream = definitions.streams.get(windows.stream);
+                stream.and_then(|stream| stream.history).map(|_| Vec::new())
+            }
         });
         Self { streams: streams.collect(), groups: groups.collect() }
     }

@@ -51,6 +51,11 @@ impl Unfinished {
         self.checksum.value()
     }
 
+    /// It will be called `target` instead, in the same directory.
+    pub(super) fn rename(&mut self, target: PathBuf) {
+        self.target = target;
+    }
+
     /// Gives the file its name, in place of a file that had it; survives a power loss once this returns.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         let named = self.file.flush().and_then(|()| {

@@ -155,8 +155,20 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`]; a file that had the name is still there then.
     pub fn finish(self) -> Result<FileWritten, Error> {
+        let path = self.path.clone();
+        self.finish_as(|_| path)
+    }
+
+    /// As [`TableWriter::finish`], under a name that what was written makes, in the same directory.
+    ///
+    /// # Errors
+    /// As [`TableWriter::finish`].
+    pub fn finish_as(
+        self,
+        name: impl FnOnce(&FileWritten) -> PathBuf,
+    ) -> Result<FileWritten, Error> {
         let path = &self.path;
-        let file = match self.sink {
+        let mut file = match self.sink {
             Sink::Arrow(writer) => writer.into_inner().map_err(|error| failed(path, error))?,
             Sink::Parquet(writer) => {
                 writer.into_inner().map_err(|error| parquet_failed(path, error))?
@@ -169,6 +181,7 @@ impl TableWriter {
         };
         let written =
             FileWritten { rows: self.rows, bytes: file.bytes(), checksum: file.checksum() };
+        file.rename(name(&written));
         file.finish()?;
         Ok(written)
     }

@@ -20,7 +20,10 @@ use crate::Error;
 use crate::file::{FileFormat, UnfinishedFolder};
 use parts::Parts;
 use table::GroupTable;
-pub(crate) use table::{feature_field, status as status_field, window_features as window_fields};
+pub(crate) use table::{
+    feature_field, key_fields, status as status_field, window_features as window_fields,
+    with as with_metadata,
+};
 
 /// Name of the file that says what the others are; it is written last.
 pub const MANIFEST: &str = "manifest.json";

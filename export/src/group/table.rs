@@ -153,13 +153,15 @@ impl GroupTable {
     }
 }
 
-fn with<const N: usize>(field: Field, metadata: [(&str, String); N]) -> Field {
+/// `field`, which says more about itself.
+pub(crate) fn with<const N: usize>(field: Field, metadata: [(&str, String); N]) -> Field {
     let mut all = field.metadata().clone();
     all.extend(metadata.map(|(name, value)| (name.to_owned(), value)));
     field.with_metadata(all)
 }
 
-fn key_fields(entity: &Entity) -> Vec<Field> {
+/// The columns of keys of `entity`.
+pub(crate) fn key_fields(entity: &Entity) -> Vec<Field> {
     let field = |(name, kind): (String, KeyType)| {
         with(
             Field::new(name, arrow_key_type(kind), false),

@@ -85,7 +85,11 @@ pub(super) fn sources(
     let streams = streams.map(|it| (HistorySource::Stream(it.name.to_string()), it.history));
     let groups = definitions.groups.iter().filter_map(|group| match &group.kind {
         GroupKind::Rows(rows) => Some((HistorySource::Group(group.name.to_string()), rows.history)),
-        GroupKind::Windows(_) => None,
+        // Its deletes, kept as long as the events that they delete.
+        GroupKind::Windows(windows) => {
+            let stream = definitions.streams.get(windows.stream)?;
+            Some((HistorySource::Group(group.name.to_string()), stream.history))
+        }
     });
     streams.chain(groups)
 }

@@ -63,8 +63,11 @@ impl Layout {
             }
             HistorySource::Group(name) => {
                 let (_, group) = definitions.group(name).ok_or_else(missing)?;
-                let GroupKind::Rows(rows) = &group.kind else { return Err(missing()) };
-                (definitions.entities.get(group.entity), rows.features.clone())
+                let features = match &group.kind {
+                    GroupKind::Rows(rows) => rows.features.clone(),
+                    GroupKind::Windows(_) => Vec::new(),
+                };
+                (definitions.entities.get(group.entity), features)
             }
         };
         all.truncate(fields.unwrap_or(usize::MAX));

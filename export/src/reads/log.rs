@@ -1,0 +1,252 @@
+//! Writes logged reads: samples wait until the log is on the disk, then go into files that roll over.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::Lsn;
+use model::definition::History;
+
+use super::layout::ReadLayout;
+use super::sample::{ReadSample, batch};
+use super::{DIRECTORY, names};
+use crate::Error;
+use crate::file::{FileFormat, TableWriter};
+
+/// When files are closed, at whichever comes first, and how much may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadLogLimits {
+    /// Vectors of a file.
+    pub rows: u64,
+    /// Bytes of a file.
+    pub bytes: u64,
+    /// So long after its first read, in ms.
+    pub age_ms: i64,
+    /// Bytes of samples that wait for the log; more are dropped.
+    pub waiting_bytes: usize,
+    /// Vectors that are written at once.
+    pub batch_rows: usize,
+}
+
+impl Default for ReadLogLimits {
+    fn default() -> Self {
+        Self {
+            rows: 1_000_000,
+            bytes: 64 << 20,
+            age_ms: 60_000,
+            waiting_bytes: 64 << 20,
+            batch_rows: 4096,
+        }
+    }
+}
+
+/// What became of vectors that were to be logged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadLogCounts {
+    /// Vectors in files.
+    pub logged: u64,
+    /// Vectors that were lost: too many waited, or their file could not be written.
+    pub dropped: u64,
+}
+
+/// See the module. Dropped without [`ReadLog::close`], what is not in a finished file is lost.
+pub struct ReadLog {
+    root: PathBuf,
+    limits: ReadLogLimits,
+    waiting: VecDeque<ReadSample>,
+    waiting_bytes: usize,
+    open: BTreeMap<String, OpenFile>,
+    counts: ReadLogCounts,
+}
+
+/// A file on its way, with what has not gone into it yet.
+struct OpenFile {
+    layout: Arc<ReadLayout>,
+    folder: PathBuf,
+    writer: Option<TableWriter>,
+    ready: Vec<ReadSample>,
+    ready_rows: usize,
+    ready_bytes: usize,
+    first_ms: i64,
+}
+
+impl ReadLog {
+    /// Goes on with the log of reads in the history directory `history`; what a process left unfinished is removed.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn open(history: &Path, limits: ReadLogLimits) -> Result<Self, Error> {
+        let root = history.join(DIRECTORY);
+        names::clear_unfinished(&root)?;
+        let (waiting, open) = (VecDeque::new(), BTreeMap::new());
+        let counts = ReadLogCounts::default();
+        Ok(Self { root, limits, waiting, waiting_bytes: 0, open, counts })
+    }
+
+    /// What became of the vectors so far.
+    #[must_use]
+    pub fn counts(&self) -> ReadLogCounts {
+        self.counts
+    }
+
+    /// True when nothing waits and no file is open.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.open.is_empty()
+    }
+
+    /// Takes vectors that were read. They wait for the log; where too much waits already they are dropped.
+    pub fn offer(&mut self, sample: ReadSample) {
+        if self.waiting_bytes + sample.bytes() > self.limits.waiting_bytes {
+            self.counts.dropped += sample.rows() as u64;
+            return;
+        }
+        self.waiting_bytes += sample.bytes();
+        self.waiting.push_back(sample);
+    }
+
+    /// The log is on the disk up to `position`, and now is `now_ms`: what waited for that is written, and files whose time has come
+    /// are closed.
+    ///
+    /// # Errors
+    /// The first one met. What could not be written is dropped and counted, all else goes on.
+    pub fn advance(&mut self, position: Lsn, now_ms: i64) -> Result<(), Error> {
+        let mut first = Ok(());
+        // In the order in which they came: connections are a moment apart, the log is soon beyond all of them.
+        while self.waiting.front().is_some_and(|sample| sample.position() <= position) {
+            let Some(sample) = self.waiting.pop_front() else { break };
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(sample.bytes());
+            first = first.and(self.write(sample, now_ms));
+        }
+        let limits = self.limits;
+        let is_due = |file: &OpenFile| {
+            let age_ms = now_ms.saturating_sub(file.first_ms);
+            let bytes = file.writer.as_ref().map_or(0, TableWriter::bytes);
+            age_ms >= limits.age_ms || bytes >= limits.bytes || file.rows() >= limits.rows
+        };
+        let due = self.open.iter().filter(|(_, file)| is_due(file));
+        let due: Vec<_> = due.map(|(service, _)| service.clone()).collect();
+        for service in due {
+            first = first.and(self.finish(&service, now_ms));
+        }
+        first
+    }
+
+    /// Ends all files, with everything that does not wait for the log beyond `position`.
+    ///
+    /// # Errors
+    /// As [`ReadLog::advance`].
+    pub fn close(mut self, position: Lsn, now_ms: i64) -> Result<ReadLogCounts, Error> {
+        let mut first = self.advance(position, now_ms);
+        let services: Vec<_> = self.open.keys().cloned().collect();
+        for service in services {
+            first = first.and(self.finish(&service, now_ms));
+        }
+        first.map(|()| self.counts)
+    }
+
+    fn write(&mut self, sample: ReadSample, now_ms: i64) -> Result<(), Error> {
+        let service = sample.layout.service.clone();
+        let is_other = |file: &OpenFile| file.layout.version != sample.layout.version;
+        let mut first = Ok(());
+        if self.open.get(&service).is_some_and(is_other) {
+            first = self.finish(&service, now_ms);
+        }
+        if !self.open.contains_key(&service) {
+            let folder = names::make_folder(&self.root, &service).inspect_err(|_| {
+                self.counts.dropped += sample.rows() as u64;
+            })?;
+            self.open.insert(service.clone(), OpenFile::new(folder, &sample));
+        }
+        let Some(file) = self.open.get_mut(&service) else { return first };
+        file.ready_rows += sample.rows();
+        file.ready_bytes += sample.bytes();
+        file.ready.push(sample);
+        let is_full = file.ready_rows >= self.limits.batch_rows
+            || file.ready_bytes >= self.limits.waiting_bytes / 4;
+        if !is_full {
+            return first;
+        }
+        let written = file.write_ready();
+        if written.is_err() {
+            self.give_up(&service);
+        }
+        first.and(written)
+    }
+
+    /// Ends the file of `service`, and removes files that are too old or too many.
+    fn finish(&mut self, service: &str, now_ms: i64) -> Result<(), Error> {
+        let Some(file) = self.open.get_mut(service) else { return Ok(()) };
+        let (rows, folder, kept) = (file.rows(), file.folder.clone(), file.layout.kept);
+        if let Err(error) = file.finish() {
+            self.give_up(service);
+            return Err(error);
+        }
+        self.open.remove(service);
+        self.counts.logged += rows;
+        retain(&folder, kept, now_ms.saturating_sub(self.limits.age_ms))
+    }
+
+    /// The file of `service` cannot be written.
+    fn give_up(&mut self, service: &str) {
+        let lost = self.open.remove(service).map_or(0, |file| file.rows());
+        self.counts.dropped += lost;
+    }
+}
+
+impl OpenFile {
+    fn new(folder: PathBuf, first: &ReadSample) -> Self {
+        Self {
+            layout: Arc::clone(&first.layout),
+            folder,
+            writer: None,
+            ready: Vec::new(),
+            ready_rows: 0,
+            ready_bytes: 0,
+            first_ms: first.read_at(),
+        }
+    }
+
+    fn rows(&self) -> u64 {
+        self.writer.as_ref().map_or(0, TableWriter::rows) + self.ready_rows as u64
+    }
+
+    fn write_ready(&mut self) -> Result<(), Error> {
+        let batch = batch(&self.layout, &self.ready)?;
+        let writer = match &mut self.writer {
+            Some(writer) => writer,
+            None => {
+                let path = self.folder.join(names::name(self.first_ms, 0));
+                let schema = Arc::clone(&self.layout.schema);
+                self.writer.insert(TableWriter::create(&path, FileFormat::Arrow, schema)?)
+            }
+        };
+        writer.write(&batch)?;
+        self.ready.clear();
+        (self.ready_rows, self.ready_bytes) = (0, 0);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        self.write_ready()?;
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let (folder, first_ms) = (&self.folder, self.first_ms);
+        writer.finish_as(|file| folder.join(names::name(first_ms, file.checksum))).map(drop)
+    }
+}
+
+/// Removes the oldest files in `folder` of which `kept` says that they go; a file's last read was at most one file's age after its
+/// first.
+fn retain(folder: &Path, kept: History, now_ms: i64) -> Result<(), Error> {
+    let files = names::files(folder)?;
+    let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    for file in &files {
+        let is_old = kept.age_ms.is_some_and(|age| file.first_ms < now_ms.saturating_sub(age));
+        if !is_old && kept.bytes.is_none_or(|most| bytes <= most) {
+            break;
+        }
+        names::remove(&file.path)?;
+        bytes = bytes.saturating_sub(file.bytes);
+    }
+    Ok(())
+}
