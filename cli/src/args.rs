@@ -5,6 +5,7 @@ mod export;
 mod input;
 mod offline;
 mod replay;
+mod verify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use export::{Export, FileFormat};
 pub(crate) use input::{Load, Retract};
 pub(crate) use offline::{Check, Inspect, Repair};
 pub(crate) use replay::{Map as ReplayMap, Order, Replay};
+pub(crate) use verify::Verify;
 
 use crate::{
     output::Format,
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Export(Export),
     /// Make a training set: what each row of a file would have been served, from events alone; needs no server.
     Replay(Box<Replay>),
+    /// Compute again from history what was served, and compare it bit for bit; needs no server, changes nothing.
+    Verify(Verify),
     /// Show the server's figures.
     Stats(Stats),
     /// Read every byte of a data directory and say whether it is whole; needs no server, changes nothing.

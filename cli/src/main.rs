@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Checkpoint(args) => cmd::checkpoint::run(&args),
         Command::Export(args) => cmd::export::run(&args),
         Command::Replay(args) => cmd::replay::run(&args),
+        Command::Verify(args) => cmd::verify::run(&args),
         Command::Stats(args) => cmd::stats::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Inspect(args) => cmd::inspect::run(&args),

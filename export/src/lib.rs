@@ -14,6 +14,7 @@ pub mod metadata;
 pub mod reads;
 pub mod replay;
 mod schema;
+pub mod verify;
 
 pub use column::{array_of, statuses_as_words};
 pub use error::Error;

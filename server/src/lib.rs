@@ -6,7 +6,7 @@
 //! admin  ──► runtime of its own ─ /health
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
 //! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
-//! exporter ─ every group at one moment as files, when asked for       historian ─ what was accepted as files, from the log
+//! exporter ─ every group at one moment as files, when asked for       historian, read_log ─ what was accepted, what was served, as files
 //! ```
 //!
 //! `threads` makes the threads, `connection` moves bytes, `session` needs no socket, `handler` has one file for each
@@ -24,6 +24,7 @@ mod exporter;
 mod handler;
 mod historian;
 mod ports;
+mod read_log;
 mod session;
 mod shared;
 mod sweeper;
@@ -77,15 +78,13 @@ impl Server {
         let epoch = u32::try_from(stdx::prng::seed_from_os() >> 32).unwrap_or(0);
         let (checkpoints, asked) = checkpointer::Queue::new();
         let (exports, wanted) = exporter::Exports::new(config.exports.clone());
-        let shared = Arc::new(Shared::new(database, epoch, config, checkpoints, exports));
+        let (reads, logged) = read_log::ReadLogs::new(config.history.clone());
+        let queues = (checkpoints, exports, reads);
+        let shared = Arc::new(Shared::new(database, epoch, config, queues));
         let (stop, stopped) = watch::channel(false);
         let mut threads = threads::start(config, listener, &shared, &stopped)?;
-        threads.push(threads::start_admin(admin_listener, &shared, &stopped)?);
-        threads.push(threads::start_sweeper(&shared, &stopped)?);
-        threads.push(threads::start_checkpointer(&shared, asked, &stopped)?);
-        threads.push(threads::start_exporter(&shared, wanted, &stopped)?);
-        threads.push(threads::start_verifier(config, &shared, &stopped)?);
-        threads.push(threads::start_historian(&shared, &stopped)?);
+        let ends = (admin_listener, asked, wanted, logged);
+        threads.extend(threads::start_others(config, ends, &shared, &stopped)?);
         let checkpoint_at_stop = config.checkpoint_at_stop;
         Ok(Self { shared, stop, threads, checkpoint_at_stop, native, admin })
     }
@@ -119,7 +118,9 @@ impl Server {
         // First: what it has gone through, the checkpoint can let go of.
         historian::at_stop(&self.shared);
         checkpointer::at_stop(&self.shared, policy);
-        Ok(self.shared.database.close()?)
+        let closed = self.shared.database.close();
+        read_log::at_stop(&self.shared);
+        Ok(closed?)
     }
 
     /// Ends as a killed process does: nothing is drained, flushed or sealed. For demonstrations and tests.

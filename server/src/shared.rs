@@ -9,14 +9,24 @@ use engine::{Database, OsFs, ReadPlan};
 use stdx::clock::SystemClock;
 
 use crate::{
-    Config, backups::Backups, checkpointer::Queue, exporter::Exports, historian::Historian,
+    Config,
+    backups::Backups,
+    checkpointer::Queue,
+    exporter::Exports,
+    historian::Historian,
+    read_log::{Logged, ReadLogs},
 };
 
 /// What a handle stands for.
 #[derive(Debug)]
 pub(crate) enum Prepared {
     /// A service or a list of features.
-    Vectors(ReadPlan),
+    Vectors {
+        /// What is read.
+        plan: ReadPlan,
+        /// Of what is read some is logged.
+        logged: Option<Logged>,
+    },
     /// A group: to put into, delete from, scan.
     Group {
         /// Its index.
@@ -47,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) backups: Backups,
     pub(crate) exports: Exports,
     pub(crate) history: Historian,
+    pub(crate) reads: ReadLogs,
     pub(crate) clock: SystemClock,
     /// How long a connection may take to finish once the server stops.
     pub(crate) drain: Duration,
@@ -57,8 +68,7 @@ impl Shared {
         database: Database<OsFs>,
         epoch: u32,
         config: &Config,
-        checkpoints: Queue,
-        exports: Exports,
+        (checkpoints, exports, reads): (Queue, Exports, ReadLogs),
     ) -> Self {
         Self {
             database,
@@ -70,6 +80,7 @@ impl Shared {
             backups: Backups::new(config.backups.clone()),
             exports,
             history: Historian::new(config.history.clone(), config.history_limits),
+            reads,
             clock: SystemClock::new(),
             drain: config.drain,
         }

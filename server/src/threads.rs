@@ -1,11 +1,12 @@
 //! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
-//! connections out; one more each for the admin port, the sweep, checkpoints, exports, verification and history.
+//! connections out; one more each for the admin port, the sweep, checkpoints, exports, verification, history and logged reads.
 
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
+use export::reads::ReadSample;
 use model::limits::CONNECTIONS_MAX;
 use tokio::{
     net::TcpStream,
@@ -43,8 +44,35 @@ pub(crate) fn start(
     Ok(threads)
 }
 
+/// Where the threads beside the network's get their work from: the admin port's listener, checkpoints and exports that are asked for,
+/// reads to log.
+type Ends = (
+    TcpListener,
+    mpsc::Receiver<Asked>,
+    mpsc::Receiver<exporter::Asked>,
+    mpsc::Receiver<ReadSample>,
+);
+
+/// Starts all other threads.
+pub(crate) fn start_others(
+    config: &Config,
+    (admin, asked, wanted, logged): Ends,
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    Ok(vec![
+        start_admin(admin, shared, stop)?,
+        start_sweeper(shared, stop)?,
+        start_checkpointer(shared, asked, stop)?,
+        start_exporter(shared, wanted, stop)?,
+        start_verifier(config, shared, stop)?,
+        start_historian(shared, stop)?,
+        start_read_log(shared, logged, stop)?,
+    ])
+}
+
 /// Starts the admin port's thread.
-pub(crate) fn start_admin(
+fn start_admin(
     listener: TcpListener,
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
@@ -54,7 +82,7 @@ pub(crate) fn start_admin(
 }
 
 /// Starts the sweeper's thread: its turns hold up no connection.
-pub(crate) fn start_sweeper(
+fn start_sweeper(
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, Error> {
@@ -63,7 +91,7 @@ pub(crate) fn start_sweeper(
 }
 
 /// Starts the thread that makes checkpoints.
-pub(crate) fn start_checkpointer(
+fn start_checkpointer(
     shared: &Arc<Shared>,
     asked: mpsc::Receiver<Asked>,
     stop: &watch::Receiver<bool>,
@@ -75,7 +103,7 @@ pub(crate) fn start_checkpointer(
 }
 
 /// Starts the thread that writes exports: they hold up no checkpoint.
-pub(crate) fn start_exporter(
+fn start_exporter(
     shared: &Arc<Shared>,
     asked: mpsc::Receiver<exporter::Asked>,
     stop: &watch::Receiver<bool>,
@@ -84,8 +112,18 @@ pub(crate) fn start_exporter(
     spawn("larder-export", move || runtime.block_on(exporter::run(shared, asked, stop)))
 }
 
+/// Starts the thread that writes logged reads.
+fn start_read_log(
+    shared: &Arc<Shared>,
+    logged: mpsc::Receiver<ReadSample>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-reads", move || runtime.block_on(crate::read_log::run(shared, logged, stop)))
+}
+
 /// Starts the thread that verifies the snapshot: page faults of a large file hold up nobody else.
-pub(crate) fn start_verifier(
+fn start_verifier(
     config: &Config,
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
@@ -96,7 +134,7 @@ pub(crate) fn start_verifier(
 }
 
 /// Starts the thread that keeps history: its files hold up nobody else.
-pub(crate) fn start_historian(
+fn start_historian(
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, Error> {

@@ -18,6 +18,7 @@ pub(crate) mod retract;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod stats;
+pub(crate) mod verify;
 
 mod load;
 

@@ -80,6 +80,18 @@ impl ReadLayout {
         self.version
     }
 
+    /// The name of value `output` of the vector.
+    #[must_use]
+    pub fn output_name(&self, output: usize) -> &str {
+        self.outputs.get(output).map_or("", |(name, _)| name)
+    }
+
+    /// How many entities a vector is of.
+    #[must_use]
+    pub fn entity_count(&self) -> usize {
+        self.entities.len()
+    }
+
     /// Where the columns of the first group stand.
     pub(super) fn first_group(&self) -> usize {
         FIRST_ENTITY + self.entities.iter().map(|entity| entity.key.len() + 1).sum::<usize>()

@@ -212,6 +212,9 @@ impl OpenFile {
     }
 
     fn write_ready(&mut self) -> Result<(), Error> {
+        if self.ready.is_empty() {
+            return Ok(());
+        }
         let batch = batch(&self.layout, &self.ready)?;
         let writer = match &mut self.writer {
             Some(writer) => writer,

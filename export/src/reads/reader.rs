@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int8Type, TimestampMillisecondType, UInt64Type};
+use arrow_array::types::{TimestampMillisecondType, UInt64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_cast::display::array_value_to_string;
 use engine::Lsn;
 use engine::replay::ReplayMoment;
 use model::key::{self, KeyType};
@@ -58,6 +59,8 @@ pub struct ReadFileReader {
     table: TableReader,
     path: PathBuf,
     version: u64,
+    /// Rows taken so far.
+    taken: usize,
 }
 
 impl ReadFileReader {
@@ -73,7 +76,7 @@ impl ReadFileReader {
         let version = version.and_then(|version| version.parse().ok());
         let version = version
             .ok_or_else(|| Error::file(&path, "it does not say of which definitions it is"))?;
-        Ok(Self { table, path, version })
+        Ok(Self { table, path, version, taken: 0 })
     }
 
     /// Version of the definitions it was read by.
@@ -82,13 +85,23 @@ impl ReadFileReader {
         self.version
     }
 
+    /// Vectors in it, all of which are gone through.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn rows(&mut self) -> Result<u64, Error> {
+        self.table.try_fold(0, |rows, batch| Ok(rows + batch?.num_rows() as u64))
+    }
+
     /// The next vectors, of the service and version of `layout`; nothing behind the last.
     ///
     /// # Errors
     /// [`Error::File`] when the columns are not those of `layout`.
     pub fn next(&mut self, layout: &ReadLayout) -> Result<Option<LoggedReads>, Error> {
         let Some(batch) = self.table.next().transpose()? else { return Ok(None) };
-        LoggedReads::new(&self.path, layout, batch).map(Some)
+        let first_row = self.taken;
+        self.taken += batch.num_rows();
+        LoggedReads::new((&self.path, first_row), layout, batch).map(Some)
     }
 }
 
@@ -97,6 +110,7 @@ impl ReadFileReader {
 pub struct LoggedReads {
     batch: RecordBatch,
     path: PathBuf,
+    first_row: usize,
     /// Parts of each entity's key, and the place of what was seen of it.
     keys: Vec<(Vec<Column>, usize)>,
     /// Where the columns of each group begin, and whether it is a window group.
@@ -106,7 +120,11 @@ pub struct LoggedReads {
 }
 
 impl LoggedReads {
-    fn new(path: &Path, layout: &ReadLayout, batch: RecordBatch) -> Result<Self, Error> {
+    fn new(
+        (path, first_row): (&Path, usize),
+        layout: &ReadLayout,
+        batch: RecordBatch,
+    ) -> Result<Self, Error> {
         let (found, expected) = (batch.schema(), &layout.schema);
         let names = |schema: &arrow_schema::Schema| -> Vec<_> {
             schema.fields().iter().map(|it| (it.name().clone(), it.data_type().clone())).collect()
@@ -137,13 +155,42 @@ impl LoggedReads {
         let request = request.map(|(place, field)| column(place, field.data_type));
         let request = request.collect::<Result<_, _>>()?;
         let (path, first_output) = (path.to_owned(), layout.first_output());
-        Ok(Self { keys, groups, request, first_output, path, batch })
+        Ok(Self { keys, groups, request, first_output, path, first_row, batch })
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The place of the first of them in the file.
+    #[must_use]
+    pub fn first_row(&self) -> usize {
+        self.first_row
+    }
+
+    /// Bytes that they take in memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.batch.get_array_memory_size()
+    }
+
+    /// The keys of the entities of vector `row` for people: `card=c1, pair=a|7`.
+    ///
+    /// # Errors
+    /// [`Error::Arrow`].
+    pub fn key_text(&self, layout: &ReadLayout, row: usize) -> Result<String, Error> {
+        let mut text = String::new();
+        for (entity, (parts, seen)) in layout.entities.iter().zip(&self.keys) {
+            let separator = if text.is_empty() { "" } else { ", " };
+            text.push_str(&format!("{separator}{}=", entity.name));
+            for (number, place) in (seen - parts.len()..*seen).enumerate() {
+                text.push_str(if number == 0 { "" } else { "|" });
+                text.push_str(&array_value_to_string(self.batch.column(place), row)?);
+            }
+        }
+        Ok(text)
     }
 
     /// How many there are.
@@ -228,15 +275,6 @@ impl LoggedReads {
     fn wrong(&self, row: usize, why: &str) -> Error {
         Error::file(&self.path, format!("row {}: {why}", row + 1))
     }
-}
-
-/// The status of `row` as a word.
-#[must_use]
-pub(crate) fn status_word(statuses: &ArrayRef, row: usize) -> &str {
-    let Some(words) = statuses.as_dictionary_opt::<Int8Type>() else { return "" };
-    let place = words.key(row);
-    let names = words.values().as_string_opt::<i32>();
-    place.zip(names).map_or("", |(place, names)| names.value(place))
 }
 
 fn type_of(kind: KeyType) -> DataType {

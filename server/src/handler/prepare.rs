@@ -1,12 +1,16 @@
 //! `prepare`: a name becomes a handle and a schema, so that no names travel on the hot path.
 
+use std::sync::Arc;
+
 use engine::ReadPlan;
+use export::reads::ReadLayout;
 use model::definition::{Definitions, GroupKind};
 use protocol::{Failure, PrepareRequest, PreparedColumn, PreparedEntity, Target};
 
 use crate::{
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    read_log::{self, Logged},
     shared::{Prepared, Shared},
 };
 
@@ -17,13 +21,14 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
         Target::Service(name) => {
             let plan = shared.database.plan_service(name).map_err(engine_failure)?;
             let schema = vectors(&plan, &definitions);
-            (Prepared::Vectors(plan), schema)
+            let logged = logged(shared, &plan, &definitions);
+            (Prepared::Vectors { plan, logged }, schema)
         }
         Target::Features(references) => {
             let references: Vec<_> = references.iter().map(String::as_str).collect();
             let plan = shared.database.plan_features(&references).map_err(engine_failure)?;
             let schema = vectors(&plan, &definitions);
-            (Prepared::Vectors(plan), schema)
+            (Prepared::Vectors { plan, logged: None }, schema)
         }
         Target::Group(name) => {
             let group = shared.database.group_index(name).map_err(engine_failure)?;
@@ -45,6 +50,14 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
         schema.handle = shared.remember(version, body, prepared);
     }
     Ok(Outcome::now(move |out| schema.encode(out)))
+}
+
+/// How reads of `plan` are logged, if they are.
+fn logged(shared: &Shared, plan: &ReadPlan, definitions: &Definitions) -> Option<Logged> {
+    let log = plan.read_log().filter(|_| read_log::is_possible(shared))?;
+    // Definitions that came between the two: the plan is stale already.
+    let layout = ReadLayout::new(definitions, plan).ok()?;
+    Some(Logged { rate: log.rate, layout: Arc::new(layout) })
 }
 
 /// The schema of a plan.

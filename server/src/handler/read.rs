@@ -13,7 +13,7 @@ use crate::{
 pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
     let request = protocol::ReadRequest::decode(body).map_err(malformed)?;
     let prepared = prepared(shared, request.handle)?;
-    let Prepared::Vectors(plan) = &*prepared else {
+    let Prepared::Vectors { plan, logged } = &*prepared else {
         return Err(wrong_kind("a service or features"));
     };
     let entities = plan.entities().len();
@@ -27,7 +27,14 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
         request_rows: &request.request_rows,
         options: ReadOptions { as_of, exclusive, snap, times },
     };
-    let vectors = shared.database.read(plan, &read).map_err(engine_failure)?;
+    let count = request.keys.len().checked_div(entities).unwrap_or(1);
+    let traced =
+        logged.as_ref().map_or_else(Vec::new, |logged| shared.reads.draw(logged.rate, count));
+    let read_traced = shared.database.read_traced(plan, &read, &traced);
+    let (vectors, trace) = read_traced.map_err(engine_failure)?;
+    if let Some(logged) = logged.as_ref().filter(|_| !traced.is_empty()) {
+        shared.reads.offer(logged, &read, &vectors, trace);
+    }
     let rows = vectors.columns.first().map_or(0, model::column::Column::len);
     let reply = ReadReply {
         as_of: vectors.as_of,

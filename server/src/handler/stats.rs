@@ -18,6 +18,7 @@ pub(crate) fn handle(shared: &Shared) -> Result<Outcome, Failure> {
     }));
     figures.extend(shared.exports.figures());
     figures.extend(shared.history.figures());
+    figures.extend(shared.reads.figures());
     let reply = StatsReply { figures };
     Ok(Outcome::now(move |out| reply.encode(out)))
 }

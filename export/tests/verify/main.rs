@@ -1,0 +1,7 @@
+//! What was served is computed again from history, to the bit; and what was not served so is found.
+
+mod coverage;
+mod log_of_reads;
+mod parity;
+mod traffic;
+mod world;
