@@ -14,4 +14,5 @@ mod memory_limit;
 mod offline;
 mod retractions;
 mod tables;
+mod verify;
 mod what_an_operator_is_told;
