@@ -99,6 +99,27 @@ fn what_was_not_read_yet_stays_and_what_is_given_up_is_told() {
     assert_eq!(wal.segments()[0].first_lsn, last);
 }
 
+/// The seal came between the last read and the removal: what followed seemed to continue nothing.
+#[test]
+fn a_seal_that_nobody_read_before_its_segment_went_is_missed_by_nobody() {
+    let fs = SimFs::new();
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append(&wal, 1..=5);
+    let mut reader = LogReader::from(Lsn(1));
+    assert_eq!(read(&wal, &mut reader, u64::MAX).1, [1, 2, 3, 4, 5]);
+    wal.step(Work::Idle).expect("the disk works");
+    wal.append(7, &[6; 7000]).expect("appended");
+    wal.step(Work::Write).expect("the disk works");
+    let second = wal.segments()[1].first_lsn;
+    assert_eq!(second, Lsn(6));
+    let mut elsewhere = LogReader::from(Lsn(1));
+    assert_eq!(read(&wal, &mut elsewhere, 1).1, [1]);
+    wal.directory().keep_from(reader.next());
+    assert_eq!(checkpoint(&wal, second), 1);
+    assert_eq!(read(&wal, &mut reader, u64::MAX).1, [6]);
+    assert_eq!(read(&wal, &mut elsewhere, 1).0, ReadOn::Gone(second));
+}
+
 #[test]
 fn damage_is_told_with_its_place_and_is_not_the_end() {
     let fs = SimFs::new();

@@ -80,6 +80,7 @@ impl<V: Vfs> Wal<V> {
                 *reader = LogReader::from(gone);
                 return Ok(ReadOn::Gone(gone));
             }
+            reader.leave_what_is_gone(&segments);
             let Some(segment) = reader.segment(&segments) else { return Ok(ReadOn::End(done)) };
             let before = done;
             match self.read_segment(reader, segment, bytes_max, (&mut done, &mut *visit)) {
@@ -147,6 +148,15 @@ impl<V: Vfs> Wal<V> {
 }
 
 impl LogReader {
+    /// A segment that was read to its last record may be removed before the seal behind that was: what follows then begins anew,
+    /// its place known by the number of its first record.
+    fn leave_what_is_gone(&mut self, segments: &[SegmentFile]) {
+        let is_there = |place: &Place| {
+            segments.iter().any(|segment| segment.first_lsn.0 == place.header.first_lsn)
+        };
+        self.place = self.place.filter(is_there);
+    }
+
     /// Of `segments`, the one that the record to come is in, or will be.
     fn segment<'s>(&self, segments: &'s [SegmentFile]) -> Option<&'s SegmentFile> {
         let index = segments.partition_point(|segment| segment.first_lsn <= self.next);
