@@ -25,6 +25,7 @@ pub(crate) struct Replay {
     #[arg(long, value_name = "FILE")]
     pub(crate) definitions: PathBuf,
     /// Events of a stream: .arrow, .parquet, .csv or .jsonl. Repeat for more; STREAM= may be left out when features are of one stream only.
+    /// A directory is a history (DATA/history): what no file is given for comes from it.
     #[arg(long, value_name = "[STREAM=]FILE", value_parser = named_file)]
     pub(crate) events: Vec<NamedFile>,
     /// Rows of a row group, each with its event_time. Repeat for more.

@@ -25,7 +25,7 @@ pub use reader::{ChangeReader, ChangesRead};
 pub enum ChangeSource {
     /// A stream.
     Stream(usize),
-    /// A row group.
+    /// A group: rows and deletes of a row group, deletes of a window group whose stream has a history.
     Group(usize),
 }
 

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::Error;
 
+/// Whether a group, by its index, does not get the events of an entity, by its key.
+pub(super) type LeftOut<'f> = &'f dyn Fn(usize, &[u8]) -> bool;
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Feed<'p> {
@@ -27,6 +30,8 @@ pub(super) struct Feed<'p> {
     /// For each group of the target, when its earliest event was known, and its time.
     observed: Vec<Vec<(i64, i64)>>,
     pub(super) counts: ReplayCounts,
+    /// Since when all events are there, in ms, where that is known.
+    pub(super) complete_since: Option<i64>,
 }
 
 impl<'p> Feed<'p> {
@@ -52,6 +57,7 @@ impl<'p> Feed<'p> {
             last_arrival: i64::MIN,
             observed: vec![Vec::new(); groups],
             counts: ReplayCounts::default(),
+            complete_since: None,
         })
     }
 
@@ -146,6 +152,55 @@ impl<'p> Feed<'p> {
         Ok(Verdict::Accepted)
     }
 
+    /// Takes an event that was accepted, and arrived at this time, in ms. Groups, by index, and keys that `is_left_out` do not get it.
+    ///
+    /// # Errors
+    /// [`Error::Model`] when it cannot have been; [`Error::Io`].
+    pub(super) fn accepted<'a>(
+        &mut self,
+        groups: &mut [GroupStore<'_>],
+        cells: &[Cell<'a>],
+        (origin, arrival_ms): (EventOrigin, i64),
+        values: &mut Vec<Option<ValueRef<'a>>>,
+        is_left_out: LeftOut<'_>,
+    ) -> Result<(), Error> {
+        let taken = self.intake.take_accepted(cells, origin, usize::MAX, values)?;
+        self.counts.accepted += 1;
+        let order = if self.order == ReplayOrder::Arrival { arrival_ms } else { taken.event_time };
+        for part in self.intake.parts() {
+            if let Some(steps) = self.observed.get_mut(part.place) {
+                observe(steps, order, taken.event_time);
+            }
+            if let (Some(event), Some(group)) = (part.event, groups.get_mut(part.place))
+                && !is_left_out(group.group.index, part.key)
+            {
+                // No number: accepted events repeat none.
+                group.event(part.key, order, event, u32::MAX)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a retraction that arrived at this time, in ms.
+    ///
+    /// # Errors
+    /// As [`Feed::accepted`].
+    pub(super) fn retract<'a>(
+        &mut self,
+        groups: &mut [GroupStore<'_>],
+        cells: &[Cell<'a>],
+        arrival_ms: i64,
+        values: &mut Vec<Option<ValueRef<'a>>>,
+    ) -> Result<(), Error> {
+        let (time, id) = self.intake.take_retraction(cells, values)?;
+        for part in self.intake.parts() {
+            if let Some(group) = groups.get_mut(part.place) {
+                group.undo(part.key, arrival_ms, Some((time, &id)))?;
+            }
+        }
+        Ok(())
+    }
+
     fn remember(&mut self, taken: TakenEvent, number: u32) -> Result<(), Error> {
         let (Some(ids), Some(id)) = (&mut self.ids, taken.id) else { return Ok(()) };
         if number == u32::MAX {
@@ -197,7 +252,8 @@ impl<'p> Feed<'p> {
             }
             let earliest = steps.iter().map(|(_, time)| *time).min().unwrap_or(i64::MAX);
             let defined = plan.defined_at(group.group.index)?.filter(|at| *at != i64::MIN);
-            group.since = match (observed_since.or(defined), self.order, stream.clock) {
+            let since = observed_since.or(self.complete_since).or(defined);
+            group.since = match (since, self.order, stream.clock) {
                 (Some(since), ..) => Since::At(since),
                 (None, ReplayOrder::Arrival, StreamClock::Event) => Since::Known(steps.clone()),
                 (None, ..) => Since::At(earliest),

@@ -9,6 +9,7 @@ use engine::{
 
 use super::{
     Replay, ReplayCounts, ReplayOptions, ReplayOrder,
+    history::HistoryFeed,
     output::Output,
     records::{Records, ReplayMap, check_maps},
     spine::Spine,
@@ -17,13 +18,15 @@ use super::{
 use crate::{
     Error,
     file::{FileFormat, FileWritten, TableReader, TableWriter},
+    history::HistorySource,
     input::{Input, Origin},
 };
 
 /// Files of one replay.
 #[derive(Debug, Clone)]
 pub struct ReplayFiles {
-    /// Event files, each with its stream; those of one stream in order.
+    /// Event files, each with its stream; those of one stream in order. A directory, without a stream, is a history: what of the
+    /// target no file is given for is taken from it.
     pub events: Vec<(Option<String>, PathBuf)>,
     /// Row files, each with its row group.
     pub rows: Vec<(String, PathBuf)>,
@@ -44,6 +47,13 @@ pub struct ReplayFiles {
 }
 
 impl ReplayFiles {
+    /// The history among the event files.
+    fn history(&self) -> Option<&Path> {
+        let is_history =
+            |(name, path): &&(Option<String>, PathBuf)| name.is_none() && path.is_dir();
+        self.events.iter().find(is_history).map(|(_, path)| path.as_path())
+    }
+
     /// Refuses to write over what is read.
     fn keep_inputs(&self) -> Result<(), Error> {
         // What is not there yet is no input.
@@ -146,7 +156,10 @@ pub fn replay_files(
 ) -> Result<ReplayReport, Error> {
     let format = FileFormat::of_path(&files.out)?;
     files.keep_inputs()?;
-    let sources = Sources::of(plan, files, options.order)?;
+    let step = watcher.step;
+    let seen = |changes: u64| step(ReplayStep::Events(changes));
+    let mut history = HistoryFeed::open(plan, files.history(), options.order, &seen)?;
+    let sources = Sources::of(plan, files, options.order, history.as_ref())?;
     check_maps(plan, &files.maps, &sources.known)?;
     let spine = Spine::new(plan, &files.as_of_column);
     let open = || TableReader::open_with_text(&files.spine, None, &spine.text_columns());
@@ -182,7 +195,10 @@ pub fn replay_files(
         groups.push((name.unwrap_or_default(), taken, rejected));
     }
     let ignored = records.ignored;
-    let step = watcher.step;
+    if let Some(history) = &mut history {
+        let taken = history.feed(&mut replay, &|source| sources.has_files(plan, source))?;
+        groups.extend(taken.into_iter().map(|(name, taken)| (name, taken, 0)));
+    }
     let replayed = replay.finish(&|done, all| {
         step(ReplayStep::Partitions(done as u64, all as u64));
     })?;
@@ -239,10 +255,19 @@ struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    fn of(plan: &'a ReplayPlan, files: &'a ReplayFiles, order: ReplayOrder) -> Result<Self, Error> {
+    fn of(
+        plan: &'a ReplayPlan,
+        files: &'a ReplayFiles,
+        order: ReplayOrder,
+        history: Option<&HistoryFeed<'_>>,
+    ) -> Result<Self, Error> {
+        let has = |source: HistorySource| history.is_some_and(|history| history.has(&source));
         let Known { streams, row_groups } = Known::of(plan)?;
         let mut sources = Self::default();
         for (name, path) in &files.events {
+            if Some(path.as_path()) == files.history() {
+                continue;
+            }
             let of = match (name, streams.as_slice()) {
                 (None, [only]) => Some(only),
                 (None, _) => None,
@@ -261,14 +286,16 @@ impl<'a> Sources<'a> {
             sources.rows.push((of.0, path));
         }
         for (index, name) in &streams {
-            if sources.events.iter().all(|(of, _)| of != index) {
+            let is_kept = has(HistorySource::Stream((*name).to_owned()));
+            if !is_kept && sources.events.iter().all(|(of, _)| of != index) {
                 return Err(Error::Usage(format!(
                     "features are of stream {name}: give --events {name}=FILE"
                 )));
             }
         }
         for (index, name) in &row_groups {
-            if sources.rows.iter().all(|(of, _)| of != index) {
+            let is_kept = has(HistorySource::Group((*name).to_owned()));
+            if !is_kept && sources.rows.iter().all(|(of, _)| of != index) {
                 return Err(Error::Usage(format!(
                     "features are of row group {name}: give --rows {name}=FILE"
                 )));
@@ -277,6 +304,23 @@ impl<'a> Sources<'a> {
         sources.known = Known { streams, row_groups };
         sources.arrival = (order == ReplayOrder::Arrival).then_some(files.arrival_column.as_str());
         Ok(sources)
+    }
+}
+
+impl Sources<'_> {
+    /// Whether files are given for this stream or row group.
+    fn has_files(&self, plan: &ReplayPlan, source: &HistorySource) -> bool {
+        let definitions = plan.definitions();
+        match source {
+            HistorySource::Stream(name) => {
+                let index = definitions.stream(name).map(|(index, _)| index);
+                self.events.iter().any(|(of, _)| Some(*of) == index)
+            }
+            HistorySource::Group(name) => {
+                let index = definitions.group(name).map(|(index, _)| index);
+                self.rows.iter().any(|(of, _)| Some(*of) == index)
+            }
+        }
     }
 }
 

@@ -46,7 +46,16 @@ pub(super) struct Shape {
     pub(super) has_time: bool,
     /// The event's number, where some turn out to be duplicates.
     pub(super) has_number: bool,
+    /// What it is, one of [`CHANGE`], [`RETRACTION`] and [`DELETE`], where changes may be undone.
+    pub(super) has_kind: bool,
 }
+
+/// An event or row.
+const CHANGE: u8 = 0;
+/// An event is taken back.
+const RETRACTION: u8 = 1;
+/// The entity is forgotten.
+const DELETE: u8 = 2;
 
 /// See the module.
 #[derive(Debug)]
@@ -66,6 +75,8 @@ pub(super) struct GroupStore<'p> {
     pub(super) last_order: i64,
     pub(super) first_time: i64,
     pub(super) applied: AtomicU64,
+    /// There were rows that are not there: an entity without any may have had some.
+    pub(super) is_incomplete: bool,
 }
 
 impl<'p> GroupStore<'p> {
@@ -89,6 +100,7 @@ impl<'p> GroupStore<'p> {
             last_order: i64::MIN,
             first_time: i64::MAX,
             applied: AtomicU64::new(0),
+            is_incomplete: false,
         }
     }
 
@@ -135,6 +147,9 @@ impl<'p> GroupStore<'p> {
         }
         let shape = self.shape;
         self.changes.add(entity, order, |out| {
+            if shape.has_kind {
+                out.push(CHANGE);
+            }
             if shape.has_time {
                 out.extend_from_slice(&event.time.to_le_bytes());
             }
@@ -160,10 +175,44 @@ impl<'p> GroupStore<'p> {
         if order > self.last_order || !self.wanted.has(entity) {
             return Ok(());
         }
+        let has_kind = self.shape.has_kind;
         self.changes.add(entity, order, |out| {
+            if has_kind {
+                out.push(CHANGE);
+            }
             out.extend_from_slice(&event_time.to_le_bytes());
             put_length(out, row.len());
             out.extend_from_slice(row);
+        })
+    }
+
+    /// Changes may be undone: said before the first of them.
+    pub(super) fn expect_undoing(&mut self) {
+        self.shape.has_kind = true;
+    }
+
+    /// Undoes, from `order` on, the events of this time and id, or all there is of the entity.
+    ///
+    /// # Errors
+    /// As [`GroupStore::read`].
+    pub(super) fn undo(
+        &mut self,
+        key: &[u8],
+        order: i64,
+        event: Option<(i64, &[u8])>,
+    ) -> Result<(), Error> {
+        let entity = Entry::entity_of(key);
+        if order > self.last_order || !self.wanted.has(entity) {
+            return Ok(());
+        }
+        self.changes.add(entity, order, |out| match event {
+            None => out.push(DELETE),
+            Some((time, id)) => {
+                out.push(RETRACTION);
+                out.extend_from_slice(&time.to_le_bytes());
+                put_length(out, id.len());
+                out.extend_from_slice(id);
+            }
         })
     }
 
@@ -180,7 +229,11 @@ impl<'p> GroupStore<'p> {
         let entity = plan.entity(self.group.index)?;
         // In the order of arrival, events are not in that of their times.
         let entity = if self.shape.has_time { entity } else { entity.in_order() };
-        Ok(Worker { store: self, entity, spare: Vec::new() })
+        let horizon_ms = match self.group.source {
+            ReplaySource::Stream(stream) => plan.stream(stream)?.horizon_ms,
+            ReplaySource::Rows => 0,
+        };
+        Ok(Worker { store: self, entity, horizon_ms, spare: Vec::new() })
     }
 }
 
@@ -232,6 +285,8 @@ impl<'a> Bytes<'a> {
 pub(super) struct Worker<'p> {
     store: &'p GroupStore<'p>,
     entity: EntityReplay<'p>,
+    /// Of the group's stream; 0 for rows.
+    horizon_ms: i64,
     spare: Vec<Entry>,
 }
 
@@ -307,7 +362,8 @@ impl Worker<'_> {
             }
             applied += now.len();
             waiting = later;
-            given.incomplete.push(self.entity.read(&moment, &mut given.columns)?);
+            let is_unknown = store.is_incomplete && applied == 0;
+            given.incomplete.push(self.entity.read(&moment, &mut given.columns)? || is_unknown);
             given.rows.push(read.at);
         }
         store.applied.fetch_add(applied as u64, Ordering::Relaxed);
@@ -322,6 +378,13 @@ impl Worker<'_> {
         floor: i64,
     ) -> Result<(), Error> {
         let mut bytes = Bytes::at(bytes, change);
+        if self.store.shape.has_kind {
+            let [kind] = bytes.fixed();
+            if kind != CHANGE {
+                self.undo(kind, bytes);
+                return Ok(());
+            }
+        }
         if self.store.group.source == ReplaySource::Rows {
             let time = i64::from_le_bytes(bytes.fixed());
             let length = bytes.length();
@@ -337,7 +400,23 @@ impl Worker<'_> {
         }
         let head = bytes.length();
         let event = StoredEvent { time, is_full: head & 1 == 1, body: bytes.bytes(head >> 1) };
+        // What may be taken back has to be there by itself until its horizon is over.
+        let floor = if shape.has_kind { floor.min(self.floor_at(change.order)) } else { floor };
         self.entity.update(event, floor);
         Ok(())
+    }
+
+    /// The least as-of that was exact when it was `now` on the stream's clock, both in ms.
+    fn floor_at(&self, now: i64) -> i64 {
+        now.saturating_sub(self.horizon_ms)
+    }
+
+    fn undo(&mut self, kind: u8, mut bytes: Bytes<'_>) {
+        if kind == DELETE {
+            return self.entity.forget();
+        }
+        let time = i64::from_le_bytes(bytes.fixed());
+        let length = bytes.length();
+        self.entity.retract(time, bytes.bytes(length));
     }
 }

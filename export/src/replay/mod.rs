@@ -14,6 +14,7 @@
 //! | [`replay_files`], `files`, `spine`, `table`, `records`, `vectors`, `output` | from files to a file |
 //! | [`PartitionReplay`], [`partitions_of`] | the same from Arrow batches to Arrow batches, of one partition: for other engines |
 //! | [`Replay`] | the same, fed row by row: for other programs |
+//! | `history` | what a server accepted, instead of files |
 //! | `feed`, `marks` | events, in order of time or arrival; which of them repeat others |
 //! | `group` | changes and reads of one group, and how they meet |
 //! | `entry`, `store`, `memory`, `wanted` | what is kept of them, sorted, spilled, left out |
@@ -23,6 +24,7 @@ mod entry;
 mod feed;
 mod files;
 mod group;
+mod history;
 mod marks;
 mod memory;
 mod output;
@@ -38,7 +40,7 @@ mod wanted;
 use std::path::PathBuf;
 
 use engine::RejectKind;
-use engine::replay::{ReplayPlan, ReplaySource};
+use engine::replay::{EventOrigin, ReplayPlan, ReplaySource};
 use model::{column::Column, packed_row::Cell, value::DataType, value::ValueRef};
 use stdx::sync::{
     Mutex,
@@ -46,7 +48,7 @@ use stdx::sync::{
 };
 
 use crate::Error;
-use feed::Feed;
+use feed::{Feed, LeftOut};
 use group::{GroupStore, Shape};
 use marks::Marks;
 use memory::Memory;
@@ -291,6 +293,57 @@ impl<'p> Replay<'p> {
             Some(store) => store.row(key, (order, event_time), row),
             None => Err(Error::Usage(format!("no feature is of group {group}"))),
         }
+    }
+
+    /// Changes may be undone later: retracted, deleted. Said before the first of them.
+    fn expect_undoing(&mut self) {
+        self.groups.iter_mut().for_each(GroupStore::expect_undoing);
+    }
+
+    /// Events of `stream` are there since this time, in ms, whatever else is known.
+    fn observe_since(&mut self, stream: usize, since: Option<i64>) {
+        if let Some(feed) = self.feeds.iter_mut().find(|feed| feed.stream == stream) {
+            feed.complete_since = since;
+        }
+    }
+
+    /// Rows of row group `group` were put that are not there.
+    fn rows_are_incomplete(&mut self, group: usize) {
+        let stores = self.groups.iter_mut().filter(|store| store.group.index == group);
+        stores.for_each(|store| store.is_incomplete = true);
+    }
+
+    /// An event that a server accepted, who wrote it and when it arrived, in ms: it is not judged anew. Groups, by index, and keys
+    /// that `is_left_out` do not get it.
+    fn accepted<'a>(
+        &mut self,
+        stream: usize,
+        cells: &[Cell<'a>],
+        origin: (EventOrigin, i64),
+        values: &mut Vec<Option<ValueRef<'a>>>,
+        is_left_out: LeftOut<'_>,
+    ) -> Result<(), Error> {
+        let feed = self.feeds.iter_mut().find(|feed| feed.stream == stream);
+        let Some(feed) = feed else { return Ok(()) };
+        feed.accepted(&mut self.groups, cells, origin, values, is_left_out)
+    }
+
+    /// A retraction that arrived at this time, in ms.
+    fn retract<'a>(
+        &mut self,
+        stream: usize,
+        cells: &[Cell<'a>],
+        arrival_ms: i64,
+        values: &mut Vec<Option<ValueRef<'a>>>,
+    ) -> Result<(), Error> {
+        let feed = self.feeds.iter_mut().find(|feed| feed.stream == stream);
+        feed.map_or(Ok(()), |feed| feed.retract(&mut self.groups, cells, arrival_ms, values))
+    }
+
+    /// In order of arrival: a delete of an entity of group `group` that arrived at this time, in ms.
+    fn delete(&mut self, group: usize, key: &[u8], arrival_ms: i64) -> Result<(), Error> {
+        let store = self.groups.iter_mut().find(|store| store.group.index == group);
+        store.map_or(Ok(()), |store| store.undo(key, arrival_ms, None))
     }
 
     /// Brings everything together. `progress` is told how many of how many parts are done, by several threads.

@@ -4,4 +4,5 @@ mod crashes;
 mod damage;
 mod harness;
 mod limits;
+mod replays;
 mod what_was_accepted;
