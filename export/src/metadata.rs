@@ -10,6 +10,8 @@ pub const LSN: &str = "larder.lsn";
 pub const GROUP: &str = "larder.group";
 /// Of a file: the service it is of.
 pub const SERVICE: &str = "larder.service";
+/// Of a file of logged reads: the form of its columns.
+pub const READ_LOG: &str = "larder.read_log";
 /// Of a file: the stream of a window group.
 pub const STREAM: &str = "larder.stream";
 /// Of a file: since when events are observed, in ms since the epoch; windows that reach further back are partial.

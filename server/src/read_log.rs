@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine::{ReadRequest, ReadTrace, SyncPolicy, Vectors};
@@ -23,6 +23,8 @@ use crate::shared::Shared;
 
 /// Reads that may wait for the thread.
 const WAITING_MAX: usize = 4096;
+/// Bytes of what waits there.
+const WAITING_BYTES_MAX: usize = 64 << 20;
 /// Between two looks at how far the log is.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -40,6 +42,8 @@ pub(crate) struct ReadLogs {
     /// The directory of the history; without one nothing is logged.
     root: Option<PathBuf>,
     seed: u64,
+    /// Bytes that wait for the thread.
+    waiting_bytes: AtomicUsize,
     /// Reads for which lots were drawn.
     draws: AtomicU64,
     /// Vectors that were lost because the thread is behind.
@@ -72,6 +76,7 @@ impl ReadLogs {
             waiting,
             root,
             seed,
+            waiting_bytes: AtomicUsize::new(0),
             draws: counter(),
             lost: counter(),
             logged: counter(),
@@ -99,10 +104,27 @@ impl ReadLogs {
     ) {
         let rows = trace.vectors.len() as u64;
         let sample = ReadSample::new(&logged.layout, request, vectors, trace);
-        let sent = sample.map(|sample| self.waiting.try_send(sample).is_ok());
+        let sent = sample.map(|sample| self.send(sample));
         if !sent.unwrap_or(false) {
             self.lost.fetch_add(rows, Ordering::Relaxed);
         }
+    }
+
+    /// False when there is no room.
+    fn send(&self, sample: ReadSample) -> bool {
+        let bytes = sample.bytes();
+        let waiting = self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let is_sent = waiting < WAITING_BYTES_MAX && self.waiting.try_send(sample).is_ok();
+        if !is_sent {
+            self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        is_sent
+    }
+
+    /// Hands what has arrived to `log`.
+    fn take(&self, sample: ReadSample, log: &mut ReadLog) {
+        self.waiting_bytes.fetch_sub(sample.bytes(), Ordering::Relaxed);
+        log.offer(sample);
     }
 
     /// For the statistics.
@@ -153,7 +175,7 @@ pub(crate) async fn run(
                 let done = log.advance(database.wal().durable_lsn(), shared.clock.wall_ms());
                 shared.reads.note(&log, done);
             }
-            Some(sample) = arriving.recv() => log.offer(sample),
+            Some(sample) = arriving.recv() => shared.reads.take(sample, &mut log),
         }
     }
     *shared.reads.rest.lock() = Some(Rest { log, arriving });
@@ -163,7 +185,7 @@ pub(crate) async fn run(
 pub(crate) fn at_stop(shared: &Shared) {
     let Some(Rest { mut log, mut arriving }) = shared.reads.rest.lock().take() else { return };
     while let Ok(sample) = arriving.try_recv() {
-        log.offer(sample);
+        shared.reads.take(sample, &mut log);
     }
     if let Err(error) = log.close(shared.database.wal().durable_lsn(), shared.clock.wall_ms()) {
         tracing::warn!(%error, "the last reads that were to be logged are lost");

@@ -18,6 +18,7 @@ use engine::ReadPlan;
 use model::definition::{self, Definitions, Entity, GroupKind, History, ReadLog};
 use model::value::DataType;
 
+use super::FORM;
 use crate::group::{feature_field, key_fields, status_field, with_metadata as with};
 use crate::metadata::{self, role};
 use crate::{Error, arrow_type};
@@ -152,6 +153,7 @@ impl ReadLayout {
             fields.extend([value, status]);
         }
         let about = HashMap::from([
+            (metadata::READ_LOG.to_owned(), FORM.to_owned()),
             (metadata::SERVICE.to_owned(), self.service.clone()),
             (metadata::DEFINITIONS_VERSION.to_owned(), self.version.to_string()),
         ]);

@@ -24,8 +24,10 @@ pub struct ReadLogLimits {
     pub age_ms: i64,
     /// Bytes of samples that wait for the log; more are dropped.
     pub waiting_bytes: usize,
-    /// Vectors that are written at once.
+    /// Vectors of a service that are written at once, and their bytes: so much of each is in memory.
     pub batch_rows: usize,
+    /// See [`ReadLogLimits::batch_rows`].
+    pub batch_bytes: usize,
 }
 
 impl Default for ReadLogLimits {
@@ -36,6 +38,7 @@ impl Default for ReadLogLimits {
             age_ms: 60_000,
             waiting_bytes: 64 << 20,
             batch_rows: 4096,
+            batch_bytes: 4 << 20,
         }
     }
 }
@@ -163,7 +166,7 @@ impl ReadLog {
         file.ready_bytes += sample.bytes();
         file.ready.push(sample);
         let is_full = file.ready_rows >= self.limits.batch_rows
-            || file.ready_bytes >= self.limits.waiting_bytes / 4;
+            || file.ready_bytes >= self.limits.batch_bytes;
         if !is_full {
             return first;
         }

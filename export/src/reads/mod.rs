@@ -23,5 +23,7 @@ pub use names::ReadFile;
 pub use reader::{LoggedReads, ReadFileReader, ReadLogReader};
 pub use sample::ReadSample;
 
+/// The form of the files' columns.
+const FORM: &str = "1";
 /// The directory of logged reads in that of the history.
 pub const DIRECTORY: &str = "reads";

@@ -13,7 +13,7 @@ use model::packed_row;
 use model::value::DataType;
 
 use super::layout::{FIRST_ENTITY, ReadLayout};
-use super::{DIRECTORY, ReadFile, names};
+use super::{DIRECTORY, FORM, ReadFile, names};
 use crate::Error;
 use crate::file::{FileFormat, TableReader};
 use crate::input::columns::{Column, Sought};
@@ -72,8 +72,14 @@ impl ReadFileReader {
         file.check()?;
         let path = file.path.clone();
         let table = TableReader::open(&path, Some(FileFormat::Arrow))?;
-        let version = table.schema().metadata().get(metadata::DEFINITIONS_VERSION).cloned();
-        let version = version.and_then(|version| version.parse().ok());
+        let schema = table.schema();
+        let says = |what: &str| schema.metadata().get(what).map_or("", String::as_str);
+        if says(metadata::READ_LOG) != FORM {
+            let form = says(metadata::READ_LOG);
+            let what = format!("it is of form {form:?}, this release knows {FORM}");
+            return Err(Error::file(&path, what));
+        }
+        let version = says(metadata::DEFINITIONS_VERSION).parse().ok();
         let version = version
             .ok_or_else(|| Error::file(&path, "it does not say of which definitions it is"))?;
         Ok(Self { table, path, version, taken: 0 })

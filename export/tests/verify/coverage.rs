@@ -124,6 +124,42 @@ fn agreed() -> World {
     world
 }
 
+/// What `docs/formats/reads.md` says, for ever.
+#[test]
+fn the_columns_of_a_file_are_pinned() {
+    let world = agreed();
+    let file = ReadLogReader::new(&world.history()).files("offer").expect("readable").remove(0);
+    let table = TableReader::open(&file.path, Some(FileFormat::Arrow)).expect("readable");
+    let schema = table.schema();
+    let column = |field: &Arc<arrow_schema::Field>| {
+        let role = field.metadata().get("larder.role").cloned().unwrap_or_default();
+        format!("{} {role} {}", field.name(), field.data_type())
+    };
+    let columns: Vec<_> = schema.fields().iter().map(column).collect();
+    let (time, words) = ("Timestamp(ms, \"UTC\")", "Dictionary(Int8, Utf8)");
+    let expected = [
+        format!("read_at read_at {time}"),
+        format!("as_of as_of {time}"),
+        format!("asked_as_of asked_as_of {time}"),
+        "exclusive exclusive Boolean".to_owned(),
+        "snap snap Boolean".to_owned(),
+        "user entity_key Utf8".to_owned(),
+        "user__seen seen UInt64".to_owned(),
+        format!("buying__as_of group_as_of {time}"),
+        format!("buying__snapped_at snapped_at {time}"),
+        format!("buying__observed_since observed_since {time}"),
+        "spent_1m feature Decimal128(19, 2)".to_owned(),
+        format!("spent_1m__status status {words}"),
+        "mean_1m feature Float64".to_owned(),
+        format!("mean_1m__status status {words}"),
+    ];
+    assert_eq!(columns, expected);
+    let says = |what: &str| schema.metadata().get(what).map(String::as_str);
+    assert_eq!(says("larder.read_log"), Some("1"));
+    assert_eq!(says("larder.service"), Some("offer"));
+    assert_eq!(says("larder.definitions_version"), Some("1"));
+}
+
 #[test]
 fn an_event_that_was_changed_in_history_is_found_in_every_value_that_it_is_in() {
     let world = agreed();
