@@ -3,7 +3,7 @@
 use std::fmt;
 
 use engine::changes::ChangeSource;
-use model::definition::{Definitions, GroupKind, History};
+use model::definition::{Definitions, GroupKind, History, StreamClock};
 
 /// A stream or a row group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,13 @@ impl HistorySource {
         match self {
             Self::Stream(name) | Self::Group(name) => name,
         }
+    }
+
+    /// True for a stream whose now is the largest event time so far.
+    pub(super) fn is_on_event_clock(&self, definitions: &Definitions) -> bool {
+        let Self::Stream(name) = self else { return false };
+        let stream = definitions.stream(name);
+        stream.is_some_and(|(_, stream)| stream.clock == StreamClock::Event)
     }
 
     /// Its directory in that of the history: names are made of what every file system takes.

@@ -264,8 +264,14 @@ impl HistoryWriter {
     /// Takes files that are too old or too many out of the manifest; their paths.
     fn retire(&mut self, wall_ms: i64) -> Vec<String> {
         let mut dropped = Vec::new();
-        for history in self.manifest.sources.values_mut() {
-            let oldest = history.limits.age_ms.map(|age| wall_ms.saturating_sub(age));
+        for (source, history) in &mut self.manifest.sources {
+            // Age is a matter of the clock that arrivals were read from.
+            let now = if source.is_on_event_clock(&self.definitions) {
+                history.files.iter().map(|file| file.last_at_ms).max().unwrap_or(wall_ms)
+            } else {
+                wall_ms
+            };
+            let oldest = history.limits.age_ms.map(|age| now.saturating_sub(age));
             let mut bytes: u64 = history.files.iter().map(|file| file.bytes).sum();
             let last = history.files.len().saturating_sub(1);
             let mut count = 0;

@@ -28,6 +28,26 @@ fn files_go_when_all_in_them_is_too_old() {
     assert_eq!(files, 3);
 }
 
+/// Events of three years ago were dropped the moment they were kept: their arrivals, on the event clock, were compared with the wall clock.
+#[test]
+fn on_an_event_clock_age_is_that_of_the_clock() {
+    let place = Place::new();
+    let database = place.open();
+    apply(
+        &database,
+        "[stream.s]\nevent_time = \"ts\"\nclock = \"event\"\nhistory = { age = \"1h\" }\nfields = { ts = \"timestamp\" }\n",
+    );
+    let mut follower = place.follow(&database, EAGER);
+    let mut writer = Writer::new(&place, &database, 1);
+    for half_hour in 0..5 {
+        let now = 1_000_000 + half_hour * 1_800_000;
+        writer.push("s", &[&[&now.to_string()]], now);
+        place.catch_up(&database, &mut follower);
+    }
+    let kept = shown(&place.reader(), &crate::harness::stream("s"));
+    assert_eq!(kept, writer.expected[2..]);
+}
+
 #[test]
 fn the_oldest_files_go_when_there_are_too_many_bytes() {
     let place = Place::new();
