@@ -8,6 +8,7 @@ mod damaged_snapshot;
 mod explain;
 mod exports;
 mod harness;
+mod history;
 mod kill_while_pushing;
 mod lost_answers;
 mod memory_limit;
