@@ -37,6 +37,24 @@ impl Column {
         }
     }
 
+    /// Makes it empty and of another type, with room for `rows`; its memory is used again.
+    pub fn reset(&mut self, data_type: DataType, rows: usize) {
+        let fixed = data_type.fixed_bytes();
+        self.data_type = data_type;
+        self.statuses.clear();
+        self.statuses.reserve(rows);
+        self.ends.clear();
+        self.ends.reserve(if fixed.is_some() { 0 } else { rows });
+        self.data.clear();
+        self.data.reserve(fixed.unwrap_or(0) * rows);
+    }
+
+    /// Bytes of memory, used or not.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.statuses.capacity() + self.ends.capacity() * size_of::<u32>() + self.data.capacity()
+    }
+
     /// A column of a fixed type with `rows` rows, of which none was found yet: [`Column::scatter`] fills them.
     #[must_use]
     pub fn of_rows(data_type: DataType, rows: usize) -> Self {
@@ -133,7 +151,12 @@ impl Column {
     pub fn push_cell(&mut self, status: Status, cell: &[u8]) {
         debug_assert!(self.data_type.fixed_bytes().is_none_or(|width| width == cell.len()));
         self.statuses.push(status.code());
-        self.data.extend_from_slice(cell);
+        // Nearly all cells: a length that the compiler knows is a load and a store.
+        if let Ok(cell) = <&[u8; 8]>::try_from(cell) {
+            self.data.extend_from_slice(cell);
+        } else {
+            self.data.extend_from_slice(cell);
+        }
         if self.data_type.fixed_bytes().is_none() {
             self.push_end();
         }

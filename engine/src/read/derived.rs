@@ -12,13 +12,13 @@ use super::ReadPlan;
 use crate::Error;
 
 impl ReadPlan {
-    /// Appends the derived columns of `rows` vectors to the stored ones.
+    /// Fills the derived columns of `rows` vectors, which are empty and come behind the stored ones.
     ///
     /// # Errors
     /// [`Error::Invalid`] when request values are missing or wrong.
     pub(crate) fn derive(
         &self,
-        columns: &mut Vec<Column>,
+        columns: &mut [Column],
         request_rows: &[&[u8]],
         rows: usize,
     ) -> Result<(), Error> {
@@ -39,15 +39,15 @@ impl ReadPlan {
             }
             requests.push(cells);
         }
-        for derived in &service.derived {
+        for (place, derived) in (service.features.len()..).zip(&service.derived) {
             let used = derived.expr.inputs();
-            let mut out = Column::new(derived.data_type, rows);
+            let Some((known, [out, ..])) = columns.split_at_mut_checked(place) else { continue };
             for row in 0..rows {
                 // One row of request values for all vectors, or one for each.
                 let request = requests.get(row).or(requests.first());
                 let request = request.map(Vec::as_slice).unwrap_or_default();
                 let inputs =
-                    Inputs::gather(columns, service.features.len(), request, types.len(), row)?;
+                    Inputs::gather(known, service.features.len(), request, types.len(), row)?;
                 let given =
                     if inputs.any_partial(&used) { Status::Partial } else { Status::Present };
                 match expr::evaluate(&derived.expr, &inputs.values) {
@@ -56,7 +56,6 @@ impl ReadPlan {
                     Err(_) => out.push_empty(Status::Error),
                 }
             }
-            columns.push(out);
         }
         Ok(())
     }

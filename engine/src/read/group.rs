@@ -260,27 +260,38 @@ pub(crate) fn read_row(
     columns: &mut [Column],
 ) -> Result<Option<i64>, Error> {
     let mut newest = None;
+    let withheld = |time| withheld(rows, as_of.saturating_sub(time), is_past);
+    // Nearly all rows were written whole: what their one time means is looked at once.
+    let whole = row.and_then(Slot::one_time).map(|time| (time, withheld(time)));
     for (feature, output) in read.columns.iter().copied().zip(outputs) {
         let Some(column) = columns.get_mut(*output) else { continue };
-        let Some(row) = row else {
+        let state = row.map_or(0, |row| row.state(feature));
+        let Some(row) = row.filter(|_| state != 0) else {
             column.push_empty(Status::NotFound);
             continue;
         };
-        let (state, time) = (row.state(feature), row.time_of(feature));
-        let age = as_of.saturating_sub(time);
-        match state {
-            0 => column.push_empty(Status::NotFound),
-            _ if is_past && age < 0 => column.push_empty(Status::NotFound),
-            _ if rows.max_age_ms.is_some_and(|max| age > max) => column.push_empty(Status::Expired),
-            1 => {
-                newest = newest.max(Some(time));
-                column.push_empty(Status::Null);
-            }
-            _ => {
-                newest = newest.max(Some(time));
-                column.push_cell(Status::Present, row.cell(feature));
-            }
+        let (time, withheld) = whole.unwrap_or_else(|| {
+            let time = row.time_of(feature);
+            (time, withheld(time))
+        });
+        if let Some(why) = withheld {
+            column.push_empty(why);
+            continue;
+        }
+        newest = newest.max(Some(time));
+        if state == 1 {
+            column.push_empty(Status::Null);
+        } else {
+            column.push_cell(Status::Present, row.cell(feature));
         }
     }
     Ok(newest)
+}
+
+/// Why a value of this age, in ms, is not served, if so: at an as-of in the past it was not known yet, or it is too old.
+fn withheld(rows: &RowsRuntime, age: i64, is_past: bool) -> Option<Status> {
+    if is_past && age < 0 {
+        return Some(Status::NotFound);
+    }
+    rows.max_age_ms.is_some_and(|max| age > max).then_some(Status::Expired)
 }

@@ -48,7 +48,7 @@ pub struct ReadRequest<'a> {
 }
 
 /// Feature vectors, column by column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Vectors {
     /// The as-of that was used, in ms.
     pub as_of: i64,
@@ -69,10 +69,12 @@ impl<V: Vfs> Database<V> {
     /// [`Error::StalePlan`] when definitions changed, [`Error::AsOfTooOld`], [`Error::Invalid`] for wrong keys or request
     /// values.
     pub fn read(&self, plan: &ReadPlan, request: &ReadRequest<'_>) -> Result<Vectors, Error> {
-        self.read_traced(plan, request, &[]).map(|(vectors, _)| vectors)
+        let mut out = Vectors::default();
+        self.read_into(plan, request, &[], &mut out)?;
+        Ok(out)
     }
 
-    /// As [`Database::read`]; also tells what was seen of the vectors at the places `traced`, which ascend.
+    /// As [`Database::read`]; also tells what was seen, as [`Database::read_into`].
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -82,6 +84,23 @@ impl<V: Vfs> Database<V> {
         request: &ReadRequest<'_>,
         traced: &[usize],
     ) -> Result<(Vectors, ReadTrace), Error> {
+        let mut out = Vectors::default();
+        let trace = self.read_into(plan, request, traced, &mut out)?;
+        Ok((out, trace))
+    }
+
+    /// As [`Database::read`], into `out`, whose memory is used again: whoever reads often allocates once. Also tells what was seen of
+    /// the vectors at the places `traced`, which ascend. After an error `out` has anything.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub fn read_into(
+        &self,
+        plan: &ReadPlan,
+        request: &ReadRequest<'_>,
+        traced: &[usize],
+        out: &mut Vectors,
+    ) -> Result<ReadTrace, Error> {
         let catalog = self.catalog.read();
         plan.check(&catalog)?;
         let vectors = plan.vector_count(request.keys.len())?;
@@ -91,7 +110,8 @@ impl<V: Vfs> Database<V> {
             return Err(Error::Invalid(model::Error::invalid("batch", given, allowed)));
         }
         plan.check_size(vectors)?;
-        let mut reading = Reading::start(self, &catalog, plan, (request.options, traced), vectors)?;
+        let mut reading = Reading::start(self, &catalog, plan, (request.options, traced), out)?;
+        reading.room(plan, vectors);
         let width = plan.entities().len();
         for vector in 0..vectors {
             let tuple = request.keys.get(vector * width..(vector + 1) * width).unwrap_or_default();
@@ -105,10 +125,10 @@ impl<V: Vfs> Database<V> {
                 reading.traced(vector);
             }
         }
-        plan.derive(&mut reading.columns, request.request_rows, vectors)?;
+        plan.derive(&mut reading.out.columns, request.request_rows, vectors)?;
         self.counters.reads(vectors);
-        let trace = reading.trace();
-        Ok((reading.finish(), trace))
+        reading.finish();
+        Ok(reading.trace())
     }
 }
 
@@ -119,8 +139,7 @@ struct Reading<'a, V: Vfs> {
     options: ReadOptions,
     wall_ms: i64,
     moments: Vec<GroupMoment<'a>>,
-    columns: Vec<Column>,
-    group_times: Vec<Vec<i64>>,
+    out: &'a mut Vectors,
     tracing: Tracing<'a>,
 }
 
@@ -130,7 +149,7 @@ impl<'a, V: Vfs> Reading<'a, V> {
         catalog: &'a Catalog,
         plan: &'a ReadPlan,
         (options, traced): (ReadOptions, &'a [usize]),
-        rows: usize,
+        out: &'a mut Vectors,
     ) -> Result<Self, Error> {
         let wall_ms = database.clock.wall_ms();
         let moment = |group| GroupMoment::new(catalog, group, &options, wall_ms);
@@ -141,10 +160,17 @@ impl<'a, V: Vfs> Reading<'a, V> {
             options,
             wall_ms,
             moments,
-            columns: plan.stored_columns(rows),
-            group_times: vec![Vec::with_capacity(rows); plan.groups().count()],
+            out,
             tracing: Tracing::new(traced),
         })
+    }
+
+    /// Makes room for so many rows.
+    fn room(&mut self, plan: &ReadPlan, rows: usize) {
+        plan.reset_columns(&mut self.out.columns, rows);
+        let times = if self.options.times { self.moments.len() } else { 0 };
+        self.out.group_times.clear();
+        self.out.group_times.resize_with(times, || Vec::with_capacity(rows));
     }
 
     /// Appends one row to every column that `entity` of the plan gives.
@@ -156,8 +182,8 @@ impl<'a, V: Vfs> Reading<'a, V> {
                 continue;
             }
             moment.keep_up(self.catalog, &self.options, self.wall_ms)?;
-            let time = moment.read(&shard, hash, key, &mut self.columns)?;
-            if let Some(times) = self.group_times.get_mut(index).filter(|_| self.options.times) {
+            let time = moment.read(&shard, hash, key, &mut self.out.columns)?;
+            if let Some(times) = self.out.group_times.get_mut(index) {
                 times.push(time.unwrap_or(i64::MIN));
             }
         }
@@ -168,19 +194,16 @@ impl<'a, V: Vfs> Reading<'a, V> {
         Ok(())
     }
 
-    fn finish(self) -> Vectors {
-        let mut window_starts = Vec::new();
+    /// Says when was looked.
+    fn finish(&mut self) {
+        let out = &mut *self.out;
+        out.window_starts.clear();
         if self.options.times {
-            window_starts = vec![i64::MIN; self.columns.len()];
-            self.moments.iter().for_each(|moment| moment.window_starts(&mut window_starts));
+            out.window_starts.resize(out.columns.len(), i64::MIN);
+            self.moments.iter().for_each(|moment| moment.window_starts(&mut out.window_starts));
         }
         let seen = self.moments.iter().filter_map(GroupMoment::own_as_of).max();
-        Vectors {
-            as_of: seen.or(self.options.as_of).unwrap_or(self.wall_ms),
-            snapped: self.moments.iter().any(GroupMoment::is_snapped),
-            columns: self.columns,
-            group_times: if self.options.times { self.group_times } else { Vec::new() },
-            window_starts,
-        }
+        out.as_of = seen.or(self.options.as_of).unwrap_or(self.wall_ms);
+        out.snapped = self.moments.iter().any(GroupMoment::is_snapped);
     }
 }

@@ -161,8 +161,24 @@ impl ReadPlan {
         self.entities.get(entity).map_or(&[], |(_, key)| key)
     }
 
+    /// Empty columns with room for `rows`, one for each stored feature.
     pub(crate) fn stored_columns(&self, rows: usize) -> Vec<Column> {
         self.service.features.iter().map(|feature| Column::new(feature.data_type, rows)).collect()
+    }
+
+    /// Makes `columns` empty, with room for `rows`, one for each stored feature and then for each derived one.
+    pub(super) fn reset_columns(&self, columns: &mut Vec<Column>, rows: usize) {
+        columns.truncate(self.outputs.len());
+        for (column, (_, data_type)) in columns.iter_mut().zip(&self.outputs) {
+            column.reset(*data_type, rows);
+        }
+        self.add_columns(columns, rows);
+    }
+
+    /// Adds empty columns with room for `rows`, until there is one for each feature.
+    pub(crate) fn add_columns(&self, columns: &mut Vec<Column>, rows: usize) {
+        let others = self.outputs.iter().skip(columns.len());
+        columns.extend(others.map(|(_, data_type)| Column::new(*data_type, rows)));
     }
 
     /// Refuses a plan made for other definitions.

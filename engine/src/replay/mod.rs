@@ -169,6 +169,7 @@ impl ReplayPlan {
         request_rows: &[&[u8]],
         rows: usize,
     ) -> Result<(), Error> {
+        self.read.add_columns(columns, rows);
         self.read.derive(columns, request_rows, rows)
     }
 

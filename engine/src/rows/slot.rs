@@ -117,6 +117,7 @@ impl<'a> Slot<'a> {
     }
 
     /// 0 never written, 1 null, 2 value: as in a packed row.
+    #[inline]
     pub(crate) fn state(&self, feature: usize) -> u8 {
         if feature >= self.layout.len() {
             return 0;
@@ -137,6 +138,11 @@ impl<'a> Slot<'a> {
         own.unwrap_or(self.time)
     }
 
+    /// The event time of all features, unless some have times of their own, in ms.
+    pub(crate) fn one_time(&self) -> Option<i64> {
+        (!self.has_times()).then_some(self.time)
+    }
+
     /// True when features have times of their own.
     pub(super) fn has_times(&self) -> bool {
         !matches!(self.times, Times::One)
@@ -154,6 +160,7 @@ impl<'a> Slot<'a> {
     }
 
     /// The packed bytes of `feature`, without a length.
+    #[inline]
     pub(crate) fn cell(&self, feature: usize) -> &'a [u8] {
         match self.layout.place(feature) {
             Some(Place::Fixed { offset, width }) => {

@@ -1,6 +1,9 @@
 //! `read`: feature vectors.
 
-use engine::{ReadOptions, ReadRequest};
+use std::cell::Cell;
+
+use engine::{ReadOptions, ReadRequest, Vectors};
+use model::column::Column;
 use protocol::{CallStatus, Failure, ReadReply, ReadTimes};
 
 use super::{prepared, wrong_kind};
@@ -9,6 +12,14 @@ use crate::{
     error::{engine_failure, malformed},
     shared::{Prepared, Shared},
 };
+
+/// Bytes of columns that a network thread keeps for its next read.
+const KEPT_BYTES: usize = 1 << 20;
+
+thread_local! {
+    /// The last vectors that this thread answered with: a reply of the same columns needs no memory of its own.
+    static LAST: Cell<Vectors> = Cell::default();
+}
 
 pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
     let request = protocol::ReadRequest::decode(body).map_err(malformed)?;
@@ -30,12 +41,13 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
     let count = request.keys.len().checked_div(entities).unwrap_or(1);
     let traced =
         logged.as_ref().map_or_else(Vec::new, |logged| shared.reads.draw(logged.rate, count));
-    let read_traced = shared.database.read_traced(plan, &read, &traced);
-    let (vectors, trace) = read_traced.map_err(engine_failure)?;
+    let mut vectors = LAST.take();
+    let trace = shared.database.read_into(plan, &read, &traced, &mut vectors);
+    let trace = trace.map_err(engine_failure)?;
     if let Some(logged) = logged.as_ref().filter(|_| !traced.is_empty()) {
         shared.reads.offer(logged, &read, &vectors, trace);
     }
-    let rows = vectors.columns.first().map_or(0, model::column::Column::len);
+    let rows = vectors.columns.first().map_or(0, Column::len);
     let reply = ReadReply {
         as_of: vectors.as_of,
         snapped: vectors.snapped,
@@ -46,5 +58,14 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
             window_starts: vectors.window_starts,
         }),
     };
-    Ok(Outcome::now(move |out| reply.encode(out)))
+    Ok(Outcome::now(move |out| {
+        reply.encode(out);
+        keep(reply.columns);
+    }))
+}
+
+fn keep(columns: Vec<Column>) {
+    if columns.iter().map(Column::capacity).sum::<usize>() <= KEPT_BYTES {
+        LAST.set(Vectors { columns, ..Vectors::default() });
+    }
 }

@@ -1,0 +1,111 @@
+//! A reader who gives its vectors back allocates for none of their columns: the allocator of this test counts, for each thread by
+//! itself.
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+    sync::Arc,
+};
+
+use engine::{
+    Config, Database, PutRequest, PutRowRequest, ReadOptions, ReadRequest, SyncPolicy, Vectors,
+    WriteOptions,
+};
+use stdx::clock::ManualClock;
+use storage::fs::SimFs;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: every call is handed on to the system's allocator as it came; counting touches a thread-local number that needs no
+// memory of its own and has no destructor.
+#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: `memory` came from `System` by way of `alloc`, with this layout.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const FEATURES: usize = 50;
+/// The list of groups that are read.
+const ALLOCATIONS_MAX: u64 = 1;
+
+fn definitions() -> String {
+    let features: String = (0..FEATURES).map(|feature| format!("f{feature} = \"i64\"\n")).collect();
+    format!(
+        "[entity.card]\nkey = \"string\"\n[group.wide]\nentity = \"card\"\n[group.wide.features]\n{features}"
+    )
+}
+
+/// Every feature is `number`.
+fn row(number: i64) -> Vec<u8> {
+    let states = [vec![0b1010_1010; FEATURES / 4], vec![0b1010]].concat();
+    [states, number.to_le_bytes().repeat(FEATURES)].concat()
+}
+
+fn database(definitions: &str) -> Database<SimFs> {
+    let config = Config { sync: SyncPolicy::Memory, ..Config::default() };
+    let database = Database::open(SimFs::new(), &config, Arc::new(ManualClock::at(0)));
+    let database = database.expect("opens");
+    database.apply("f.toml", definitions, false).expect("valid");
+    database
+}
+
+#[test]
+fn a_read_of_fifty_features_allocates_for_none_of_them() {
+    let database = database(&definitions());
+    let keys = ["c1", "c2", "c3"].map(str::as_bytes);
+    for (number, key) in (1..).zip(keys) {
+        let row = row(number);
+        let rows = vec![PutRowRequest { key, event_time: Some(number), row: &row }];
+        let put = PutRequest { group: 0, features: FEATURES, rows };
+        database.put(&put, &WriteOptions::default()).expect("taken");
+    }
+    let plan = database.plan_features(&["wide:*"]).expect("defined");
+    let mut vectors = Vectors::default();
+    for keys in [&keys[..], &keys[..1], &keys[1..]] {
+        let request = ReadRequest { keys, request_rows: &[], options: ReadOptions::default() };
+        let fresh = database.read(&plan, &request).expect("it can be read");
+        let before = ALLOCATIONS.get();
+        database.read_into(&plan, &request, &[], &mut vectors).expect("it can be read");
+        let allocations = ALLOCATIONS.get() - before;
+        assert_eq!(vectors, fresh);
+        if keys.len() < 3 {
+            assert!(allocations <= ALLOCATIONS_MAX, "{allocations} for {} rows", keys.len());
+        }
+    }
+}
+
+#[test]
+fn vectors_of_one_service_are_memory_for_those_of_another() {
+    let text = "[entity.card]\nkey = \"string\"\n[group.profile]\nentity = \"card\"\n[group.profile.features]\n\
+                name = \"string\"\nage = \"i64\"\n[service.both]\nfeatures = [\"profile:*\"]\n[service.both.derived]\n\
+                next = \"age + 1\"\n";
+    let database = database(text);
+    let row = [&[0b1010][..], &3_u32.to_le_bytes(), b"Ada", &36_i64.to_le_bytes()].concat();
+    let rows = vec![PutRowRequest { key: b"c1", event_time: Some(1), row: &row }];
+    let put = PutRequest { group: 0, features: 2, rows };
+    database.put(&put, &WriteOptions::default()).expect("taken");
+    let both = database.plan_service("both").expect("defined");
+    let name = database.plan_features(&["profile:name"]).expect("defined");
+    let keys = [&b"c1"[..], b"none"];
+    let request = ReadRequest { keys: &keys, request_rows: &[], options: ReadOptions::default() };
+    let mut vectors = Vectors::default();
+    for plan in [&both, &name, &both, &both, &name] {
+        database.read_into(plan, &request, &[], &mut vectors).expect("it can be read");
+        assert_eq!(vectors, database.read(plan, &request).expect("it can be read"));
+    }
+}
