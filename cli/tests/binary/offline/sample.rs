@@ -81,7 +81,7 @@ impl Sample {
         copy
     }
 
-    /// Name and bytes of every file but the lock.
+    /// Name and bytes of every file with something in it.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         files(&self.path())
     }
@@ -147,7 +147,7 @@ impl Sample {
     }
 }
 
-/// Name and bytes of every file of a directory but the lock.
+/// Name and bytes of every file of a directory, but the lock and the space that is set aside for the next segment.
 pub(crate) fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = std::fs::read_dir(directory).expect("a directory");
     let file = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -155,7 +155,7 @@ pub(crate) fn files(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         let name = entry.file_name().to_string_lossy().into_owned();
         (name, std::fs::read(entry.path()).expect("a file"))
     };
-    entries.map(file).filter(|(name, _)| name != "LOCK").collect()
+    entries.map(file).filter(|(name, _)| name != "LOCK" && name != "wal-next").collect()
 }
 
 fn put(database: &Database<OsFs>, row: u64) {
