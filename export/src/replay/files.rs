@@ -167,7 +167,11 @@ pub fn replay_files(
         let of = (files.service.as_deref(), files.with_statuses);
         Output::new(plan, (&files.spine, open()?.schema().as_ref()), of)?
     };
+    let is_arrival = options.order == ReplayOrder::Arrival;
     let mut replay = Replay::new(plan, options)?;
+    if is_arrival && history.is_some() {
+        replay.expect_undoing();
+    }
     for batch in open()? {
         spine.read(&files.spine, &batch?, &mut replay)?;
         (watcher.step)(ReplayStep::Spine(replay.rows().into()));

@@ -401,7 +401,9 @@ impl Worker<'_> {
         let head = bytes.length();
         let event = StoredEvent { time, is_full: head & 1 == 1, body: bytes.bytes(head >> 1) };
         // What may be taken back has to be there by itself until its horizon is over.
-        let floor = if shape.has_kind { floor.min(self.floor_at(change.order)) } else { floor };
+        // Then its stream's now was no earlier than the event, and on an event clock maybe no later.
+        let now = change.order.min(time);
+        let floor = if shape.has_kind { floor.min(self.floor_at(now)) } else { floor };
         self.entity.update(event, floor);
         Ok(())
     }

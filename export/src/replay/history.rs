@@ -23,6 +23,9 @@ use crate::history::{HistoryReader, HistorySource};
 /// What is undone, and by which record: nothing before it counts.
 type Undone<K> = HashMap<K, Lsn>;
 
+/// An event in one window group: group, entity key, id and event time.
+type Place = (usize, Vec<u8>, Option<String>, i64);
+
 /// An entity was deleted from a group.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Deleted {
@@ -66,9 +69,6 @@ impl<'a> HistoryFeed<'a> {
         replay: &mut Replay<'_>,
         given: &dyn Fn(&HistorySource) -> bool,
     ) -> Result<Vec<(String, u64)>, Error> {
-        if self.order == ReplayOrder::Arrival {
-            replay.expect_undoing();
-        }
         let (mut streams, mut rows) = (Vec::new(), Vec::new());
         for group in self.plan.groups() {
             match group.source {
@@ -96,15 +96,15 @@ impl<'a> HistoryFeed<'a> {
 
     /// Since when, in ms, nothing of `source` is missing; `None`: since the first of its changes.
     fn complete_since(&self, source: &HistorySource) -> Result<Option<i64>, Error> {
-        let Some((from, was_empty)) = self.reader.complete_from(source) else { return Ok(None) };
+        let Some((from, _)) = self.reader.complete_from(source) else { return Ok(None) };
         let version = self.reader.versions().iter().find(|version| version.lsn == from);
         if let Some(version) = version {
             let is_event_clock = matches!(source, HistorySource::Stream(name)
             if self.reader.newest_definitions().stream(name).is_some_and(|(_, stream)| {
                 stream.clock == model::definition::StreamClock::Event
             }));
-            // An event clock is at the first event when there was none before.
-            return Ok((!(is_event_clock && was_empty)).then_some(version.applied_at_ms));
+            // The wall clock says nothing of an event clock: that is at its first event.
+            return Ok((!is_event_clock).then_some(version.applied_at_ms));
         }
         let mut since = None;
         self.reader.for_each(source, &mut |change| {
@@ -134,12 +134,20 @@ impl<'a> HistoryFeed<'a> {
             };
             (id, time)
         };
-        let mut undone: Undone<(Option<String>, i64)> = HashMap::new();
+        let mut undone: Undone<Place> = HashMap::new();
         let mut arrival = i64::MIN;
         if self.order != ReplayOrder::Arrival {
+            let groups: Vec<usize> = self.plan.groups().map(|group| group.index).collect();
+            let mut intake = self.plan.intake(stream)?;
             self.reader.for_each(source, &mut |change| {
                 if change.kind == ChangeKind::Retract {
-                    undone.insert(named(change), change.lsn);
+                    let cells: Vec<_> = places.iter().map(|it| at(change.cells, *it)).collect();
+                    intake.take_retraction(&cells, &mut Vec::new())?;
+                    let (id, time) = named(change);
+                    for part in intake.parts() {
+                        let Some(group) = groups.get(part.place) else { continue };
+                        undone.insert((*group, part.key.to_vec(), id.clone(), time), change.lsn);
+                    }
                 }
                 Ok(())
             })?;
@@ -169,18 +177,20 @@ impl<'a> HistoryFeed<'a> {
                 ChangeKind::Retract if self.order == ReplayOrder::Arrival => {
                     replay.retract(stream, &cells, arrival, &mut values)
                 }
-                ChangeKind::Push
-                    if undone.get(&named(change)).is_none_or(|lsn| *lsn < change.lsn) =>
-                {
+                ChangeKind::Push => {
                     let Change { producer, sequence, index, .. } = *change;
                     let origin = EventOrigin { producer, sequence, index };
-                    let is_deleted = |group: usize, key: &[u8]| {
-                        let last = last_deleted.get(&(group, key.to_vec()));
-                        last.is_some_and(|lsn| *lsn > change.lsn)
+                    let is_later = |lsn: Option<&Lsn>| lsn.is_some_and(|lsn| *lsn > change.lsn);
+                    let name = (!undone.is_empty()).then(|| named(change));
+                    let is_undone = |group: usize, key: &[u8]| {
+                        let is_retracted = name.as_ref().is_some_and(|(id, time)| {
+                            is_later(undone.get(&(group, key.to_vec(), id.clone(), *time)))
+                        });
+                        is_retracted || is_later(last_deleted.get(&(group, key.to_vec())))
                     };
-                    let is_deleted: LeftOut<'_> =
-                        if last_deleted.is_empty() { &|_, _| false } else { &is_deleted };
-                    replay.accepted(stream, &cells, (origin, arrival), &mut values, is_deleted)
+                    let is_simple = undone.is_empty() && last_deleted.is_empty();
+                    let is_undone: LeftOut<'_> = if is_simple { &|_, _| false } else { &is_undone };
+                    replay.accepted(stream, &cells, (origin, arrival), &mut values, is_undone)
                 }
                 _ => Ok(()),
             }

@@ -100,6 +100,8 @@ pub struct PartitionReplay<'p> {
     /// The spine, as it came.
     batches: Vec<RecordBatch>,
     is_closed: bool,
+    /// A batch was taken in part: what was there before cannot be had again.
+    is_broken: bool,
 }
 
 impl<'p> PartitionReplay<'p> {
@@ -120,6 +122,7 @@ impl<'p> PartitionReplay<'p> {
             columns,
             batches: Vec::new(),
             is_closed: false,
+            is_broken: false,
         })
     }
 
@@ -128,6 +131,7 @@ impl<'p> PartitionReplay<'p> {
     /// # Errors
     /// [`Error::File`] names a column or row that is not what it must be, [`Error::Usage`] a batch that comes too late.
     pub fn spine(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        self.check_whole()?;
         if self.is_closed {
             return Err(Error::Usage("the spine comes before all events and rows".to_owned()));
         }
@@ -135,8 +139,18 @@ impl<'p> PartitionReplay<'p> {
         if known.is_some_and(|known| known.fields() != batch.schema_ref().fields()) {
             return Err(Error::file(SPINE.as_ref(), "its batches have different columns"));
         }
+        self.is_broken = true;
         self.spine.read(SPINE.as_ref(), batch, &mut self.replay)?;
+        self.is_broken = false;
         self.batches.push(batch.clone());
+        Ok(())
+    }
+
+    fn check_whole(&self) -> Result<(), Error> {
+        if self.is_broken {
+            let what = "a batch before had an error and was taken in part: begin the partition anew";
+            return Err(Error::Usage(what.to_owned()));
+        }
         Ok(())
     }
 
@@ -175,7 +189,9 @@ impl<'p> PartitionReplay<'p> {
         batch: &RecordBatch,
         read: impl FnOnce(&mut Records<'_, 'p, '_>, Input) -> Result<(), Error>,
     ) -> Result<Vec<(u64, String)>, Error> {
+        self.check_whole()?;
         self.close()?;
+        self.is_broken = true;
         let reader = TableReader::of_batches(batch.schema(), vec![batch.clone()]);
         let mut refused = Vec::new();
         let mut keep = |rejected: &Rejected<'_>| {
@@ -196,6 +212,7 @@ impl<'p> PartitionReplay<'p> {
             ignored: Vec::new(),
         };
         read(&mut records, Input::of_table(source.as_ref(), reader))?;
+        self.is_broken = false;
         Ok(refused)
     }
 
@@ -212,6 +229,7 @@ impl<'p> PartitionReplay<'p> {
     /// [`Error::Io`] when what was spilled cannot be read; [`Error::File`] names a column of the spine that a feature is called
     /// like.
     pub fn finish(mut self) -> Result<Vectors<'p>, Error> {
+        self.check_whole()?;
         self.close()?;
         let schema: SchemaRef = match self.batches.first() {
             Some(batch) => batch.schema(),

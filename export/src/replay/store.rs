@@ -178,6 +178,7 @@ impl Store {
         let moved = |entry: &Entry| Entry { at: entry.at.saturating_add(base), ..*entry };
         loaded.entries.extend(partition.entries.iter().map(moved));
         loaded.bytes.extend_from_slice(&partition.bytes);
+        place(loaded.bytes.len())?;
         Ok(loaded)
     }
 }

@@ -339,7 +339,10 @@ impl Events<'_, '_> {
             let Some((state, mut floor)) = found else { continue };
             if self.stream.retract {
                 // What may be retracted yet is kept by itself.
-                floor = floor.min(change.at_ms.saturating_sub(self.stream.horizon_ms));
+                let time = part.event.map_or(i64::MAX, |event| event.time);
+                // The stream's now: on an event clock it may be no later than the event.
+                let now = change.at_ms.min(time);
+                floor = floor.min(now.saturating_sub(self.stream.horizon_ms));
             }
             match (&retracted, part.event) {
                 (Some((time, id)), _) => _ = state.retract(*time, id),

@@ -101,14 +101,19 @@ fn replay(
     place: &Place,
     served: &Served,
     order: ReplayOrder,
+    rows: Option<&str>,
 ) -> (ReplayReport, Vec<Vec<(String, String)>>) {
     let path = |name: &str| place.directory.path().join(name);
     let lines = served.iter().map(|(card, as_of, _)| format!("{card},{as_of}\n"));
     std::fs::write(path("spine.csv"), format!("card,as_of\n{}", lines.collect::<String>()))
         .expect("written");
+    let rows = rows.map(|rows| {
+        std::fs::write(path("profile.csv"), rows).expect("written");
+        ("profile".to_owned(), path("profile.csv"))
+    });
     let files = ReplayFiles {
         events: vec![(None, place.root())],
-        rows: Vec::new(),
+        rows: rows.into_iter().collect(),
         maps: Default::default(),
         spine: path("spine.csv"),
         as_of_column: "as_of".to_owned(),
@@ -160,7 +165,7 @@ fn replayed_in_order_of_arrival_a_history_gives_what_was_served() {
     place.clock.advance_ms(1);
     read(&database, place.clock.wall_ms(), &mut served);
     place.catch_up(&database, &mut follower);
-    let (report, replayed) = replay(&place, &served, ReplayOrder::Arrival);
+    let (report, replayed) = replay(&place, &served, ReplayOrder::Arrival, None);
     assert_eq!(report.rows, served.len() as u64);
     let mut differences = 0;
     for ((card, as_of, expected), found) in served.iter().zip(&replayed) {
@@ -172,9 +177,19 @@ fn replayed_in_order_of_arrival_a_history_gives_what_was_served() {
     assert_eq!(differences, 0, "of {} vectors", served.len());
     let retracted = writer.expected.iter().filter(|line| line.contains(" retract ")).count();
     assert!(retracted > 10 && served.len() > 400, "{retracted} {}", served.len());
-    // In order of events what was taken back never was.
+    // Rows of a file stand beside the history's events.
     let last: Served = served.split_off(served.len() - 3);
-    let (_, by_time) = replay(&place, &last, ReplayOrder::Event { delay_ms: 0 });
+    let put = last[0].1 - 1000;
+    let rows = format!("card,event_time,arrival,country,score\na,{put},{put},XX,7\n");
+    let (_, beside) = replay(&place, &last, ReplayOrder::Arrival, Some(&rows));
+    for ((card, _, expected), found) in last.iter().zip(&beside) {
+        let (windows, profile) = found.split_at(8);
+        assert_eq!(windows, &expected[..8]);
+        let profile: Vec<_> = profile.iter().map(|(_, value)| value.as_str()).collect();
+        assert_eq!(profile, if card == "a" { ["XX", "7"] } else { ["", ""] });
+    }
+    // In order of events what was taken back never was.
+    let (_, by_time) = replay(&place, &last, ReplayOrder::Event { delay_ms: 0 }, None);
     for ((_, _, expected), found) in last.iter().zip(&by_time) {
         let columns = 0..8;
         let counts = |values: &[(String, String)]| {
