@@ -8,7 +8,7 @@ use stdx::{
     prng::Prng,
     sync::{Mutex, RwLock},
 };
-use storage::{Directory, Lsn, Vfs, Wal, snapshot::Snapshot};
+use storage::{Directory, Vfs, Wal, snapshot::Snapshot};
 
 use crate::{
     Config, Error, catalog::Catalog, changes::HistoryHold, checkpoint::Checkpoints,
@@ -80,9 +80,7 @@ impl<V: Vfs> Database<V> {
             recovery,
         };
         database.measure_memory();
-        let definitions = Arc::clone(&database.catalog.read().definitions);
-        // How far history is, nobody has said yet.
-        database.hold_for_history(&definitions, Lsn(1));
+        database.hold_for_history_so_far();
         database
     }
 

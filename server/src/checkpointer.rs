@@ -1,12 +1,14 @@
 //! Checkpoints on a thread of their own, one at a time: those that are due, those that somebody asks for, and a last one when the
 //! server stops. No network thread ever waits for one.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engine::{CheckpointProgress, Checkpointed, OsFs, StorageError, SyncPolicy, Trouble, Vfs};
+use export::reads::{ReadFile, ReadLogReader};
 use protocol::{CallStatus, CheckpointReply, Failure};
 use stdx::clock::Clock;
 use tokio::{
@@ -165,8 +167,12 @@ fn checkpoint(shared: &Shared) -> Result<Checkpointed, engine::Error> {
 fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, engine::Error> {
     // Its position stays where it is, and so does the log behind that: the copies fit together.
     let history = shared.history.still();
-    let made = with_progress(shared, |tell| shared.database.backup(files, tell));
-    let made = made.and_then(|made| copy_history(shared, &history, files).map(|()| made));
+    // Listed before: what those reads saw is in the copy of the log.
+    let made = logged_reads(&history).and_then(|reads| {
+        let made = with_progress(shared, |tell| shared.database.backup(files, tell))?;
+        copy_history(shared, &history, &reads, files)?;
+        Ok(made)
+    });
     drop(history);
     match &made {
         Ok(made) => {
@@ -188,26 +194,42 @@ fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, en
     made.map(|made| made.checkpoint)
 }
 
-/// Copies the history beside the database that was copied to `files`.
+/// The files of logged reads that there are now.
+fn logged_reads(history: &StillHistory<'_>) -> Result<Vec<ReadFile>, engine::Error> {
+    let Some(root) = history.root else { return Ok(Vec::new()) };
+    ReadLogReader::new(root).all().map_err(of_history)
+}
+
+/// Copies the history, with the logged `reads`, beside the database that was copied to `files`.
 fn copy_history(
     shared: &Shared,
     history: &StillHistory<'_>,
+    reads: &[ReadFile],
     files: &OsFs,
 ) -> Result<(), engine::Error> {
     let Some(root) = history.root else { return Ok(()) };
     let target = PathBuf::from(files.path(export::history::DIRECTORY));
-    let copied = export::history::copy(root, &target, &mut || {
+    let copied = export::history::copy(root, &target, reads, &mut || {
         let is_late =
             shared.clock.mono_ns() >= shared.checkpoints.give_up_ns.load(Ordering::Acquire);
         if is_late { Err(engine::Error::from(StorageError::Closed).into()) } else { Ok(()) }
     });
-    copied.map_err(|error| match error {
+    copied.map_err(of_history)
+}
+
+/// What a backup met in the history; damage is `InvalidData`.
+fn of_history(error: export::Error) -> engine::Error {
+    match error {
         export::Error::Engine(error) => error,
         export::Error::Io { source, path, .. } => {
             StorageError::io("copy", path.display().to_string(), source).into()
         }
+        export::Error::File { path, what } => {
+            let source = io::Error::new(io::ErrorKind::InvalidData, what);
+            StorageError::io("copy", path.display().to_string(), source).into()
+        }
         other => engine::Error::Internal(other.to_string()),
-    })
+    }
 }
 
 /// Runs a checkpoint or backup and says from time to time how far it is.
@@ -283,6 +305,10 @@ fn remedy_of_backup(error: &engine::Error) -> &'static str {
             "free some space on the disk of the server's backups: a copy is made there, and leaves the log what it may need"
         }
         E::Storage(S::NotEmpty { .. }) => "remove what lies in its place, then ask again",
+        E::Storage(S::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
+            "see with `larder check` what of the history is damaged, and put the file of a backup in its place, or stop the server and \
+             move the directory `history` away: history begins anew"
+        }
         E::Storage(S::Io { .. }) => {
             "look at the disk, and at the permissions of the directories of the database and of its backups"
         }
@@ -365,5 +391,7 @@ mod tests {
             "not the log, but the copy has no room"
         );
         assert!(remedy(&full).contains("log only grows"));
+        let file = export::Error::file(std::path::Path::new("history/a.arrow"), "it is damaged");
+        assert!(remedy_of_backup(&of_history(file)).contains("larder check"), "no defect");
     }
 }

@@ -19,6 +19,9 @@ use crate::shared::Shared;
 const TICK: Duration = Duration::from_millis(100);
 /// After a failure it is tried again so much later.
 const RETRY_NS: u64 = 5_000_000_000;
+/// When the server stops, the log is gone through for so long: with the drain time and a last checkpoint this stays below the 30 s after
+/// which servers are commonly killed.
+const STOP_NS: u64 = 5_000_000_000;
 
 /// The history of the database that is served.
 pub(crate) struct Historian {
@@ -100,7 +103,9 @@ impl Historian {
                     "history cannot be written: the log is kept for it, and it is tried again every 5 s"
                 );
                 shared.database.history_failed(error.to_string());
-                (state.follower, state.failed_ns) = (None, Some(now_ns));
+                // It is opened again, also when nothing has a history any more by then: it is to be finished.
+                (state.follower, state.failed_ns, state.was_looked_at) =
+                    (None, Some(now_ns), false);
             }
         }
     }
@@ -123,7 +128,7 @@ impl Historian {
             });
             let (database, clock) = (&shared.database, &shared.clock);
             state.follower = HistoryFollower::open(database, clock, root, self.limits, on_advance)?;
-            state.was_looked_at = true;
+            state.was_looked_at = state.follower.is_none();
         }
         let Some(follower) = &mut state.follower else { return Ok(()) };
         work(follower)?;
@@ -163,7 +168,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// The server is about to stop, and nobody writes any more: everything that was accepted goes into files.
+/// The server is about to stop, and nobody writes any more: everything that was accepted goes into files, as far as that is soon done.
 pub(crate) fn at_stop(shared: &Shared) {
     let Some(root) = shared.history.root.as_deref() else { return };
     if shared.database.wal().policy() == SyncPolicy::Memory {
@@ -171,15 +176,24 @@ pub(crate) fn at_stop(shared: &Shared) {
     }
     let mut state = shared.history.state.lock();
     let (database, clock) = (&shared.database, &shared.clock);
+    let mut is_late = false;
     let done = shared.history.follow(root, shared, &mut state, |follower| {
         let wal = database.wal();
-        let synced = wal.ticket(wal.appended_lsn(), Some(SyncLevel::Durable)).wait();
+        let synced = wal.ticket(wal.appended_lsn(), Some(SyncLevel::Durable)).wait_unless_full();
         synced.map_err(engine::Error::from)?;
-        follower.step(database, clock, &mut || true)?;
+        let give_up_ns = clock.mono_ns().saturating_add(STOP_NS);
+        follower.step(database, clock, &mut || {
+            is_late = clock.mono_ns() >= give_up_ns;
+            !is_late
+        })?;
         follower.close(database, clock).map(drop)
     });
     if let Err(error) = done {
         tracing::error!(%error, "history could not be written to its end: the next start goes on with it, from the log");
+    } else if is_late {
+        tracing::info!(
+            "history was not written to its end in 5 s: the next start goes on with it, from the log"
+        );
     }
 }
 

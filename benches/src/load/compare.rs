@@ -21,9 +21,9 @@ pub enum Figure {
     ServerCpu,
     /// Answers a second.
     Rate,
-    /// The middle latency.
+    /// The middle latency, of all requests: those that failed count as slowest.
     P50,
-    /// The latency of the slowest in a hundred.
+    /// The latency of the slowest in a hundred; failures likewise.
     P99,
 }
 
@@ -42,15 +42,21 @@ impl Figure {
         }
     }
 
+    /// Of one turn; infinite when so many requests failed that the latency is that of a failure.
     fn of(self, run: &Run) -> Option<f64> {
-        if run.tally.answered() == 0 {
+        let tally = &run.tally;
+        if tally.answered() + tally.failed() == 0 {
             return None;
         }
+        let quantile = |quantile| {
+            let latency = tally.quantile_with_failures(quantile);
+            latency.map_or(f64::INFINITY, |ns| ns as f64 / 1e3)
+        };
         match self {
             Self::ServerCpu => run.server_cpu_us(),
-            Self::Rate => Some(run.tally.rate()),
-            Self::P50 => Some(run.tally.quantile(0.5) as f64 / 1e3),
-            Self::P99 => Some(run.tally.quantile(0.99) as f64 / 1e3),
+            Self::Rate => Some(tally.rate()),
+            Self::P50 => Some(quantile(0.5)),
+            Self::P99 => Some(quantile(0.99)),
         }
     }
 }
@@ -109,52 +115,121 @@ pub struct Row {
     pub ratio: Spread,
 }
 
-/// Both sides' turns.
+/// The figures of two turns side by side, in the order of [`Figure::ALL`].
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    larder: [Option<f64>; Figure::ALL.len()],
+    peer: [Option<f64>; Figure::ALL.len()],
+}
+
+/// Both sides' turns: figures of each pair, and sums of all; a long comparison is no larger for its histograms.
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// What the peer is.
     pub peer: String,
-    /// Turns in pairs: Larder's, the peer's.
-    pub pairs: Vec<(Run, Run)>,
+    pairs: Vec<Pair>,
+    sums: Option<Box<(Run, Run)>>,
 }
 
 impl Comparison {
-    /// The figures that both sides have.
+    /// Without turns yet.
     #[must_use]
-    pub fn rows(&self) -> Vec<Row> {
-        Figure::ALL.into_iter().filter_map(|figure| self.row(figure)).collect()
+    pub fn new(peer: String) -> Self {
+        Self { peer, pairs: Vec::new(), sums: None }
     }
 
-    fn row(&self, figure: Figure) -> Option<Row> {
-        let both: Vec<(f64, f64)> = self
-            .pairs
-            .iter()
-            .filter_map(|(larder, peer)| Some((figure.of(larder)?, figure.of(peer)?)))
-            .collect();
-        Some(Row {
-            figure,
-            larder: Spread::of(both.iter().map(|(larder, _)| *larder).collect())?,
-            peer: Spread::of(both.iter().map(|(_, peer)| *peer).collect())?,
-            ratio: Spread::of(
-                both.iter()
-                    .filter(|(_, peer)| *peer > 0.0)
-                    .map(|(larder, peer)| larder / peer)
-                    .collect(),
-            )?,
-        })
+    /// Adds a turn of Larder and the peer's beside it.
+    pub fn push(&mut self, larder: Run, peer: Run) {
+        self.pairs.push(Pair {
+            larder: Figure::ALL.map(|figure| figure.of(&larder)),
+            peer: Figure::ALL.map(|figure| figure.of(&peer)),
+        });
+        match &mut self.sums {
+            Some(sums) => {
+                add(&mut sums.0, &larder);
+                add(&mut sums.1, &peer);
+            }
+            None => self.sums = Some(Box::new((larder, peer))),
+        }
+    }
+
+    /// How many pairs of turns there are.
+    #[must_use]
+    pub fn pairs(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// The figures that both sides have. A latency that was a failure's in any turn is not among them: leaving out such turns
+    /// would make the side that fails look better.
+    #[must_use]
+    pub fn rows(&self) -> Vec<Row> {
+        Figure::ALL
+            .into_iter()
+            .enumerate()
+            .filter_map(|(index, figure)| row(figure, &self.both(index)))
+            .collect()
+    }
+
+    /// What failures speak against the figures, on either side.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if let Some((larder, peer)) = self.sums() {
+            for (name, tally) in [("larder", &larder.tally), ("peer", &peer.tally)] {
+                let (answered, failed) = (tally.answered(), tally.failed());
+                if failed > 0 {
+                    doubts.push(format!(
+                        "{name}: {failed} of {} requests failed; the latencies compared count them as slowest",
+                        answered + failed
+                    ));
+                }
+            }
+        }
+        for (index, figure) in Figure::ALL.into_iter().enumerate() {
+            let failing = self.both(index).into_iter().filter(|both| is_failing(*both)).count();
+            if failing > 0 {
+                doubts.push(format!(
+                    "{} is not compared: in {failing} of {} pairs it is that of a failed request",
+                    figure.as_str(),
+                    self.pairs.len()
+                ));
+            }
+        }
+        doubts
+    }
+
+    /// One figure of the pairs in which both sides have it.
+    fn both(&self, index: usize) -> Vec<(f64, f64)> {
+        let of = |figures: &[Option<f64>]| figures.get(index).copied().flatten();
+        self.pairs.iter().filter_map(|pair| of(&pair.larder).zip(of(&pair.peer))).collect()
     }
 
     /// All turns of Larder as one, and all of the peer's: for percentiles of many requests.
     #[must_use]
-    pub fn sums(&self) -> Option<(Run, Run)> {
-        let (first, rest) = self.pairs.split_first()?;
-        let mut sums = first.clone();
-        for (larder, peer) in rest {
-            add(&mut sums.0, larder);
-            add(&mut sums.1, peer);
-        }
-        Some(sums)
+    pub fn sums(&self) -> Option<&(Run, Run)> {
+        self.sums.as_deref()
     }
+}
+
+fn is_failing((larder, peer): (f64, f64)) -> bool {
+    larder.is_infinite() || peer.is_infinite()
+}
+
+fn row(figure: Figure, both: &[(f64, f64)]) -> Option<Row> {
+    if both.iter().any(|both| is_failing(*both)) {
+        return None;
+    }
+    Some(Row {
+        figure,
+        larder: Spread::of(both.iter().map(|(larder, _)| *larder).collect())?,
+        peer: Spread::of(both.iter().map(|(_, peer)| *peer).collect())?,
+        ratio: Spread::of(
+            both.iter()
+                .filter(|(_, peer)| *peer > 0.0)
+                .map(|(larder, peer)| larder / peer)
+                .collect(),
+        )?,
+    })
 }
 
 fn add(sum: &mut Run, more: &Run) {
@@ -213,7 +288,7 @@ impl Bench {
             .peer_name()
             .ok_or_else(|| Error::Usage("there is nobody to compare with".to_owned()))?;
         let all = turns.warm_up_pairs + turns.pairs;
-        let mut pairs = Vec::with_capacity(turns.pairs);
+        let mut comparison = Comparison::new(peer);
         for number in 0..all {
             let mut turn = |side| {
                 let order = Order {
@@ -226,7 +301,7 @@ impl Bench {
                 };
                 self.measure(&order, &mut |live| watch(live, number, all))
             };
-            let pair = if number % 2 == 0 {
+            let (larder, peer) = if number % 2 == 0 {
                 let larder = turn(0)?;
                 (larder, turn(1)?)
             } else {
@@ -234,10 +309,10 @@ impl Bench {
                 (turn(0)?, peer)
             };
             if number >= turns.warm_up_pairs {
-                pairs.push(pair);
+                comparison.push(larder, peer);
             }
         }
-        Ok(Comparison { peer, pairs })
+        Ok(comparison)
     }
 }
 
@@ -259,6 +334,24 @@ mod tests {
         }
     }
 
+    fn comparison(pairs: impl IntoIterator<Item = (Run, Run)>) -> Comparison {
+        let mut comparison = Comparison::new("peer".into());
+        pairs.into_iter().for_each(|(larder, peer)| comparison.push(larder, peer));
+        comparison
+    }
+
+    #[test]
+    fn a_side_that_fails_does_not_look_better() {
+        let mut failing = run(50, 10, 5);
+        (0..50).for_each(|_| failing.tally.failed_at(0, "OVERLOADED"));
+        let compared = comparison([(run(100, 20, 5), run(100, 20, 5)), (run(100, 20, 5), failing)]);
+        let figures: Vec<_> = compared.rows().iter().map(|row| row.figure).collect();
+        assert!(!figures.contains(&Figure::P99), "half of a turn failed: {figures:?}");
+        let doubts = compared.doubts();
+        assert!(doubts[0].starts_with("peer: 50 of 200 requests failed"), "{doubts:?}");
+        assert!(doubts[1].starts_with("p99, µs is not compared: in 1 of 2 pairs"), "{doubts:?}");
+    }
+
     #[test]
     fn ratios_are_of_pairs_and_not_of_means() {
         // The machine got ten times slower in the middle: both sides with it.
@@ -267,7 +360,7 @@ mod tests {
             (run(10, 100, 50), run(5, 200, 200)),
             (run(100, 10, 6), run(50, 20, 20)),
         ];
-        let comparison = Comparison { peer: "peer".into(), pairs };
+        let comparison = comparison(pairs);
         let rows = comparison.rows();
         let row = |figure| *rows.iter().find(|row| row.figure == figure).expect("measured");
         let cpu = row(Figure::ServerCpu);
@@ -284,10 +377,10 @@ mod tests {
     fn a_figure_that_one_side_does_not_have_is_left_out() {
         let mut remote = run(10, 10, 1);
         remote.server_cpu_ns = None;
-        let comparison = Comparison { peer: "peer".into(), pairs: vec![(run(10, 10, 1), remote)] };
-        let figures: Vec<_> = comparison.rows().iter().map(|row| row.figure).collect();
+        let compared = comparison([(run(10, 10, 1), remote)]);
+        let figures: Vec<_> = compared.rows().iter().map(|row| row.figure).collect();
         assert_eq!(figures, [Figure::Rate, Figure::P50, Figure::P99]);
-        let silent = Comparison { peer: "peer".into(), pairs: vec![(run(0, 1, 1), run(0, 1, 1))] };
+        let silent = comparison([(run(0, 1, 1), run(0, 1, 1))]);
         assert_eq!(silent.rows(), []);
     }
 

@@ -41,14 +41,14 @@ impl Portion {
     }
 }
 
-/// All that `tables` get.
+/// All that `tables` get; the oldest events first, so that the newest says last how long a bucket of Redis's lives.
 pub(super) fn portions(tables: &[Table], entities: u64, seed: u64) -> Vec<Portion> {
     let now = SystemClock::new().wall_ms();
     let mut prng = Prng::stream(seed, "fill");
     let mut portions = Vec::new();
     for table in tables {
         let turns = if *table == Table::Rows { 1 } else { EVENTS_PER_ENTITY };
-        for turn in 0..turns {
+        for turn in (0..turns).rev() {
             for start in (0..entities).step_by(usize::try_from(BATCH).unwrap_or(1)) {
                 let entities = start..(start + BATCH).min(entities);
                 let seed = prng.next_u64();

@@ -1,7 +1,8 @@
 //! The highest rate that holds an SLO: doubled until it is missed twice in a row, then bisected, then tried again.
 //!
 //! A step is as long as its percentiles need: each has at least a hundred requests beyond it. The result is no number without its
-//! doubt: the rate that was held in every repetition, and the lowest that was missed.
+//! doubt: the rate that was held in every repetition and how often it was tried, the lowest that was missed, whether the search
+//! came to its end, and which steps were too short for their percentiles.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::{
     bench::Bench,
     pace::{Arrivals, Pace},
     run::{Live, Order, Run},
-    slo::{Judgement, Slo},
+    slo::{Judgement, SAMPLES_BEYOND, Slo},
 };
 
 /// The search ends when the rates held and missed are this close.
@@ -62,19 +63,31 @@ pub struct Step {
     pub seconds: f64,
 }
 
+impl Step {
+    /// True when every percentile had enough requests beyond it.
+    #[must_use]
+    pub fn is_well_founded(&self) -> bool {
+        self.judgements.iter().all(Judgement::is_well_founded)
+    }
+}
+
 /// What the search came to.
 #[derive(Debug, Clone)]
 pub struct Search {
     /// All steps, in order.
     pub steps: Vec<Step>,
-    /// The highest rate that was held each time it was tried; `None` when none was.
+    /// The highest rate that was held each time it was tried, but for a miss that the next try made good; `None` when none was.
     pub held: Option<f64>,
-    /// How often it was tried.
+    /// How many steps at that rate held the limits.
     pub times: usize,
+    /// Of so many steps at that rate.
+    pub tried: usize,
     /// The lowest rate that was missed; `None` when none was.
     pub missed: Option<f64>,
     /// True when what was missed may be the generator's doing.
     pub is_generators: bool,
+    /// False when the steps ran out before the result was sure.
+    pub is_over: bool,
 }
 
 impl Search {
@@ -93,12 +106,34 @@ impl Search {
         match self.held {
             Some(rate) => {
                 format!(
-                    "{rate:.0} requests/s held it, {0} of {0} times; {missed}{generators}",
-                    self.times
+                    "{rate:.0} requests/s held it, {} of {} times; {missed}{generators}",
+                    self.times, self.tried
                 )
             }
             None => format!("no rate held it: {missed}{generators}"),
         }
+    }
+
+    /// What speaks against the result.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<String> {
+        let mut doubts = Vec::new();
+        if !self.is_over {
+            doubts.push(format!(
+                "the search ended after {} steps and was not over: held and missed are further apart than they should be, or \
+                 what was held was not tried again",
+                self.steps.len()
+            ));
+        }
+        let thin = self.steps.iter().filter(|step| !step.is_well_founded()).count();
+        if thin > 0 {
+            doubts.push(format!(
+                "{thin} of {} steps had fewer than {SAMPLES_BEYOND} requests beyond a percentile: what they say of it is not \
+                 well founded",
+                self.steps.len()
+            ));
+        }
+        doubts
     }
 }
 
@@ -107,7 +142,7 @@ pub(super) fn search(
     start: f64,
     measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
 ) -> Result<Search, Error> {
-    let mut seeking = Seeking { steps: Vec::new(), held: Vec::new(), missed: None };
+    let mut seeking = Seeking { steps: Vec::new(), held: Vec::new(), missed: None, is_over: false };
     let mut rate = Some(start.max(RATE_MIN));
     while let Some(tried) = rate {
         seeking.try_at(tried, measure)?;
@@ -122,6 +157,7 @@ struct Seeking {
     /// Rates that were held, ascending, all below the one missed.
     held: Vec<f64>,
     missed: Option<(f64, Verdict)>,
+    is_over: bool,
 }
 
 impl Seeking {
@@ -153,7 +189,7 @@ impl Seeking {
         Ok(verdict)
     }
 
-    /// The rate to try next; `None` when the search is over.
+    /// The rate to try next; `None` when the search is over, or has had all its steps.
     fn next(
         &mut self,
         measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
@@ -170,10 +206,14 @@ impl Seeking {
                 }
                 (Some(held), Some(_)) => {
                     if self.is_confirmed(held, measure)? {
+                        self.is_over = true;
                         return Ok(None);
                     }
                 }
-                (None, _) => return Ok(None),
+                (None, _) => {
+                    self.is_over = true;
+                    return Ok(None);
+                }
             }
         }
         Ok(None)
@@ -199,15 +239,12 @@ impl Seeking {
     fn finish(self) -> Search {
         let held = self.held.last().copied();
         // The same bits: rates are kept as they were tried.
-        let is_held = |step: &&Step| Some(step.rate) == held && step.verdict == Verdict::Held;
+        let at_it = self.steps.iter().filter(|step| Some(step.rate) == held);
+        let is_held = |step: &&Step| step.verdict == Verdict::Held;
         Search {
-            times: self
-                .steps
-                .iter()
-                .rev()
-                .take_while(is_held)
-                .count()
-                .max(usize::from(held.is_some())),
+            times: at_it.clone().filter(is_held).count(),
+            tried: at_it.count(),
+            is_over: self.is_over,
             held,
             missed: self.missed.map(|(rate, _)| rate),
             is_generators: self
@@ -360,6 +397,28 @@ mod tests {
         );
         assert!(found.steps.iter().skip(5).all(|step| step.rate >= 16_000.0), "{tried:?}");
         assert_eq!(found.times, 3);
+    }
+
+    #[test]
+    fn a_miss_made_good_is_counted_and_a_search_without_end_says_so() {
+        // The neighbour is busy during the first step; everything above 1000/s is too much.
+        let mut is_first = true;
+        let found = search(1000.0, &mut |rate| {
+            let is_held = rate <= 1000.0 && !is_first;
+            is_first = false;
+            let verdict = if is_held { Verdict::Held } else { Verdict::Missed };
+            Ok(Step { rate, verdict, judgements: Vec::new(), seconds: 1.0 })
+        })
+        .expect("it ends");
+        assert_eq!((found.held, found.times, found.tried), (Some(1000.0), 3, 4));
+        assert!(found.sentence().contains("3 of 4 times"), "{}", found.sentence());
+        assert!(found.is_over && found.doubts().is_empty(), "{:?}", found.doubts());
+        let endless = search(1.0, &mut |rate| {
+            Ok(Step { rate, verdict: Verdict::Held, judgements: Vec::new(), seconds: 1.0 })
+        })
+        .expect("it ends");
+        assert_eq!((endless.is_over, endless.times, endless.tried), (false, 1, 1));
+        assert!(endless.doubts()[0].contains("was not over"), "{:?}", endless.doubts());
     }
 
     #[test]

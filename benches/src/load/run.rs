@@ -70,10 +70,10 @@ pub struct Run {
 }
 
 impl Run {
-    /// CPU time of the server for one answer, in µs.
+    /// CPU time of the server for one answer, in µs; both within the measured time.
     #[must_use]
     pub fn server_cpu_us(&self) -> Option<f64> {
-        let answered = self.tally.answered();
+        let answered = self.tally.answers_within();
         let ns = self.server_cpu_ns.filter(|_| answered > 0)?;
         Some(ns as f64 / 1e3 / answered as f64)
     }

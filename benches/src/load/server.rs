@@ -78,6 +78,7 @@ impl Process {
             }
             line = next_line(&mut process.child)?;
         }
+        drain(&mut process.child)?;
         Ok(process)
     }
 
@@ -119,6 +120,18 @@ fn next_line(child: &mut Child) -> Result<String, Error> {
         BufReader::with_capacity(1, stdout).read_until(b'\n', &mut line)?;
     }
     Ok(String::from_utf8_lossy(&line).into_owned())
+}
+
+/// Reads what a process still prints, until it ends: one that nobody reads stops when the pipe is full.
+fn drain(child: &mut Child) -> Result<(), Error> {
+    if let Some(mut stdout) = child.stdout.take() {
+        let read = move || {
+            // What cannot be read is not missed.
+            let _ = std::io::copy(&mut stdout, &mut std::io::sink());
+        };
+        std::thread::Builder::new().name("drain".to_owned()).spawn(read)?;
+    }
+    Ok(())
 }
 
 /// The process that listens at `addr`, when that is on this machine and may be looked at; Linux only.

@@ -1,6 +1,7 @@
 //! What came of requests: latencies, and failures apart from them, over all and second by second.
 //!
 //! Whether a request belongs to the measurement is decided by when it was due, so that slow answers at the end still count.
+//! Rates are of what was answered within the time, whenever it was due: what comes after the end is nothing done within it.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,9 @@ pub struct Tally {
     failures: BTreeMap<String, u64>,
     units: u64,
     refused_units: u64,
+    /// Answers that came within the time, and their rows or events.
+    answers_within: u64,
+    units_within: u64,
     sent: u64,
     late: u64,
     late_ns_max: u64,
@@ -73,6 +77,8 @@ impl Tally {
             failures: BTreeMap::new(),
             units: 0,
             refused_units: 0,
+            answers_within: 0,
+            units_within: 0,
             sent: 0,
             late: 0,
             late_ns_max: 0,
@@ -106,6 +112,10 @@ impl Tally {
 
     /// A request that was due at `due_ns` was answered at `now_ns`, with `units` rows or events.
     pub fn answered_at(&mut self, due_ns: u64, now_ns: u64, units: u64) {
+        if (self.from_ns..self.until_ns).contains(&now_ns) {
+            self.answers_within += 1;
+            self.units_within += units;
+        }
         let latency = now_ns.saturating_sub(due_ns).max(1);
         let Some(part) = self.part(due_ns) else { return };
         part.latencies_us.saturating_record((latency / 1000).max(1));
@@ -147,6 +157,8 @@ impl Tally {
         }
         self.units += other.units;
         self.refused_units += other.refused_units;
+        self.answers_within += other.answers_within;
+        self.units_within += other.units_within;
         self.sent += other.sent;
         self.late += other.late;
         self.late_ns_max = self.late_ns_max.max(other.late_ns_max);
@@ -251,10 +263,22 @@ impl Tally {
         self.until_ns.saturating_sub(self.from_ns) as f64 / 1e9
     }
 
-    /// Answers a second.
+    /// Answers that came within the measured time, whenever their requests were due.
+    #[must_use]
+    pub fn answers_within(&self) -> u64 {
+        self.answers_within
+    }
+
+    /// Answers a second, of those that came within the time.
     #[must_use]
     pub fn rate(&self) -> f64 {
-        self.answered() as f64 / self.seconds().max(1e-9)
+        self.answers_within as f64 / self.seconds().max(1e-9)
+    }
+
+    /// Rows or events a second, of the answers that came within the time.
+    #[must_use]
+    pub fn unit_rate(&self) -> f64 {
+        self.units_within as f64 / self.seconds().max(1e-9)
     }
 }
 
@@ -275,6 +299,18 @@ mod tests {
         assert_eq!((tally.answered(), tally.failed(), tally.late_sends().2), (0, 0, 0));
         tally.answered_at(3 * SECOND - 1, 5 * SECOND, 1);
         assert_eq!((tally.answered(), tally.timeline()[1].latencies_us.len()), (1, 1));
+    }
+
+    #[test]
+    fn rates_are_of_what_was_answered_within_the_time() {
+        let mut tally = Tally::by_second(SECOND, 3 * SECOND);
+        for (due, answered) in [(0, SECOND), (SECOND, 2 * SECOND), (2 * SECOND, 3 * SECOND)] {
+            tally.answered_at(due, answered, 10);
+        }
+        assert_eq!((tally.answered(), tally.answers_within()), (2, 2));
+        assert!((tally.rate() - 1.0).abs() < 1e-9 && (tally.unit_rate() - 10.0).abs() < 1e-9);
+        tally.answered_at(2 * SECOND, 9 * SECOND, 10);
+        assert_eq!((tally.answered(), tally.answers_within()), (3, 2), "late answers are no rate");
     }
 
     #[test]

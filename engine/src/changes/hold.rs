@@ -47,7 +47,23 @@ impl<V: Vfs> Database<V> {
         *self.history.failure.lock() = Some(why);
     }
 
-    /// Definitions are valid from record `lsn` on, or were when the database was opened: what they have a history of is kept.
+    /// The database was opened, and how far history is nobody has said yet: the log is kept when any version of the definitions has or
+    /// had a history, since one that ended may not have been written to its end.
+    pub(crate) fn hold_for_history_so_far(&self) {
+        let catalog = self.catalog.read();
+        let mut definitions = Definitions::default();
+        for record in &catalog.history {
+            // They were parsed when they were restored; were one refused here, it would be the newest that counts.
+            let Ok(next) = Definitions::parse(&record.file, &record.text, &definitions) else {
+                break;
+            };
+            definitions = next;
+            self.hold_for_history(&definitions, Lsn(1));
+        }
+        self.hold_for_history(&catalog.definitions, Lsn(1));
+    }
+
+    /// Definitions are valid from record `lsn` on: what they have a history of is kept.
     pub(crate) fn hold_for_history(&self, definitions: &Definitions, lsn: Lsn) {
         if keeps_history(definitions) && self.directory.kept_from() > lsn {
             self.directory.keep_from(lsn);

@@ -6,7 +6,7 @@ use engine::Lsn;
 
 use super::manifest::HistoryFile;
 use super::reader::HistoryReader;
-use super::{MANIFEST, disk};
+use super::{MANIFEST, REFUSED, disk};
 use crate::Error;
 
 /// Something in a history that is not as it should be.
@@ -40,6 +40,10 @@ pub fn check(root: &Path) -> Result<Option<HistoryChecked>, Error> {
         return Ok(None);
     }
     let mut checked = HistoryChecked::default();
+    let refused = root.join(REFUSED);
+    if let Some(what) = disk::read_text(&refused)? {
+        checked.problems.push(HistoryProblem { file: refused, what });
+    }
     let reader = match HistoryReader::open(root) {
         Ok(reader) => reader,
         Err(error) => {
@@ -50,7 +54,7 @@ pub fn check(root: &Path) -> Result<Option<HistoryChecked>, Error> {
     };
     for source in reader.sources() {
         let history = reader.manifest().sources.get(source);
-        let mut last = Lsn(0);
+        let mut last = None;
         for file in history.iter().flat_map(|history| &history.files) {
             checked.files += 1;
             let path = root.join(&file.path);
@@ -62,7 +66,9 @@ pub fn check(root: &Path) -> Result<Option<HistoryChecked>, Error> {
                 checked.rows += order.rows;
                 order.end(&path)
             });
-            (last, checked.bytes) = (file.last_lsn, checked.bytes + file.bytes);
+            // No record is in two files.
+            last = Some((file.last_lsn, u32::MAX));
+            checked.bytes += file.bytes;
             if let Err(error) = found {
                 checked.problems.push(HistoryProblem { file: path, what: error.to_string() });
             }
@@ -89,26 +95,31 @@ fn look(path: &Path, file: &HistoryFile) -> Result<(), Error> {
     Ok(())
 }
 
-/// Changes of a file, which ascend by record and place.
+/// Changes of a file, which ascend by record and place, no two the same.
 struct Order<'f> {
-    last: Lsn,
+    /// Record and place of the change before.
+    last: Option<(Lsn, u32)>,
     file: &'f HistoryFile,
     rows: u64,
 }
 
 impl Order<'_> {
-    fn next(&mut self, path: &Path, (lsn, _index): (Lsn, u32)) -> Result<(), Error> {
+    fn next(&mut self, path: &Path, (lsn, index): (Lsn, u32)) -> Result<(), Error> {
         let (first, last) = (self.file.first_lsn, self.file.last_lsn);
-        if lsn < self.last || lsn < first || lsn > last || (self.rows == 0 && lsn != first) {
-            let what = format!("record {lsn} stands where records {first} to {last} should ascend");
+        let row = Some((lsn, index));
+        if row <= self.last || lsn < first || lsn > last || (self.rows == 0 && lsn != first) {
+            let what = format!(
+                "change {index} of record {lsn} stands where records {first} to {last} should ascend"
+            );
             return Err(Error::file(path, what));
         }
-        (self.last, self.rows) = (lsn, self.rows + 1);
+        (self.last, self.rows) = (row, self.rows + 1);
         Ok(())
     }
 
     fn end(&self, path: &Path) -> Result<(), Error> {
-        if (self.rows, self.last) == (self.file.rows, self.file.last_lsn) {
+        let last = self.last.map(|(lsn, _)| lsn);
+        if (self.rows, last) == (self.file.rows, Some(self.file.last_lsn)) {
             return Ok(());
         }
         let (rows, all) = (self.rows, self.file.rows);

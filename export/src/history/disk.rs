@@ -38,10 +38,10 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), Error> {
     file.finish()
 }
 
-/// The text of the file at `path`; nothing where there is none.
+/// The text of the file at `path`; nothing where there is none. Bytes that are no UTF-8 are replaced: a checksum tells.
 pub(super) fn read_text(path: &Path) -> Result<Option<String>, Error> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::io("read it", path, error)),
     }

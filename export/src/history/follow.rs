@@ -27,7 +27,8 @@ impl HistoryFollower {
     /// when there is nothing to do. `on_advance` is told of each position that lasts.
     ///
     /// # Errors
-    /// [`Error::File`] when the history is not that of this database, or goes beyond its log; [`Error::Engine`], [`Error::Io`].
+    /// [`Error::File`] when the history is not that of this database, or goes beyond its log, or did so once; [`Error::Engine`],
+    /// [`Error::Io`].
     pub fn open<V: Vfs>(
         database: &Database<V>,
         clock: &dyn Clock,
@@ -39,17 +40,8 @@ impl HistoryFollower {
             database.history_passed(None);
             return Ok(None);
         }
-        let cluster = database.wal().directory().cluster();
-        let mut writer = HistoryWriter::open(root, cluster, limits, on_advance)?;
-        let position = writer.position();
-        if position > database.wal().appended_lsn() {
-            let what = format!(
-                "it goes up to record {position}, but the log ends with {}: the log was cut, and what it says now is not what is in \
-                 here; move the directory away, and history begins anew",
-                database.wal().appended_lsn()
-            );
-            return Err(Error::file(&root.join(super::MANIFEST), what));
-        }
+        let log = (database.wal().directory().cluster(), database.wal().appended_lsn());
+        let mut writer = HistoryWriter::open(root, log, limits, on_advance)?;
         let changes = Self::begin(database, &mut writer, clock.wall_ms())?;
         database.history_passed(Some(Lsn(writer.position().0 + 1)));
         Ok(Some(Self { writer, changes }))

@@ -281,10 +281,13 @@ mod tests {
         let (root, text) = (Path::new("history"), example().text());
         assert_eq!(HistoryManifest::parse(root, &text).expect("whole"), example());
         for at in 0..text.len() {
-            let mut bytes = text.clone().into_bytes();
-            bytes[at] ^= 1;
-            let Ok(changed) = String::from_utf8(bytes) else { continue };
-            assert!(HistoryManifest::parse(root, &changed).is_err(), "byte {at}");
+            for bit in [1, 0x80] {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] ^= bit;
+                // As they are read from a file.
+                let changed = String::from_utf8_lossy(&bytes);
+                assert!(HistoryManifest::parse(root, &changed).is_err(), "byte {at}, bit {bit}");
+            }
             let cut = text.get(..at).is_none_or(|cut| HistoryManifest::parse(root, cut).is_err());
             assert!(cut, "cut at {at}");
         }

@@ -33,6 +33,8 @@ pub use writer::{HistoryWriter, OnAdvance};
 pub const DIRECTORY: &str = "history";
 /// Name of the file that says what the others are.
 pub const MANIFEST: &str = "manifest.json";
+/// Name of the file that says why a history was refused.
+const REFUSED: &str = "refused";
 
 /// When files are closed: at whichever comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

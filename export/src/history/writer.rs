@@ -15,7 +15,7 @@ use model::definition::Definitions;
 use super::manifest::{HistoryFile, HistoryGap, HistoryManifest, HistorySpan};
 use super::source::{HistorySource, sources};
 use super::table::{Layout, Rows};
-use super::{HistoryLimits, MANIFEST, disk};
+use super::{HistoryLimits, MANIFEST, REFUSED, disk};
 use crate::Error;
 use crate::file::{FileFormat, TableWriter};
 
@@ -57,14 +57,15 @@ struct OpenTable {
 }
 
 impl HistoryWriter {
-    /// Opens the history in the directory `root` of the database called `cluster`, or begins one. What the manifest does not list
-    /// is removed.
+    /// Opens the history in the directory `root` of the database called `cluster`, whose log ends with record `log_end`, or begins
+    /// one. What the manifest does not list is removed.
     ///
     /// # Errors
-    /// [`Error::File`] when the manifest is damaged, or of another database; [`Error::Io`].
+    /// [`Error::File`] when the manifest is damaged, or of another database, or goes beyond the log or did so once, and then nothing
+    /// is removed; [`Error::Io`].
     pub fn open(
         root: &Path,
-        cluster: u128,
+        (cluster, log_end): (u128, Lsn),
         limits: HistoryLimits,
         on_advance: OnAdvance,
     ) -> Result<Self, Error> {
@@ -75,6 +76,7 @@ impl HistoryWriter {
             let what = "it is the history of another database: move its directory away";
             return Err(Error::file(&root.join(MANIFEST), what));
         }
+        refuse_beyond(root, manifest.position, log_end)?;
         let mut definitions = Definitions::default();
         for version in &manifest.versions {
             definitions = Definitions::parse(&version.file, &version.text, &definitions)?;
@@ -310,6 +312,25 @@ impl HistoryWriter {
         }
         Ok(())
     }
+}
+
+/// Refuses the history in `root` when it goes beyond the end of the log, and writes down that it was: once the log has grown past
+/// `position` nothing else says that other changes stand under the numbers of those in the files.
+fn refuse_beyond(root: &Path, position: Lsn, log_end: Lsn) -> Result<(), Error> {
+    let refused = root.join(REFUSED);
+    let what = match disk::read_text(&refused)? {
+        Some(what) => what,
+        None if position <= log_end => return Ok(()),
+        None => {
+            let what = format!(
+                "it goes up to record {position}, but the log ends with {log_end}: the log was cut, and what it says now is not what \
+                 is in here; move the directory away, and history begins anew"
+            );
+            disk::replace(&refused, &what)?;
+            what
+        }
+    };
+    Err(Error::file(&root.join(MANIFEST), what))
 }
 
 impl OpenTable {

@@ -75,7 +75,11 @@ pub(super) fn files(folder: &Path) -> Result<Vec<ReadFile>, Error> {
     let mut files = Vec::new();
     for (name, path) in entries(folder)? {
         let Some((first_ms, checksum)) = parse(&name) else { continue };
-        let about = fs::metadata(&path).map_err(|error| Error::io("read it", &path, error))?;
+        let about = match fs::metadata(&path) {
+            // It went since it was listed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            about => about.map_err(|error| Error::io("read it", &path, error))?,
+        };
         files.push(ReadFile { first_ms, checksum, path, bytes: about.len() });
     }
     files.sort_unstable();

@@ -52,6 +52,18 @@ impl ReadLogReader {
     pub fn files(&self, service: &str) -> Result<Vec<ReadFile>, Error> {
         names::files(&self.root.join(service))
     }
+
+    /// The files of all services.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn all(&self) -> Result<Vec<ReadFile>, Error> {
+        let mut files = Vec::new();
+        for service in self.services()? {
+            files.extend(self.files(&service)?);
+        }
+        Ok(files)
+    }
 }
 
 /// A file that is read.

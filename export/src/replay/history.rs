@@ -11,7 +11,7 @@ use std::path::Path;
 use engine::Lsn;
 use engine::changes::{Change, ChangeKind};
 use engine::replay::{EventOrigin, ReplayPlan, ReplaySource};
-use model::definition::{Definitions, Field, GroupKind};
+use model::definition::{Definitions, Field, GroupKind, Stream};
 use model::packed_row::{self, Cell};
 use model::value::ValueRef;
 
@@ -125,33 +125,8 @@ impl<'a> HistoryFeed<'a> {
         replay.observe_since(stream, self.complete_since(source)?);
         let plan = self.plan.stream(stream)?;
         let places = places(source, &self.reader.newest_definitions(), &plan.fields)?;
-        let field = |cells: &[Cell<'_>], index: usize| cell(cells, &places, index).map(own);
-        let named = |change: &Change<'_>| {
-            let id = plan.event_id.and_then(|index| field(change.cells, index));
-            let time = match cell(change.cells, &places, plan.event_time) {
-                Some(ValueRef::Timestamp(time)) => time,
-                _ => i64::MIN,
-            };
-            (id, time)
-        };
-        let mut undone: Undone<Place> = HashMap::new();
+        let undone = self.retracted_of(stream, source, &places)?;
         let mut arrival = i64::MIN;
-        if self.order != ReplayOrder::Arrival {
-            let groups: Vec<usize> = self.plan.groups().map(|group| group.index).collect();
-            let mut intake = self.plan.intake(stream)?;
-            self.reader.for_each(source, &mut |change| {
-                if change.kind == ChangeKind::Retract {
-                    let cells: Vec<_> = places.iter().map(|it| at(change.cells, *it)).collect();
-                    intake.take_retraction(&cells, &mut Vec::new())?;
-                    let (id, time) = named(change);
-                    for part in intake.parts() {
-                        let Some(group) = groups.get(part.place) else { continue };
-                        undone.insert((*group, part.key.to_vec(), id.clone(), time), change.lsn);
-                    }
-                }
-                Ok(())
-            })?;
-        }
         let deleted = self.deleted_of(stream)?;
         let is_arrival = self.order == ReplayOrder::Arrival;
         let mut last_deleted: Undone<(usize, Vec<u8>)> = HashMap::new();
@@ -181,7 +156,7 @@ impl<'a> HistoryFeed<'a> {
                     let Change { producer, sequence, index, .. } = *change;
                     let origin = EventOrigin { producer, sequence, index };
                     let is_later = |lsn: Option<&Lsn>| lsn.is_some_and(|lsn| *lsn > change.lsn);
-                    let name = (!undone.is_empty()).then(|| named(change));
+                    let name = (!undone.is_empty()).then(|| name_of(plan, &places, change));
                     let is_undone = |group: usize, key: &[u8]| {
                         let is_retracted = name.as_ref().is_some_and(|(id, time)| {
                             is_later(undone.get(&(group, key.to_vec(), id.clone(), *time)))
@@ -200,6 +175,35 @@ impl<'a> HistoryFeed<'a> {
             replay.delete(it.group, &it.key, arrival)?;
         }
         Ok(())
+    }
+
+    /// In order of events: what was taken back, from which groups and keys.
+    fn retracted_of(
+        &self,
+        stream: usize,
+        source: &HistorySource,
+        places: &[Option<usize>],
+    ) -> Result<Undone<Place>, Error> {
+        let mut undone: Undone<Place> = HashMap::new();
+        if self.order == ReplayOrder::Arrival {
+            return Ok(undone);
+        }
+        let plan = self.plan.stream(stream)?;
+        let groups: Vec<usize> = self.plan.groups().map(|group| group.index).collect();
+        let mut intake = self.plan.intake(stream)?;
+        self.reader.for_each(source, &mut |change| {
+            if change.kind == ChangeKind::Retract {
+                let cells: Vec<_> = places.iter().map(|it| at(change.cells, *it)).collect();
+                intake.take_retraction(&cells, &mut Vec::new())?;
+                let (id, time) = name_of(plan, places, change);
+                for part in intake.parts() {
+                    let Some(group) = groups.get(part.place) else { continue };
+                    undone.insert((*group, part.key.to_vec(), id.clone(), time), change.lsn);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(undone)
     }
 
     /// Deletes from the window groups of `stream` that are read, in the order of the log: record, group, key and arrival.
@@ -301,6 +305,20 @@ fn at<'a>(cells: &[Cell<'a>], place: Option<usize>) -> Cell<'a> {
 
 fn cell<'a>(cells: &[Cell<'a>], places: &[Option<usize>], field: usize) -> Option<ValueRef<'a>> {
     at(cells, places.get(field).copied().flatten()).value()
+}
+
+/// What tells an event from others of its group and entity: its declared id, and its time.
+fn name_of(
+    stream: &Stream,
+    places: &[Option<usize>],
+    change: &Change<'_>,
+) -> (Option<String>, i64) {
+    let id = stream.event_id.and_then(|index| cell(change.cells, places, index)).map(own);
+    let time = match cell(change.cells, places, stream.event_time) {
+        Some(ValueRef::Timestamp(time)) => time,
+        _ => i64::MIN,
+    };
+    (id, time)
 }
 
 fn own(value: ValueRef<'_>) -> String {

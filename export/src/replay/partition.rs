@@ -148,7 +148,8 @@ impl<'p> PartitionReplay<'p> {
 
     fn check_whole(&self) -> Result<(), Error> {
         if self.is_broken {
-            let what = "a batch before had an error and was taken in part: begin the partition anew";
+            let what =
+                "a batch before had an error and was taken in part: begin the partition anew";
             return Err(Error::Usage(what.to_owned()));
         }
         Ok(())

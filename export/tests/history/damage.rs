@@ -43,8 +43,8 @@ fn check_finds_a_flipped_bit_a_missing_file_and_a_damaged_manifest() {
             "{found:?}"
         );
         // A copy of damage is no backup.
-        let copied =
-            copy(&place.root(), &place.directory.path().join(format!("copy{at}")), &mut || Ok(()));
+        let target = place.directory.path().join(format!("copy{at}"));
+        let copied = copy(&place.root(), &target, &[], &mut || Ok(()));
         assert!(copied.expect_err("damaged").to_string().contains("larder check"));
     }
     std::fs::remove_file(&path).expect("removed");
@@ -66,12 +66,12 @@ fn a_copy_is_a_history_of_its_own() {
     let place = Place::new();
     let all = with_history(&place);
     let copied = Place { fs: place.fs.fork(), ..Place::new() };
-    copy(&place.root(), &copied.root(), &mut || Ok(())).expect("copied");
+    copy(&place.root(), &copied.root(), &[], &mut || Ok(())).expect("copied");
     let database = copied.open();
     let mut follower = copied.follow(&database, LAZY);
     copied.catch_up(&database, &mut follower);
     assert_eq!(shown(&copied.reader(), &stream("payments")), all);
-    let stopped = copy(&place.root(), &copied.directory.path().join("no"), &mut || {
+    let stopped = copy(&place.root(), &copied.directory.path().join("no"), &[], &mut || {
         Err(export::Error::Usage("stop".to_owned()))
     });
     assert!(stopped.is_err());
@@ -96,4 +96,38 @@ fn the_history_of_another_database_or_of_a_longer_log_is_left_alone() {
     let refused = follow(&database).expect_err("its log is shorter").to_string();
     assert!(refused.contains("the log was cut"), "{refused}");
     assert_eq!(shown(&place.reader(), &stream("payments")), all);
+}
+
+/// It was taken up again once the log had grown past it, and other changes stood under the numbers of those in its files.
+#[test]
+fn a_history_that_was_refused_stays_so_when_the_log_has_grown_past_it() {
+    let place = Place::new();
+    let all = with_history(&place);
+    let position = place.reader().position();
+    let unlisted = place.root().join("streams/payments/unlisted.arrow");
+    std::fs::write(&unlisted, b"a file that a crash left").expect("written");
+    // The log of the same database, cut behind its definitions.
+    let shorter = Place::new();
+    let database = shorter.start();
+    let refused = || {
+        let (clock, root) = (&*place.clock, place.root());
+        let opened = HistoryFollower::open(&database, clock, &root, LAZY, Box::new(|_| {}));
+        opened.expect_err("it is not of this log").to_string()
+    };
+    let first = refused();
+    assert!(first.contains("the log was cut") && first.contains("move the directory"), "{first}");
+    let mut writer = Writer::new(&shorter, &database, 1);
+    for it in 0..40 {
+        let id = format!("other{it}");
+        writer.push("payments", &[&[&id, "c", "1.00", "-", &START.to_string()]], START);
+    }
+    assert!(database.wal().appended_lsn() > position);
+    assert_eq!(refused(), first);
+    assert!(unlisted.is_file(), "nothing was removed");
+    assert_eq!(shown(&place.reader(), &stream("payments")), all);
+    let problems = check(&place.root()).expect("read").expect("there is one").problems;
+    assert!(problems.len() == 1 && problems[0].what.contains("the log was cut"), "{problems:?}");
+    let copied = place.directory.path().join("copied");
+    copy(&place.root(), &copied, &[], &mut || Ok(())).expect("copied");
+    assert_eq!(check(&copied).expect("read").expect("there is one").problems.len(), 1);
 }

@@ -76,6 +76,10 @@ impl<V: Vfs> Wal<V> {
             let segments = self.segments();
             let Some(first) = segments.first() else { return Ok(ReadOn::End(done)) };
             if reader.next < first.first_lsn {
+                // What was shown is told first: the next call says what is gone.
+                if done > 0 {
+                    return Ok(ReadOn::More(done));
+                }
                 let gone = first.first_lsn;
                 *reader = LogReader::from(gone);
                 return Ok(ReadOn::Gone(gone));

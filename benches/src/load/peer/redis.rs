@@ -9,6 +9,7 @@
 //! | a distinct value, a day's count | PFADD to the hour's key, EXPIRE; PFCOUNT of 24 hours |
 //!
 //! In Redis's favour: no smallest and largest amounts, no event time order, no old buckets taken away but by EXPIRE.
+//! A bucket lives from the time of its event on: filled with the past, what would be gone by now is left out.
 
 use std::time::Duration;
 
@@ -87,15 +88,18 @@ impl Redis {
     /// Fills some of a table.
     pub(crate) async fn fill(&self, portion: &Portion) -> Outcome {
         let (mut commands, mut prng) = (Commands::default(), Prng::new(portion.seed));
+        let now = self.clock.wall_ms();
         match portion.table {
             Table::Rows => {
                 portion.entities.clone().for_each(|it| self.put(&mut commands, it, &mut prng));
             }
             Table::Windows => {
-                portion.events().for_each(|event| push(&mut commands, event, &mut prng));
+                portion.events().for_each(|event| push(&mut commands, event, now, &mut prng));
             }
             Table::Distinct => {
-                portion.events().for_each(|event| push_distinct(&mut commands, event, &mut prng));
+                portion
+                    .events()
+                    .for_each(|event| push_distinct(&mut commands, event, now, &mut prng));
             }
         }
         let units = portion.entities.end - portion.entities.start;
@@ -142,8 +146,12 @@ impl Redis {
                 Kind::ReadWindows => read_windows(&mut commands, *entity),
                 Kind::ReadDistinct => read_distinct(&mut commands, *entity, now),
                 Kind::Put | Kind::PutBatch => self.put(&mut commands, *entity, &mut prng),
-                Kind::Push | Kind::PushBatch => push(&mut commands, (*entity, now), &mut prng),
-                Kind::PushDistinct => push_distinct(&mut commands, (*entity, now), &mut prng),
+                Kind::Push | Kind::PushBatch => {
+                    push(&mut commands, (*entity, now), now, &mut prng);
+                }
+                Kind::PushDistinct => {
+                    push_distinct(&mut commands, (*entity, now), now, &mut prng);
+                }
                 Kind::Service => {}
             }
         }
@@ -151,6 +159,10 @@ impl Redis {
     }
 
     async fn send(&self, commands: Commands, units: usize) -> Outcome {
+        if commands.replies == 0 {
+            // All was left out as gone: there is nothing to ask.
+            return Outcome::whole(units);
+        }
         let asking = self.pipe.call(commands.bytes, Expected::Replies(commands.replies));
         let answer = match tokio::time::timeout(self.timeout, asking).await {
             Err(_) => return Outcome::failed("timeout"),
@@ -196,13 +208,19 @@ fn level_key(level: usize, entity: u64) -> String {
     format!("win{level}:{}", workload::key(entity))
 }
 
-fn push(commands: &mut Commands, (entity, at): (u64, i64), prng: &mut Prng) {
+/// Seconds that are left at `now` of a life of `life` ms from `at` on, at least one; `None` when it is over.
+fn seconds_left(at: i64, life: i64, now: i64) -> Option<String> {
+    let left = at + life - now;
+    (left > 0).then(|| (left / SECOND_MS).max(1).to_string())
+}
+
+fn push(commands: &mut Commands, (entity, at): (u64, i64), now: i64, prng: &mut Prng) {
     let amount = workload::amount(prng).to_string();
     commands.add(&[b"MULTI"]);
     for (level, (width, life)) in LEVELS.iter().enumerate() {
+        let Some(seconds) = seconds_left(at, *life, now) else { continue };
         let (key, bucket) = (level_key(level, entity), at.div_euclid(*width));
         let (count, sum) = (format!("{bucket}:n"), format!("{bucket}:s"));
-        let seconds = (life / SECOND_MS).to_string();
         commands.add(&[b"HINCRBY", key.as_bytes(), count.as_bytes(), b"1"]);
         commands.add(&[b"HINCRBY", key.as_bytes(), sum.as_bytes(), amount.as_bytes()]);
         commands.add(&[b"EXPIRE", key.as_bytes(), seconds.as_bytes()]);
@@ -220,9 +238,9 @@ fn hour_key(hour: i64, entity: u64) -> String {
     format!("places:{}:{hour}", workload::key(entity))
 }
 
-fn push_distinct(commands: &mut Commands, (entity, at): (u64, i64), prng: &mut Prng) {
+fn push_distinct(commands: &mut Commands, (entity, at): (u64, i64), now: i64, prng: &mut Prng) {
     let (key, place) = (hour_key(at.div_euclid(HOUR_MS), entity), workload::place(prng));
-    let seconds = ((DISTINCT_HOURS + 1) * HOUR_MS / SECOND_MS).to_string();
+    let Some(seconds) = seconds_left(at, (DISTINCT_HOURS + 1) * HOUR_MS, now) else { return };
     commands.add(&[b"PFADD", key.as_bytes(), place.as_bytes()]);
     commands.add(&[b"EXPIRE", key.as_bytes(), seconds.as_bytes()]);
 }
@@ -356,6 +374,25 @@ mod tests {
         assert_eq!(refused, Outcome::failed("ERR unknown command"));
         let lost = redis.call(&operation(Kind::ReadRow, 1)).await;
         assert_eq!(lost, Outcome::failed("connection lost"));
+    }
+
+    #[test]
+    fn a_bucket_of_the_past_lives_as_long_as_is_left_of_it_or_is_left_out() {
+        let now = 100 * DAY_MS;
+        let text = |at| {
+            let mut commands = Commands::default();
+            push(&mut commands, (1, at), now, &mut Prng::new(1));
+            (commands.replies, String::from_utf8_lossy(&commands.bytes).into_owned())
+        };
+        let (replies, fresh) = text(now);
+        assert_eq!(replies, 2 + 3 * LEVELS.len());
+        assert!(fresh.contains("\r\n360\r\n"), "{fresh}");
+        let (replies, old) = text(now - 2 * HOUR_MS);
+        assert_eq!(replies, 2 + 3 * 2, "the levels of 6 and of 65 minutes are over");
+        assert!(!old.contains("win0:") && !old.contains("win1:"), "{old}");
+        assert!(old.contains(&format!("\r\n{}\r\n", 23 * 3600)), "{old}");
+        assert_eq!(seconds_left(0, 1500, 1000).as_deref(), Some("1"));
+        assert_eq!(seconds_left(0, 1000, 1000), None);
     }
 
     #[tokio::test]

@@ -122,20 +122,20 @@ fn of_comparison(body: &mut String, comparison: &Comparison) {
         "{}<p class=\"legend\">larder over {}; medians of {} pairs of turns side by side, ratios pair by pair</p>",
         table(&head, &rows),
         text(&comparison.peer),
-        comparison.pairs.len()
+        comparison.pairs()
     );
     section(body, "Ratios", &explained);
     let Some((larder, peer)) = comparison.sums() else { return };
     let line = |name: &str, class, run| Line { name: text(name), class, points: curve(run) };
-    let lines = [line("larder", "a", &larder), line(&comparison.peer, "b", &peer)];
+    let lines = [line("larder", "a", larder), line(&comparison.peer, "b", peer)];
     section(body, "Latency by share of requests", &chart::percentiles(&lines, &[]));
     let [a, a2, b, b2] = COLOURS;
-    let mut lines = timeline("larder", (a, a2), &larder);
-    lines.extend(timeline("peer", (b, b2), &peer));
+    let mut lines = timeline("larder", (a, a2), larder);
+    lines.extend(timeline("peer", (b, b2), peer));
     section(body, "Second by second of each side's turns", &chart::over("second", &lines));
-    let lines = [rates("larder", a, &larder), rates("peer", b, &peer)];
+    let lines = [rates("larder", a, larder), rates("peer", b, peer)];
     section(body, "Answers", &chart::plain("second", "requests/s", &lines));
-    for (name, run) in [("larder", &larder), (comparison.peer.as_str(), &peer)] {
+    for (name, run) in [("larder", larder), (comparison.peer.as_str(), peer)] {
         let rows: Vec<_> =
             figures(run).into_iter().map(|(name, value)| vec![name, value]).collect();
         section(body, &format!("Figures: {}", text(name)), &table(&["", ""], &rows));
@@ -170,7 +170,8 @@ fn of_search(body: &mut String, search: &Search) {
             .iter()
             .map(|judgement| {
                 let measured = judgement.measured_ns.map_or_else(|| "failed".to_owned(), format_ns);
-                format!("p{} {measured}", judgement.limit.percent)
+                let few = if judgement.is_well_founded() { "" } else { " (too few requests)" };
+                format!("p{} {measured}{few}", judgement.limit.percent)
             })
             .collect();
         row.push(measured.join(", "));
@@ -201,7 +202,7 @@ fn of_judgements(body: &mut String, judgements: &[Judgement]) {
     section(body, "Limits", &table(&head, &rows));
 }
 
-/// Percent and latency in ns, as far as there are requests.
+/// Percent and latency in ns of all requests, as far as they were answered: failures are the slowest.
 fn curve(run: &Run) -> Vec<(f64, f64)> {
     const STEPS_PER_NINE: u32 = 20;
     let answered = run.tally.answered();
@@ -212,9 +213,10 @@ fn curve(run: &Run) -> Vec<(f64, f64)> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 120")]
     let steps = (nines * f64::from(STEPS_PER_NINE)) as u32;
     (0..=steps)
-        .map(|step| {
+        .map_while(|step| {
             let share = 1.0 - 10.0_f64.powf(-f64::from(step) / f64::from(STEPS_PER_NINE));
-            (100.0 * share, run.tally.quantile(share).max(1) as f64)
+            let ns = run.tally.quantile_with_failures(share)?;
+            Some((100.0 * share, ns.max(1) as f64))
         })
         .collect()
 }

@@ -38,17 +38,19 @@ pub fn to_json(report: &Report) -> Json {
         Outcome::Run(run) => json["larder"] = side(run),
         Outcome::Comparison(comparison) => {
             if let Some((larder, peer)) = comparison.sums() {
-                json["larder"] = side(&larder);
-                json["peer"] = side(&peer);
+                json["larder"] = side(larder);
+                json["peer"] = side(peer);
                 json["peer"]["name"] = Json::from(comparison.peer.as_str());
             }
             json["ratios"] = comparison.rows().iter().map(ratio).collect();
-            json["pairs"] = Json::from(comparison.pairs.len());
+            json["pairs"] = Json::from(comparison.pairs());
         }
         Outcome::Search(search) => {
             json["find_max"] = json!({
                 "held_rate": search.held,
                 "held_times": search.times,
+                "held_of_times": search.tried,
+                "is_over": search.is_over,
                 "missed_rate": search.missed,
                 "generator_is_the_limit": search.is_generators,
                 "result": search.sentence(),
@@ -74,6 +76,7 @@ fn side(run: &Run) -> Json {
         "pace": run.pace.to_string(),
         "seconds": tally.seconds(),
         "answered": tally.answered(),
+        "answered_within_seconds": tally.answers_within(),
         "rate": tally.rate(),
         "units": tally.units(),
         "units_refused": tally.refused_units(),
@@ -113,6 +116,7 @@ fn judgement(judgement: &Judgement) -> Json {
         "of": judgement.of,
         "over_share_at_most_95": judgement.over_share_at_most,
         "held": judgement.is_met(),
+        "well_founded": judgement.is_well_founded(),
     })
 }
 

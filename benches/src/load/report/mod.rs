@@ -104,7 +104,7 @@ pub fn figures(run: &Run) -> Vec<(String, String)> {
     ];
     let mut add = |name: &str, value: String| figures.push((name.to_owned(), value));
     if tally.units() != tally.answered() {
-        add("rows or events", format!("{:.0}/s", tally.units() as f64 / tally.seconds()));
+        add("rows or events", format!("{:.0}/s", tally.unit_rate()));
     }
     for percent in PERCENTS {
         add(&format!("p{percent}"), format_ns(tally.quantile(percent / 100.0)));
@@ -226,7 +226,8 @@ mod tests {
     #[test]
     fn a_page_of_a_comparison_has_all_ratios_with_their_spread() {
         let pairs = vec![(run(1, 100), run(1, 300)), (run(1, 110), run(1, 280))];
-        let comparison = Comparison { peer: "redis 7".into(), pairs };
+        let mut comparison = Comparison::new("redis 7".into());
+        pairs.into_iter().for_each(|(larder, peer)| comparison.push(larder, peer));
         let turns = Turns::within(Duration::ZERO, Duration::from_secs(4));
         assert!(turns.pairs > 0);
         let page = page(&report(Outcome::Comparison(comparison.clone()), Vec::new()));
@@ -258,8 +259,10 @@ mod tests {
             steps: vec![step(1000.0, Verdict::Held), step(2000.0, Verdict::Missed)],
             held: Some(1000.0),
             times: 3,
+            tried: 3,
             missed: Some(2000.0),
             is_generators: false,
+            is_over: true,
         };
         let page = page(&report(Outcome::Search(search.clone()), Vec::new()));
         assert_has_frame(&page);
@@ -281,8 +284,8 @@ mod tests {
         assert_eq!(side["timeline"].as_array().map(Vec::len), Some(2));
         assert_eq!(json["slo"][0]["held"].as_bool(), Some(true));
         assert_eq!(json["settings"]["seed"].as_str(), Some("4711"));
-        let pairs = vec![(run.clone(), run)];
-        let both = Comparison { peer: "echo".into(), pairs };
+        let mut both = Comparison::new("echo".into());
+        both.push(run.clone(), run);
         let json = to_json(&report(Outcome::Comparison(both), Vec::new()));
         assert_eq!(json["ratios"][0]["ratio"]["median"].as_f64(), Some(1.0));
         assert_eq!(json["peer"]["name"].as_str(), Some("echo"));

@@ -1,5 +1,6 @@
 //! `larder bench`: a load on a server, and what came of it.
 
+mod interrupt;
 mod live;
 mod print;
 mod report;
@@ -42,8 +43,10 @@ impl From<Error> for CliError {
 pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
     // Before anything of ours runs here.
     let machine = Machine::here();
-    let servers = Servers::start(args)?;
-    let plan = plan(args, &servers)?;
+    // Before a server is started: what was started is always taken away.
+    let stop = interrupt::stop_on_signal()?;
+    let servers = Servers::start(args, &stop)?;
+    let plan = plan(args, &servers, stop)?;
     prepare(args, &plan)?;
     let bench = Bench::connect(plan)?;
     let (outcome, judgements) = measure(args, &bench)?;
@@ -95,7 +98,7 @@ fn measure(args: &args::Bench, bench: &Bench) -> Result<(Outcome, Vec<Judgement>
     Ok(measured)
 }
 
-fn plan(args: &args::Bench, servers: &Servers) -> Result<Plan, CliError> {
+fn plan(args: &args::Bench, servers: &Servers, stop: Stop) -> Result<Plan, CliError> {
     let addr = servers.addr().to_owned();
     let service = service::of(args, &addr)?;
     let batch_default = if service.is_some() { 1 } else { BATCH_DEFAULT };
@@ -116,28 +119,13 @@ fn plan(args: &args::Bench, servers: &Servers) -> Result<Plan, CliError> {
         generators: args.generators.map_or(cores / 2, usize::from).max(1),
         timeout: args.timeout,
         seed: args.seed,
-        stop: stop_on_interrupt()?,
+        stop,
     })
 }
 
 /// The rate at which a step of `duration` has the requests that `slo` needs.
 fn first_rate(slo: &Slo, duration: Duration) -> f64 {
     (slo.samples_needed() as f64 / duration.as_secs_f64()).max(RATE_MIN)
-}
-
-/// Set when somebody interrupts; a second time ends the process at once.
-fn stop_on_interrupt() -> Result<Stop, CliError> {
-    let stop = Stop::default();
-    let asked = stop.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let wait = move || {
-        let _unheard = runtime.block_on(tokio::signal::ctrl_c());
-        asked.set();
-        let _unheard = runtime.block_on(tokio::signal::ctrl_c());
-        std::process::exit(1);
-    };
-    std::thread::Builder::new().name("interrupt".to_owned()).spawn(wait)?;
-    Ok(stop)
 }
 
 fn pace(args: &args::Bench) -> Pace {
@@ -167,7 +155,8 @@ fn prepare(args: &args::Bench, plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A limit that was missed, and a search that found nothing, end in exit code 1; so does a load that nobody answered.
+/// A limit that was missed, and a search that found nothing, end in exit code 1; so does a load that nobody answered, and a
+/// comparison in which a side answered nothing.
 fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> {
     if let Outcome::Search(search) = outcome {
         return match search.held {
@@ -179,6 +168,16 @@ fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> 
         && run.tally.answered() == 0
     {
         return Err(CliError::failed("not one request was answered"));
+    }
+    if let Outcome::Comparison(comparison) = outcome {
+        let answered = comparison
+            .sums()
+            .map(|(larder, peer)| (larder.tally.answered(), peer.tally.answered()));
+        let (larder, peer) = answered.unwrap_or_default();
+        if larder == 0 || peer == 0 {
+            let who = if larder == 0 { "larder" } else { "the peer" };
+            return Err(CliError::failed(format!("not one request was answered by {who}")));
+        }
     }
     match judgements.iter().find(|judgement| !judgement.is_met()) {
         Some(missed) => {

@@ -40,7 +40,10 @@ fn measured(step: &Step) -> String {
     let limits: Vec<_> = step
         .judgements
         .iter()
-        .map(|judgement| format!("p{} {}", judgement.limit.percent, latency(judgement)))
+        .map(|judgement| {
+            let few = if judgement.is_well_founded() { "" } else { " (too few requests)" };
+            format!("p{} {}{few}", judgement.limit.percent, latency(judgement))
+        })
         .collect();
     limits.join(", ")
 }
@@ -61,7 +64,7 @@ fn ratios(comparison: &Comparison) -> Result<(), CliError> {
     output::line(&format!(
         "larder over {}, {} pairs of turns",
         comparison.peer,
-        comparison.pairs.len()
+        comparison.pairs()
     ))?;
     let mut sheet = Sheet::new(["", "larder", "peer", "ratio", "half of the pairs", "all pairs"]);
     for row in comparison.rows() {

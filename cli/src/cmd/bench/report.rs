@@ -62,14 +62,15 @@ fn doubts(bench: &Bench, outcome: &Outcome) -> Vec<String> {
         Outcome::Run(run) => doubts.extend(run.generator_limit()),
         Outcome::Comparison(comparison) => {
             if let Some((larder, peer)) = comparison.sums() {
-                let about = |name, run: larder_benches::load::run::Run| {
+                let about = |name, run: &larder_benches::load::run::Run| {
                     run.generator_limit().map(|limit| format!("{name}: {limit}"))
                 };
                 doubts.extend(about("larder", larder));
                 doubts.extend(about("peer", peer));
             }
+            doubts.extend(comparison.doubts());
         }
-        Outcome::Search(_) => {}
+        Outcome::Search(search) => doubts.extend(search.doubts()),
     }
     if bench.server().is_none() {
         doubts.push(

@@ -1,6 +1,6 @@
 //! Who is measured: servers that are there, and those that are started for the measurement and end with it.
 
-use larder_benches::load::{Peer, server::Process};
+use larder_benches::load::{Peer, server::Process, stop::Stop};
 use tempfile::TempDir;
 
 use crate::{
@@ -24,12 +24,13 @@ pub(super) struct Servers {
 }
 
 impl Servers {
-    /// Starts what `args` do not name.
-    pub(super) fn start(args: &args::Bench) -> Result<Self, CliError> {
+    /// Starts what `args` do not name, unless somebody has had enough meanwhile.
+    pub(super) fn start(args: &args::Bench, stop: &Stop) -> Result<Self, CliError> {
         let own = match &args.addr {
             Some(_) => None,
             None => Some(start_larder(args)?),
         };
+        stop.check()?;
         let mut servers = Self {
             addr: args.addr.clone().or(own.as_ref().map(Started::addr)).unwrap_or_default(),
             peer: None,
@@ -58,6 +59,7 @@ impl Servers {
                 servers.own_peer = Some(started);
             }
         }
+        stop.check()?;
         Ok(servers)
     }
 
