@@ -60,7 +60,7 @@ pub(crate) struct Bench {
     /// Whose vectors: a file of keys as for `larder get --key`, one a line.
     #[arg(long, value_name = "FILE", requires = "service", conflicts_with = "key_template")]
     pub(crate) keys: Option<PathBuf>,
-    /// Whose vectors: a key as for `larder get --key` in which {n} stands for numbers from 0 to --entities.
+    /// Whose vectors: a key as for `larder get --key` in which the letter n in braces stands for numbers from 0 to --entities.
     #[arg(long, value_name = "TEMPLATE", requires = "service")]
     pub(crate) key_template: Option<String>,
     /// How requests are spread over entities: uniform, zipf[=1.1], hot[=10] (nine of ten requests about so many).

@@ -153,6 +153,8 @@ pub struct Changes<'r> {
 impl Changes<'_> {
     fn open(&self, file: &HistoryFile) -> Result<(PathBuf, Layout, TableReader), Error> {
         let path = self.reader.root.join(&file.path);
+        // Before anything is read of it: Arrow has no checksums.
+        look(&path, file)?;
         let table = TableReader::open(&path, Some(FileFormat::Arrow))?;
         let schema = table.schema();
         let version = schema.metadata().get(metadata::DEFINITIONS_VERSION);
@@ -179,6 +181,24 @@ impl Changes<'_> {
             self.open = Some(self.open(file)?);
         }
     }
+}
+
+/// Looks whether a file has the length and checksum that the manifest says.
+fn look(path: &Path, file: &HistoryFile) -> Result<(), Error> {
+    let (bytes, checksum) = super::disk::measure(path)?;
+    let wrong = |what: String| {
+        Err(Error::file(
+            path,
+            format!("{what}: put the file of a backup in its place; the database does not need it"),
+        ))
+    };
+    if bytes != file.bytes {
+        return wrong(format!("it has {bytes} bytes, the manifest says {}", file.bytes));
+    }
+    if checksum != file.checksum {
+        return wrong("its checksum is not the manifest's".to_owned());
+    }
+    Ok(())
 }
 
 impl Iterator for Changes<'_> {

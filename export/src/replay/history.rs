@@ -11,7 +11,7 @@ use std::path::Path;
 use engine::Lsn;
 use engine::changes::{Change, ChangeKind};
 use engine::replay::{EventOrigin, ReplayPlan, ReplaySource};
-use model::definition::{Definitions, Field, GroupKind, Stream};
+use model::definition::{Definitions, Field, GroupKind, Stream, StreamClock};
 use model::packed_row::{self, Cell};
 use model::value::ValueRef;
 
@@ -101,7 +101,7 @@ impl<'a> HistoryFeed<'a> {
         if let Some(version) = version {
             let is_event_clock = matches!(source, HistorySource::Stream(name)
             if self.reader.newest_definitions().stream(name).is_some_and(|(_, stream)| {
-                stream.clock == model::definition::StreamClock::Event
+                stream.clock == StreamClock::Event
             }));
             // The wall clock says nothing of an event clock: that is at its first event.
             return Ok((!is_event_clock).then_some(version.applied_at_ms));
@@ -126,6 +126,8 @@ impl<'a> HistoryFeed<'a> {
         let plan = self.plan.stream(stream)?;
         let places = places(source, &self.reader.newest_definitions(), &plan.fields)?;
         let undone = self.retracted_of(stream, source, &places)?;
+        // Deletes have the wall clock's time, which is none of an event clock.
+        let is_event_clock = plan.clock == StreamClock::Event;
         let mut arrival = i64::MIN;
         let deleted = self.deleted_of(stream)?;
         let is_arrival = self.order == ReplayOrder::Arrival;
@@ -142,7 +144,7 @@ impl<'a> HistoryFeed<'a> {
                 step(*seen);
             }
             while let Some(it) = deletes.next_if(|next| next.lsn < change.lsn) {
-                arrival = arrival.max(it.at_ms);
+                arrival = if is_event_clock { arrival } else { arrival.max(it.at_ms) };
                 replay.delete(it.group, &it.key, arrival)?;
             }
             arrival = arrival.max(change.at_ms);
@@ -171,7 +173,7 @@ impl<'a> HistoryFeed<'a> {
             }
         })?;
         for it in deletes {
-            arrival = arrival.max(it.at_ms);
+            arrival = if is_event_clock { arrival } else { arrival.max(it.at_ms) };
             replay.delete(it.group, &it.key, arrival)?;
         }
         Ok(())
