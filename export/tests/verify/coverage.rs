@@ -180,7 +180,6 @@ fn the_columns_of_a_file_are_pinned() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "somebody else puts another file in its place")]
 fn an_event_that_was_changed_in_history_is_found_in_every_value_that_it_is_in() {
     let world = agreed();
     let reader = HistoryReader::open(&world.history()).expect("there is one");
