@@ -30,6 +30,7 @@ pub(crate) struct Found<'f, 'a> {
 ///
 /// # Errors
 /// [`Overflow`] of a sum.
+#[inline]
 pub(crate) fn finalize<'t>(
     output: &Output,
     found: &Found<'_, 't>,
@@ -59,14 +60,16 @@ pub(crate) fn finalize<'t>(
 ///
 /// # Errors
 /// [`Overflow`] of a sum.
+#[inline]
 pub(crate) fn of_numbers(
     output: &Output,
     numbers: &Numbers,
 ) -> Result<Option<ValueRef<'static>>, Overflow> {
     use AggregateFunction as F;
     let count = numbers.count;
-    let some = |condition: bool, value: fn(&Output, &Numbers) -> f64| {
-        Ok(condition.then(|| ValueRef::F64(value(output, numbers))))
+    let deviation = |less: u64, is_root: bool| {
+        let deviation = || ValueRef::F64(deviation(output, numbers, less, is_root));
+        Ok((count > less).then(deviation))
     };
     let exact = |number| exact(output.element, output.input, number).map(Some);
     match output.function {
@@ -74,11 +77,11 @@ pub(crate) fn of_numbers(
         F::Sum => exact(numbers.sum),
         F::Min if count > 0 => exact(numbers.min.into()),
         F::Max if count > 0 => exact(numbers.max.into()),
-        F::Avg => some(count > 0, average),
-        F::Variance => some(count > 1, |output, numbers| deviation(output, numbers, 1, false)),
-        F::VariancePop => some(count > 0, |output, numbers| deviation(output, numbers, 0, false)),
-        F::Stddev => some(count > 1, |output, numbers| deviation(output, numbers, 1, true)),
-        F::StddevPop => some(count > 0, |output, numbers| deviation(output, numbers, 0, true)),
+        F::Avg => Ok((count > 0).then(|| ValueRef::F64(average(output, numbers)))),
+        F::Variance => deviation(1, false),
+        F::VariancePop => deviation(0, false),
+        F::Stddev => deviation(1, true),
+        F::StddevPop => deviation(0, true),
         _ => Ok(None),
     }
 }
@@ -91,17 +94,33 @@ fn rate(count: u64, found: &Found<'_, '_>) -> f64 {
 }
 
 /// 10^scale of the input.
+#[inline]
 pub(crate) fn unit(input: DataType) -> u128 {
     match input {
-        DataType::Decimal(scale) => 10_u128.pow(scale.into()),
+        DataType::Decimal(scale) => {
+            let power = POWERS.get(usize::from(scale));
+            power.map_or_else(|| 10_u128.pow(scale.into()), |power| u128::from(*power))
+        }
         _ => 1,
     }
 }
+
+/// 10^0, 10^1, …: scales go to 18, and no product has to be made for each value.
+const POWERS: [u64; 20] = {
+    let mut powers = [1; 20];
+    let mut scale = 1;
+    while scale < powers.len() {
+        powers[scale] = powers[scale - 1] * 10;
+        scale += 1;
+    }
+    powers
+};
 
 /// An exact number of the type of an input as a value of `wanted`, which is that type or f64.
 ///
 /// # Errors
 /// [`Overflow`] when it does not fit.
+#[inline]
 pub(crate) fn exact(
     wanted: DataType,
     input: DataType,
@@ -118,21 +137,25 @@ pub(crate) fn exact(
     })
 }
 
+#[inline]
 fn signed_ratio(numerator: i128, denominator: u128) -> f64 {
     let magnitude = ratio_u128(numerator.unsigned_abs(), denominator);
     if numerator < 0 { -magnitude } else { magnitude }
 }
 
 /// Below 2^64 · 10^18: it fits.
+#[inline]
 fn average(output: &Output, numbers: &Numbers) -> f64 {
     signed_ratio(numbers.sum, u128::from(numbers.count) * unit(output.input))
 }
 
 /// `(n·Σv² − (Σv)²) / (n·(n − less)·10^2s)`, correctly rounded: the quotient, or its root.
-fn deviation(output: &Output, numbers: &Numbers, less: u128, is_root: bool) -> f64 {
-    let n = u128::from(numbers.count);
+fn deviation(output: &Output, numbers: &Numbers, less: u64, is_root: bool) -> f64 {
     let unit = unit(output.input);
-    if let Some((numerator, denominator)) = deviation_u128(numbers, n, (n - less, unit)) {
+    let short = deviation_u64(numbers, less, unit);
+    let (n, less) = (u128::from(numbers.count), u128::from(less));
+    let parts = short.or_else(|| deviation_u128(numbers, n, (n - less, unit)));
+    if let Some((numerator, denominator)) = parts {
         let round = if is_root { root_of_ratio_u128 } else { ratio_u128 };
         return round(numerator, denominator);
     }
@@ -141,6 +164,21 @@ fn deviation(output: &Output, numbers: &Numbers, less: u128, is_root: bool) -> f
     let denominator = Wide::from(n * (n - less)).times(&Wide::from(unit * unit));
     let round = if is_root { root_of_ratio } else { ratio };
     round(&numerator, &denominator)
+}
+
+/// Numerator and denominator, when every factor fits into 64 bits: their products then need no check.
+#[inline]
+fn deviation_u64(numbers: &Numbers, less: u64, unit: u128) -> Option<(u128, u128)> {
+    let squares = u64::try_from(numbers.squares.low).ok()?;
+    let sum = u64::try_from(numbers.sum.unsigned_abs()).ok()?;
+    let unit = u64::try_from(unit * unit).ok()?;
+    let pairs = numbers.count.checked_mul(numbers.count - less)?;
+    if numbers.squares.high != 0 {
+        return None;
+    }
+    let square = u128::from(sum) * u128::from(sum);
+    let numerator = (u128::from(numbers.count) * u128::from(squares)).checked_sub(square)?;
+    Some((numerator, u128::from(pairs) * u128::from(unit)))
 }
 
 /// Numerator and denominator, when all of it fits into 128 bits, as it mostly does.

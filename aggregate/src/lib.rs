@@ -46,5 +46,7 @@ pub use entity::{
     ColumnAccount, EncodedState, EntityView, EntityWindows, Grown, ReadAt, ReadScratch,
 };
 pub use error::{Error, Overflow};
-pub use plan::{ColumnSelection, DirectEvents, PreparedEvent, StoredEvent, WindowPlan, explain};
+pub use plan::{
+    ColumnSelection, DirectEvents, DirectFields, PreparedEvent, StoredEvent, WindowPlan, explain,
+};
 pub use sweep::EntitySweep;

@@ -13,14 +13,14 @@
 //! All of it is integers, added up and taken away without a rounding, and values are made of them by the code that makes all
 //! values: they are those of [`crate::EntityView::read`] to the bit. Tests compare the two.
 
-use model::value::ValueRef;
+use model::value::{DataType, ValueRef};
 
 use crate::{
     Overflow,
     entity::is_cusum,
     finalize::{Found, finalize},
     partial::{Numbers, Squares},
-    plan::{CellUse, ColumnSelection, StoredEvent, WindowPlan},
+    plan::{CellUse, ColumnSelection, Output, StoredEvent, WindowPlan},
     raw::{ColumnValue, Layout},
 };
 
@@ -205,7 +205,8 @@ impl<'p> EntitySweep<'p> {
     pub fn new(plan: &'p WindowPlan, selection: &'p ColumnSelection) -> Option<Self> {
         let mut columns = selection.columns.iter();
         let is_numbers = selection.needs_numbers_only() && !selection.has_offsets;
-        if !is_numbers || columns.any(|column| is_cusum(&column.output)) {
+        let is_other = |output: &Output| is_cusum(output) || !is_word(output.element);
+        if !is_numbers || columns.any(|column| is_other(&column.output)) {
             return None;
         }
         let (windows, cells) = (selection.windows.len(), selection.cells.len());
@@ -257,11 +258,12 @@ impl<'p> EntitySweep<'p> {
     }
 
     /// Gives `sink` the value of every selected column at `x`, no earlier than the read before it, by its position in the
-    /// selection; with it where its window starts, `i64::MIN` for `all`.
+    /// selection; with it where its window starts, `i64::MIN` for `all`. Values are words, as all that is swept has 8 bytes: the bits of
+    /// a float, a number as it is.
     pub fn read(
         &mut self,
         x: i64,
-        mut sink: impl FnMut(usize, i64, Result<Option<ValueRef<'_>>, Overflow>),
+        mut sink: impl FnMut(usize, i64, Result<Option<u64>, Overflow>),
     ) {
         self.advance(x);
         let cells = self.selection.cells.len();
@@ -278,7 +280,8 @@ impl<'p> EntitySweep<'p> {
             };
             let found = Found { numbers, edges: None, summary: None, start: since, head: x };
             self.text.clear();
-            sink(position, start, finalize(&selected.output, &found, &mut self.text));
+            let value = finalize(&selected.output, &found, &mut self.text);
+            sink(position, start, value.map(|value| value.map(word)));
         }
     }
 
@@ -304,6 +307,23 @@ impl<'p> EntitySweep<'p> {
     }
 }
 
+/// True for types whose values are words.
+fn is_word(data_type: DataType) -> bool {
+    matches!(data_type, DataType::I64 | DataType::Timestamp | DataType::Decimal(_) | DataType::F64)
+}
+
+/// The word of a value of such a type.
+#[inline]
+fn word(value: ValueRef<'_>) -> u64 {
+    match value {
+        ValueRef::I64(number) | ValueRef::Timestamp(number) | ValueRef::Decimal(number, _) => {
+            number.cast_unsigned()
+        }
+        ValueRef::F64(float) => float.to_bits(),
+        _ => 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use stdx::prng::Prng;
@@ -315,14 +335,6 @@ mod tests {
         std = \"stddev(d)\"\nvar = \"variance_pop(i)\"\ncount = \"count(i) filter (where b)\"\n\
         low = \"min(i) filter (where b)\"\nhigh = \"max(i) filter (where i > 3)\"\nrate = \"rate()\"\nlag = \"time_since_last()\"\n\
         some = \"count(s)\"";
-
-    /// All values of an entity at `x`, as text that tells floats apart to the bit.
-    fn shown(value: Result<Option<ValueRef<'_>>, Overflow>) -> String {
-        match value {
-            Ok(Some(ValueRef::F64(float))) => format!("{:016x}", float.to_bits()),
-            other => format!("{other:?}"),
-        }
-    }
 
     fn random_event(plan: &WindowPlan, random: &mut Prng, time: i64) -> PreparedEvent {
         let number = match random.below(10) {
@@ -366,10 +378,10 @@ mod tests {
                 let at = ReadAt::Exact { x };
                 state.read(plan, &selection, at, &mut scratch, &mut |position, value| {
                     let start = plan.window_start(selection.columns[position].column, x);
-                    expected.push((position, start, shown(value)));
+                    expected.push((position, start, value.map(|value| value.map(word))));
                 });
                 sweep.read(x, |position, start, value| {
-                    given.push((position, start, shown(value)));
+                    given.push((position, start, value));
                 });
                 assert_eq!(given, expected, "seed {seed}, entity {entity} at {x}");
             }

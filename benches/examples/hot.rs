@@ -1,65 +1,115 @@
-//! One hot path, so many times: for whoever counts instructions, which do not depend on what else the machine does.
+//! The hot paths, a few times each: for whoever counts instructions, which do not depend on what else the machine does.
 //!
-//! `cargo build --release -p larder-benches --example hot`, then `valgrind --tool=callgrind hot PATH TIMES` with two different
-//! numbers of times: the difference is what the paths cost, without what was made before.
+//! `hot` goes every path ten times, `hot PATH MORE` that one so many times more: the difference is what the path costs, without what
+//! was made before. `cargo xtask bench --instructions` runs both under `valgrind --tool=callgrind`.
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
-use engine::{Config, Database, OsFs, ReadOptions, ReadRequest, SyncPolicy, Vectors};
-use larder_benches::{cards, workload};
+use engine::{Config, Database, OsFs, ReadOptions, ReadRequest, ReadSpace, SyncPolicy};
+use larder_benches::{
+    cards::{self, Payment},
+    workload,
+};
 use stdx::clock::ManualClock;
 
 /// Cards there are.
-const CARDS: u64 = 2000;
+const CARDS: u64 = 256;
+/// Payments they have made, over a month.
+const PAYMENTS: usize = 2_560;
+/// Those at the end of the month that are pushed again: late, but not too late for any window.
+const AGAIN: usize = 256;
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().unwrap_or_default();
-    let times = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(1000);
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    // A clock that stands: that of the system asks the kernel in a way that valgrind does not know.
-    let clock = Arc::new(ManualClock::at(0));
-    let config = Config { sync: SyncPolicy::Memory, seed: 1, ..Config::default() };
-    let files = OsFs::open(directory.path()).expect("the directory can be used");
-    let database = Database::open(files, &config, clock).expect("the database opens");
-    database.apply("hot.toml", &workload::definitions(), false).expect("they are valid");
-    workload::put_wide(&database, 0..CARDS);
-    let payments = cards::payments(cards::Shape::Uniform, count(CARDS), 40_000, 1);
-    payments.chunks(1000).for_each(|payments| workload::push(&database, payments));
-    match path.as_str() {
-        "read-row" => read(&database, "wide:*", 1, times),
-        "read-batch" => read(&database, "wide:*", 100, times),
-        "read-windows" => read(&database, "spend:*", 1, times),
-        "put" => (0..times).for_each(|number| {
-            let card = number * 7919 % CARDS;
-            workload::put_wide(&database, card..card + 1);
-        }),
-        "push" => payments.chunks(1).cycle().skip(39_000).take(count(times)).for_each(|payments| {
-            workload::push(&database, payments);
-        }),
-        "push-batch" => {
-            payments.chunks(100).cycle().skip(390).take(count(times)).for_each(|payments| {
-                workload::push(&database, payments);
-            });
+/// How often every path is gone: what is made on first use is made then.
+const FEW: u64 = 10;
+
+/// A path, and what repeats it.
+type Path = (&'static str, fn(&Hot, u64));
+
+const PATHS: [Path; 6] = [
+    ("read-row", |hot, times| hot.read("wide:*", 1, times)),
+    ("read-batch", |hot, times| hot.read("wide:*", 100, times)),
+    ("read-windows", |hot, times| hot.read("spend:*", 1, times)),
+    ("put", Hot::put),
+    ("push", |hot, times| hot.push(1, times)),
+    ("push-batch", |hot, times| hot.push(100, times)),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let more = match arguments.as_slice() {
+        [] => None,
+        [path, more] => more.parse::<u64>().ok().map(|more| (path.as_str(), more)),
+        _ => return ExitCode::from(2),
+    };
+    let is_known = |name: &str| PATHS.iter().any(|(path, _)| *path == name);
+    if !arguments.is_empty() && !more.is_some_and(|(name, _)| is_known(name)) {
+        return ExitCode::from(2);
+    }
+    let hot = Hot::new();
+    for (path, repeat) in PATHS {
+        let more = more.filter(|(name, _)| *name == path).map_or(0, |(_, more)| more);
+        repeat(&hot, FEW + more);
+    }
+    ExitCode::SUCCESS
+}
+
+/// A small database in memory.
+struct Hot {
+    database: Database<OsFs>,
+    payments: Vec<Payment>,
+    _directory: tempfile::TempDir,
+}
+
+impl Hot {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        // A clock that stands: that of the system asks the kernel in a way that valgrind does not know.
+        let clock = Arc::new(ManualClock::at(0));
+        let config = Config { sync: SyncPolicy::Memory, seed: 1, ..Config::default() };
+        let files = OsFs::open(directory.path()).expect("the directory can be used");
+        let database = Database::open(files, &config, clock).expect("the database opens");
+        database.apply("hot.toml", &workload::definitions(), false).expect("they are valid");
+        workload::put_wide(&database, 0..CARDS);
+        let payments = cards::payments(cards::Shape::Uniform, count(CARDS), PAYMENTS, 1);
+        payments.chunks(256).for_each(|payments| workload::push(&database, payments));
+        Self { database, payments, _directory: directory }
+    }
+
+    fn read(&self, features: &str, batch: u64, times: u64) {
+        let plan = self.database.plan_features(&[features]).expect("the group exists");
+        let keys: Vec<_> = (0..CARDS).map(|card| workload::key(spread(card))).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+        let mut batches = keys.chunks_exact(count(batch)).cycle();
+        let mut space = ReadSpace::default();
+        for _ in 0..times {
+            let keys = batches.next().expect("they cycle");
+            let request = ReadRequest { keys, request_rows: &[], options: ReadOptions::default() };
+            self.database.read_into(&plan, &request, &[], &mut space).expect("the keys are valid");
+            assert_eq!(space.vectors.columns.rows(), keys.len());
         }
-        _ => panic!("a path: read-row, read-batch, read-windows, put, push, push-batch"),
+    }
+
+    fn put(&self, times: u64) {
+        for number in 0..times {
+            let card = spread(number);
+            workload::put_wide(&self.database, card..card + 1);
+        }
+    }
+
+    fn push(&self, batch: usize, times: u64) {
+        let again = &self.payments[PAYMENTS - AGAIN..];
+        again.chunks(batch).cycle().take(count(times)).for_each(|payments| {
+            workload::push(&self.database, payments);
+        });
     }
 }
 
-fn count(times: u64) -> usize {
-    usize::try_from(times).expect("few")
+/// Cards in an order that is not that of memory.
+fn spread(number: u64) -> u64 {
+    number * 7919 % CARDS
 }
 
-fn read(database: &Database<OsFs>, features: &str, batch: u64, times: u64) {
-    let plan = database.plan_features(&[features]).expect("the group exists");
-    let keys: Vec<_> = (0..CARDS).map(|card| workload::key(card * 7919 % CARDS)).collect();
-    let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
-    let mut batches = keys.chunks(count(batch)).cycle();
-    let mut vectors = Vectors::default();
-    for _ in 0..times {
-        let keys = batches.next().expect("they cycle");
-        let request = ReadRequest { keys, request_rows: &[], options: ReadOptions::default() };
-        database.read_into(&plan, &request, &[], &mut vectors).expect("the keys are valid");
-        assert_eq!(vectors.columns.first().map(model::column::Column::len), Some(keys.len()));
-    }
+fn count(number: u64) -> usize {
+    usize::try_from(number).expect("few")
 }

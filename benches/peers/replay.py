@@ -1,18 +1,22 @@
-"""What Polars and DuckDB need for the training set of `benches/examples/replay.rs`, from the same files.
+"""A training set of 30 features by Larder, Polars and DuckDB, from the same files, in turns.
 
     python3 -m venv target/peers && target/peers/bin/pip install polars duckdb pyarrow
-    cargo run --release -p larder-benches --example replay -- --files target/replay-files
-    target/peers/bin/python benches/peers/replay.py target/replay-files [polars] [duckdb] [--events-max N]
+    target/peers/bin/python benches/peers/replay.py target/replay-files --full --runs 2
 
-Both compute exact windows, from one millisecond to the other; Larder's snap outward to a hop. So the work is the same and the
-values are not: equality is tested elsewhere, with the bounds of docs/semantics.md. `--events-max N` leaves out cards of more
-events than that, from all sides alike: DuckDB's joins grow with the square of a card's events.
+Without `--full` a hundredth of 10 million events and a million rows. Larder is the `release` build of `benches/examples/replay.rs`,
+which also makes the files. `larder`, `polars` or `duckdb` as arguments: only these. `--seconds N`: who has not finished by then is
+given up (900).
+
+All compute exact windows, the others from one millisecond to the other; Larder's snap outward to a hop. So the work is the same and
+the values are not: equality is tested elsewhere, with the bounds of docs/semantics.md. `--events-max N` leaves out cards of more
+events than that, for Polars and DuckDB.
 
 Prints CPU seconds (user and system, all threads) and the peak of memory of each, in a process of its own.
 """
 
 import multiprocessing
 import resource
+import subprocess
 import sys
 import time
 
@@ -101,18 +105,40 @@ def measure(name, directory, events_max):
     print(f"{name}: {rows} rows, {cpu:.1f} CPU s, {wall:.1f} s, {usage.ru_maxrss / 1024:.0f} MiB at most", flush=True)
 
 
+def larder(directory, is_full):
+    command = "cargo run --quiet --release -p larder-benches --example replay -- --files".split()
+    subprocess.run([*command, directory, *(["--full"] if is_full else [])], check=True)
+
+
+def option(arguments, name, default):
+    """Takes `name N` out of the arguments."""
+    if name not in arguments:
+        return default
+    at = arguments.index(name)
+    value = int(arguments[at + 1])
+    del arguments[at : at + 2]
+    return value
+
+
 def main():
     arguments = sys.argv[1:]
-    events_max = 0
-    if "--events-max" in arguments:
-        at = arguments.index("--events-max")
-        events_max = int(arguments[at + 1])
-        del arguments[at : at + 2]
-    directory, names = arguments[0], arguments[1:] or ["polars", "duckdb"]
-    for name in names:
-        process = multiprocessing.get_context("spawn").Process(target=measure, args=(name, directory, events_max))
-        process.start()
-        process.join()
+    events_max = option(arguments, "--events-max", 0)
+    runs, seconds = option(arguments, "--runs", 1), option(arguments, "--seconds", 900)
+    is_full = "--full" in arguments
+    directory, *names = [argument for argument in arguments if argument != "--full"]
+    for _ in range(runs):
+        for name in names or ["larder", "polars", "duckdb"]:
+            if name == "larder":
+                larder(directory, is_full)
+                continue
+            spawning = multiprocessing.get_context("spawn")
+            process = spawning.Process(target=measure, args=(name, directory, events_max))
+            process.start()
+            process.join(seconds)
+            if process.is_alive():
+                process.kill()
+                process.join()
+                print(f"{name}: not finished after {seconds} s, given up", flush=True)
 
 
 if __name__ == "__main__":

@@ -255,7 +255,7 @@ fn read(database: &Database<OsFs>, plan: &ReadPlan, number: u64) {
     let options = ReadOptions::default();
     let request = ReadRequest { keys: &keys, request_rows: &[], options };
     let vectors = database.read(plan, &request).expect("readable");
-    assert!(vectors.columns.first().is_some_and(|c| c.get(0).is_ok()), "row {number}");
+    assert!(vectors.columns.get(0).is_some_and(|c| c.get(0).is_ok()), "row {number}");
 }
 
 fn timed<T>(what: &str, act: impl FnOnce() -> T) -> T {

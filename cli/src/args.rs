@@ -1,30 +1,43 @@
 //! The command line: one subcommand a task, the words of `docs/semantics.md`.
 
+mod access;
+mod audit;
 mod bench;
+mod config;
 mod export;
+mod identity;
 mod input;
 mod offline;
+mod ready;
 mod replay;
+mod serve;
+mod telling;
+mod tls;
+mod top;
 mod verify;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use model::limits::PORT_DEFAULT;
 
+pub(crate) use access::{Access, AccessCheck, AccessCommand, AccessToken};
+pub(crate) use audit::{
+    Audit, Audited, Hash as AuditHash, Verify as AuditVerify, What as AuditWhat,
+};
 pub(crate) use bench::{Against, Bench};
+pub(crate) use config::{Config, ConfigWhat};
 pub(crate) use export::{Export, FileFormat};
+pub(crate) use identity::Identity;
 pub(crate) use input::{Load, Retract};
 pub(crate) use offline::{Check, Inspect, Repair};
+pub(crate) use ready::Ready;
 pub(crate) use replay::{Map as ReplayMap, Order, Replay};
+pub(crate) use serve::{AtStop, Serve};
+pub(crate) use tls::Tls;
+pub(crate) use top::Top;
 pub(crate) use verify::Verify;
 
-use crate::{
-    output::Format,
-    size,
-    trigger::{self, Trigger},
-};
+use crate::output::Format;
 
 /// Online feature database: typed rows and sliding windows that models read.
 #[derive(Debug, Parser)]
@@ -38,7 +51,9 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Show what `larder serve` would be started with.
+    Config(Config),
     /// Make a definitions file valid; shows the plan.
     Apply(Apply),
     /// Show what is defined.
@@ -65,14 +80,22 @@ pub(crate) enum Command {
     Replay(Box<Replay>),
     /// Compute again from history what was served, and compare it bit for bit; needs no server, changes nothing.
     Verify(Verify),
+    /// Make tokens for an access policy, and ask what it allows; needs no server.
+    Access(Access),
     /// Show the server's figures.
     Stats(Stats),
+    /// Watch a server: rates, latencies, memory, freshness, hot keys. Asks its admin port.
+    Top(Top),
     /// Read every byte of a data directory and say whether it is whole; needs no server, changes nothing.
     Check(Check),
     /// Print what is in a data directory: manifest, log, snapshot; needs no server, changes nothing.
     Inspect(Inspect),
     /// Cut a damaged log, or drop a damaged snapshot, once a copy of everything was made; needs no server.
     Repair(Repair),
+    /// Say whether a server answers reads, by its HTTP port: exit code 0 or 1, for probes.
+    Ready(Ready),
+    /// Verify the log of who did what; needs no server.
+    Audit(Audit),
     /// Put a load on a server, and measure latencies, rates and CPU time.
     Bench(Box<Bench>),
     /// Answer with as many bytes as are asked for: what `bench --against echo` starts.
@@ -88,57 +111,10 @@ pub(crate) struct Server {
     /// Address of the server.
     #[arg(long, env = "LARDER_ADDR", default_value = "127.0.0.1:7440", value_name = "HOST:PORT")]
     pub(crate) addr: String,
-}
-
-/// See [`Command::Serve`].
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Directory of the database; made when it is not there.
-    #[arg(long, default_value = "larder-data", value_name = "DIR")]
-    pub(crate) data: PathBuf,
-    /// Address of the native protocol; port 0 picks a free one.
-    #[arg(long, default_value_t = SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT)), value_name = "ADDR")]
-    pub(crate) listen: SocketAddr,
-    /// Address of the HTTP port for operators; port 0 picks a free one.
-    #[arg(long, default_value_t = SocketAddr::from(([127, 0, 0, 1], PORT_DEFAULT + 1)), value_name = "ADDR")]
-    pub(crate) admin: SocketAddr,
-    /// When a write is acknowledged: always (after fdatasync), interval, os, memory (no log).
-    #[arg(long, default_value = "always", value_name = "POLICY")]
-    pub(crate) sync: engine::SyncPolicy,
-    /// Memory that rows, window states, ids and log buffers may take: 512MiB, 1.5GB, 2GiB or bytes, 64MiB at least. Beyond it writes
-    /// that need memory are refused, reads and deletes go on. As much as there is when not given.
-    #[arg(long, value_name = "SIZE", value_parser = size::memory_limit)]
-    pub(crate) max_memory: Option<u64>,
-    /// Longest time between two checkpoints while something is written: 30s, 5m, 1h, or off.
-    #[arg(long, default_value = "5m", value_name = "TIME", value_parser = trigger::interval)]
-    pub(crate) checkpoint_every: Trigger,
-    /// Most log between two checkpoints, hence most that a start replays: 256MiB, 1GB, or off.
-    #[arg(long, default_value = "256MiB", value_name = "SIZE", value_parser = trigger::log_bytes)]
-    pub(crate) checkpoint_wal: Trigger,
-    /// Whether SIGTERM ends with a checkpoint: when more than 16 MiB of log would be replayed and memory is below 8 GiB (at most
-    /// 20 s), always, or never.
-    #[arg(long, default_value = "auto", value_name = "WHEN")]
-    pub(crate) checkpoint_at_stop: AtStop,
-    /// Directory in which clients may have exports made; without one they are refused.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) export_dir: Option<PathBuf>,
-    /// Definitions to apply before the first connection.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) apply: Option<PathBuf>,
-    /// Network threads; one for each core when not given.
-    #[arg(long, value_name = "N")]
-    pub(crate) threads: Option<usize>,
-}
-
-/// See [`Serve::checkpoint_at_stop`].
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(crate) enum AtStop {
-    /// When it is worth it.
-    Auto,
-    /// However long it takes.
-    Always,
-    /// Not at all.
-    Never,
+    #[command(flatten)]
+    pub(crate) tls: Tls,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
 }
 
 /// See [`Command::Apply`].

@@ -4,8 +4,10 @@
 
 mod args;
 mod cmd;
+mod config;
 mod demo;
 mod error;
+mod logging;
 mod output;
 mod remote;
 mod size;
@@ -13,17 +15,31 @@ mod trigger;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use args::{Cli, Command};
+use args::Command;
+use error::CliError;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let done = match cli.command {
+    let done = config::parse(std::env::args_os().collect()).and_then(|cli| run(cli.command));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.exit_code() != 0 {
+                output::note(&format!("larder: {error}"));
+            }
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), CliError> {
+    match command {
         Command::Serve(args) => cmd::serve::run(&args),
+        Command::Config(args) => cmd::config::run(&args),
+        Command::Ready(args) => cmd::ready::run(&args),
+        Command::Audit(args) => cmd::audit::run(&args),
         Command::Apply(args) => cmd::apply::run(&args),
         Command::Describe(args) => cmd::describe::run(&args),
         Command::Explain(args) => cmd::explain::run(&args),
@@ -37,21 +53,14 @@ fn main() -> ExitCode {
         Command::Export(args) => cmd::export::run(&args),
         Command::Replay(args) => cmd::replay::run(&args),
         Command::Verify(args) => cmd::verify::run(&args),
+        Command::Access(args) => cmd::access::run(&args),
         Command::Stats(args) => cmd::stats::run(&args),
+        Command::Top(args) => cmd::top::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Inspect(args) => cmd::inspect::run(&args),
         Command::Repair(args) => cmd::repair::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),
         Command::BenchEcho => cmd::bench::echo(),
         Command::Demo(args) => demo::run(&args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            if error.exit_code() != 0 {
-                output::note(&format!("larder: {error}"));
-            }
-            ExitCode::from(error.exit_code())
-        }
     }
 }

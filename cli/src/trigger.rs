@@ -11,6 +11,11 @@ use crate::size;
 const INTERVAL_MS_MIN: u64 = 1000;
 /// Less than this is not worth a snapshot.
 const LOG_BYTES_MIN: u64 = 1 << 20;
+/// Whoever waits longer for a server to stop has forgotten it.
+const DRAIN_MS_MAX: u64 = 3_600_000;
+
+/// Shorter than the first a few requests are too many; longer than the second nobody waits.
+const WAIT_US: std::ops::RangeInclusive<u64> = 100..=10_000_000;
 
 /// A limit at which a checkpoint is due; `None`: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +30,31 @@ pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     ms.filter(|ms| *ms >= INTERVAL_MS_MIN)
         .map(Duration::from_millis)
         .ok_or_else(|| format!("`{text}` is no time to wait: write 10s, 1m or 1h, 1s at least"))
+}
+
+/// How long a server that stops waits for requests in flight.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+pub(crate) fn drain(text: &str) -> Result<Duration, String> {
+    let ms = parse_span(text).ok().and_then(|ms| u64::try_from(ms).ok());
+    ms.filter(|ms| *ms <= DRAIN_MS_MAX)
+        .map(Duration::from_millis)
+        .ok_or_else(|| format!("`{text}` is no time to drain: write 5s or 1m, 1h at most"))
+}
+
+/// How long requests may wait for a busy thread.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+pub(crate) fn wait(text: &str) -> Result<Duration, String> {
+    let micros = text.strip_suffix("us").and_then(|number| number.parse::<u64>().ok());
+    let span = || parse_span(text).ok().and_then(|ms| u64::try_from(ms).ok()?.checked_mul(1000));
+    micros
+        .or_else(span)
+        .filter(|us| WAIT_US.contains(us))
+        .map(Duration::from_micros)
+        .ok_or_else(|| format!("`{text}` is no time to wait: write 500us or 2ms, 100us to 10s"))
 }
 
 /// The time between checkpoints, in ms.
@@ -68,6 +98,16 @@ mod tests {
         assert_eq!(interval("5m"), Ok(Trigger(Some(300_000))));
         assert_eq!(log_bytes("256MiB"), Ok(Trigger(Some(256 << 20))));
         assert_eq!((interval("off"), log_bytes("off")), (Ok(Trigger(None)), Ok(Trigger(None))));
+    }
+
+    #[test]
+    fn waits_are_read_down_to_microseconds() {
+        for (text, us) in [("100us", 100), ("500us", 500), ("2ms", 2000), ("1s", 1_000_000)] {
+            assert_eq!(wait(text), Ok(Duration::from_micros(us)));
+        }
+        for text in ["", "5", "99us", "0ms", "11s", "-1ms"] {
+            assert!(wait(text).expect_err(text).contains("500us"), "{text}");
+        }
     }
 
     #[test]

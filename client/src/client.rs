@@ -6,35 +6,48 @@ use std::time::Duration;
 
 use protocol::{
     ApplyReply, ApplyRequest, CheckpointReply, CheckpointRequest, DescribeReply, DescribeRequest,
-    Frame, HelloReply, HelloRequest, Opcode, PROTOCOL_VERSION, StatValue, StatsReply, Target,
+    Frame, HelloReply, HelloRequest, Opcode, PROTOCOL_VERSION, PrepareRequest, StatValue,
+    StatsReply, Target,
 };
 use stdx::{cursor::Writer, prng::seed_from_os};
 
 use crate::{
-    ClientBuilder, Error, GroupWriter, ServiceReader, StreamWriter, pool::Pool, prepared::Handle,
+    ClientBuilder, Error, GroupWriter, Hedge, ServiceReader, StreamWriter, TlsOptions,
+    budget::Budget, endpoint::Endpoints, introduction::Introduction, prepared::Handle,
     retry::Retries, sequence::Sequences,
 };
 
 /// How long a checkpoint may take at least: its server writes all of its memory, and perhaps a copy.
 const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(3600);
+/// Reads that earn one hedge: 5 % more requests at most.
+const READS_PER_HEDGE: u32 = 20;
 
 /// What a builder sets.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) addr: String,
+    /// More addresses, for reads of vectors.
+    pub(crate) read_addrs: Vec<String>,
     pub(crate) connections: usize,
+    /// `None`: without TLS.
+    pub(crate) tls: Option<TlsOptions>,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     pub(crate) retries: u32,
+    pub(crate) hedge: Hedge,
+    /// By default depends on the number of addresses.
+    pub(crate) breaker_after: Option<u32>,
     pub(crate) producer: u128,
     pub(crate) first_sequence: u64,
+    pub(crate) introduction: Introduction,
 }
 
 /// What all clones of a client share.
 pub(crate) struct Inner {
     pub(crate) config: Config,
-    pub(crate) pool: Pool,
+    pub(crate) endpoints: Endpoints,
     pub(crate) retries: Retries,
+    pub(crate) hedges: Budget,
     pub(crate) sequences: Sequences,
     request_ids: AtomicU64,
 }
@@ -55,9 +68,19 @@ impl Inner {
         self.call(operation, body).await
     }
 
-    /// The body of a reply, decoded.
+    /// The body of a reply of the first address, decoded.
     pub(crate) fn decoded<T>(&self, decoded: Result<T, protocol::Error>) -> Result<T, Error> {
-        decoded.map_err(|source| self.protocol_error(source))
+        self.decoded_from(0, decoded)
+    }
+
+    /// The body of a reply of the `index`-th address, decoded.
+    pub(crate) fn decoded_from<T>(
+        &self,
+        index: usize,
+        decoded: Result<T, protocol::Error>,
+    ) -> Result<T, Error> {
+        let addr = || self.endpoints.addr(index).to_owned();
+        decoded.map_err(|source| Error::Protocol { addr: addr(), source })
     }
 }
 
@@ -86,10 +109,10 @@ impl Client {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let pool = Pool::new(config.addr.clone(), config.connections, config.connect_timeout);
         let inner = Inner {
-            pool,
+            endpoints: Endpoints::new(&config),
             retries: Retries::new(seed_from_os()),
+            hedges: Budget::one_in(READS_PER_HEDGE),
             sequences: Sequences::starting_at(config.first_sequence),
             request_ids: AtomicU64::new(1),
             config,
@@ -97,10 +120,10 @@ impl Client {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The address of the server, as given.
+    /// The address of the server, as given; the first when there are several.
     #[must_use]
     pub fn addr(&self) -> &str {
-        self.inner.pool.addr()
+        self.inner.endpoints.addr(0)
     }
 
     /// Asks the server who it is and what it allows.
@@ -111,6 +134,9 @@ impl Client {
         let request = HelloRequest {
             protocol: PROTOCOL_VERSION,
             client: concat!("larder-client ", env!("CARGO_PKG_VERSION")),
+            // The connection has said already who asks.
+            token: "",
+            purpose: "",
         };
         let reply = self.inner.call_with(Opcode::Hello, |out| request.encode(out)).await?;
         self.inner.decoded(HelloReply::decode(reply.body()))
@@ -209,7 +235,34 @@ impl Client {
         self.prepare(Target::Stream(name.to_owned())).await.map(StreamWriter::new)
     }
 
+    /// As [`Client::service`], for reads that serve `purpose`, whatever the client's other reads are for.
+    ///
+    /// # Errors
+    /// As [`Client::service`]; [`Error::Fix`] also when whoever asks may not read it for that.
+    pub async fn service_for(&self, name: &str, purpose: &str) -> Result<ServiceReader, Error> {
+        let (target, purpose) = (Target::Service(name.to_owned()), Some(purpose.to_owned()));
+        self.prepare_for(PrepareRequest { target, purpose }).await.map(ServiceReader::new)
+    }
+
+    /// As [`Client::features`], for reads that serve `purpose`, whatever the client's other reads are for.
+    ///
+    /// # Errors
+    /// As [`Client::features`]; [`Error::Fix`] also when whoever asks may not read them for that.
+    pub async fn features_for(
+        &self,
+        references: &[&str],
+        purpose: &str,
+    ) -> Result<ServiceReader, Error> {
+        let references = references.iter().map(|reference| (*reference).to_owned()).collect();
+        let (target, purpose) = (Target::Features(references), Some(purpose.to_owned()));
+        self.prepare_for(PrepareRequest { target, purpose }).await.map(ServiceReader::new)
+    }
+
     async fn prepare(&self, target: Target) -> Result<Arc<Handle>, Error> {
-        Handle::prepare(Arc::clone(&self.inner), target).await.map(Arc::new)
+        self.prepare_for(PrepareRequest { target, purpose: None }).await
+    }
+
+    async fn prepare_for(&self, request: PrepareRequest) -> Result<Arc<Handle>, Error> {
+        Handle::prepare(Arc::clone(&self.inner), request).await.map(Arc::new)
     }
 }

@@ -1,5 +1,8 @@
 //! What went wrong, cut by what the caller does next: connect elsewhere, retry, wait for room, fix the request, call the operator.
 
+use std::time::Duration;
+
+use model::status::Status;
 use protocol::{CallStatus, Failure, NextStep, Opcode};
 
 /// An error of the client.
@@ -15,6 +18,9 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// Certificates or keys that cannot be used: found before anything was sent.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The connection broke while a reply was awaited, and it was not (or could no longer be) sent again.
     #[error("the connection to {addr} broke during {operation}: {reason}{}", outcome(*.operation))]
     Lost {
@@ -32,8 +38,38 @@ pub enum Error {
         addr: String,
         /// What was asked.
         operation: Opcode,
-        /// The request timeout.
+        /// The time of the whole call; what its last attempt had of it, when the call ended sooner for want of retries.
         after_ms: u64,
+    },
+    /// The time that the call was given passed before it was sent: too many others wait on the connection, or it was given none.
+    #[error("{operation}: the {after_ms} ms it had passed before it was sent")]
+    Expired {
+        /// What was asked.
+        operation: Opcode,
+        /// The time it had, as in [`Error::Timeout`].
+        after_ms: u64,
+    },
+    /// The address is left alone for a while, because its last calls failed: nothing was sent.
+    #[error(
+        "{addr} is left alone for another {retry_after_ms} ms, its last calls failed: {reason}"
+    )]
+    CircuitOpen {
+        /// The address.
+        addr: String,
+        /// How the last of them failed.
+        reason: String,
+        /// After how long it is tried again.
+        retry_after_ms: u64,
+    },
+    /// A value was missing of a read that was not to be without: see [`crate::OnMissing::Error`].
+    #[error("{feature} of vector {row} is {status}, and this read does without no value")]
+    Missing {
+        /// Name of the value.
+        feature: String,
+        /// Which vector of the read.
+        row: usize,
+        /// What it is instead of a value.
+        status: Status,
     },
     /// The server has too much to do, or cannot tell whether a write was applied: try again later. For a write of rows or
     /// events [`Error::may_be_applied`] says whether it may have been.
@@ -109,7 +145,8 @@ impl Error {
         }
     }
 
-    /// What belongs to the status: the floor in ms of an as-of that is too old, the limit in bytes of a memory that is full.
+    /// What belongs to the status: the floor in ms of an as-of that is too old, the limit in bytes of a memory that is full, after
+    /// how many ms a server with too much to do is worth another try.
     #[must_use]
     pub fn detail(&self) -> Option<i64> {
         match self {
@@ -117,6 +154,21 @@ impl Error {
             | Self::MemoryFull(failure)
             | Self::Fix(failure)
             | Self::Operator(failure) => Some(failure.detail),
+            _ => None,
+        }
+    }
+
+    /// How long to wait before the same call is worth another try, when that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::CircuitOpen { retry_after_ms, .. } => {
+                Some(Duration::from_millis(*retry_after_ms))
+            }
+            Self::Retry(failure) if failure.status == CallStatus::Overloaded => {
+                let asked_ms = u64::try_from(failure.detail).ok().filter(|ms| *ms > 0)?;
+                Some(Duration::from_millis(asked_ms))
+            }
             _ => None,
         }
     }
@@ -129,9 +181,17 @@ impl Error {
             Self::Connect { .. }
                 | Self::Lost { .. }
                 | Self::Timeout { .. }
+                | Self::Expired { .. }
+                | Self::CircuitOpen { .. }
                 | Self::Retry(_)
                 | Self::MemoryFull(_)
         )
+    }
+
+    /// True when the server could not be asked or did not do its part, so that defaults may stand in; false when the request is
+    /// wrong.
+    pub(crate) fn is_trouble(&self) -> bool {
+        self.is_retryable() || matches!(self, Self::Operator(_) | Self::Protocol { .. })
     }
 
     /// True when a write that ended this way may have been applied.
@@ -156,7 +216,24 @@ mod tests {
             assert_eq!((error.status(), error.detail()), (Some(status), Some(7)));
             assert_eq!(error.may_be_applied(), status == CallStatus::Unknown, "{status}");
             assert_eq!(error.to_string(), format!("why ({status})"));
+            let waits = (status == CallStatus::Overloaded).then_some(Duration::from_millis(7));
+            assert_eq!(error.retry_after(), waits, "{status}");
         }
+    }
+
+    #[test]
+    fn defaults_stand_in_for_trouble_and_never_for_mistakes() {
+        let told =
+            |status| Error::from_failure(Failure { status, detail: 0, message: String::new() });
+        for status in [CallStatus::Overloaded, CallStatus::Unavailable, CallStatus::Internal] {
+            assert!(told(status).is_trouble(), "{status}");
+        }
+        for status in [CallStatus::Invalid, CallStatus::NotFound, CallStatus::AsOfTooOld] {
+            assert!(!told(status).is_trouble(), "{status}");
+        }
+        assert!(!Error::Invalid(model::Error::Malformed("key".into())).is_trouble());
+        let missing = Error::Missing { feature: "f".into(), row: 0, status: Status::NotFound };
+        assert!(!missing.is_trouble() && !missing.is_retryable() && !missing.may_be_applied());
     }
 
     #[test]

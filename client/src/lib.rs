@@ -38,28 +38,38 @@
 //! ```
 //!
 //! ```text
-//! client    one method for each operation         builder   pool, timeouts, retries, producer
+//! client    one method for each operation         builder   addresses, pool, timeouts, retries, hedges, producer
 //! read      reads and their vectors               group     rows, deletes         stream   events       scan   pages
-//! input     callers' values to typed ones         key       callers' keys to canonical ones
-//! prepared  names to handles, renewed when stale  call      attempts, pauses, deadline   retry   which, and the budget
+//! degrade   missing values, defaults              input, key   callers' values and keys to typed ones
+//! prepared  names to handles, renewed when stale  call      attempts, pauses     deadline   the time of all of them
+//! retry     which calls are sent again            budget    how many             hedge    when a read goes out twice
+//! endpoint  which address, one request to it      breaker   which are left alone
 //! pool      few connections, replaced             connection, in_flight   one socket, its waiting calls
+//! tls       certificates, handshakes
 //! sequence  numbers of writes: a retried write is applied once
 //! ```
 //!
-//! [`blocking`] is for programs without an async runtime. What it is not: no cache, no balancing over servers, no meaning
-//! of values.
+//! What a model service does about a slow or broken server stands in `docs/client.md`. [`blocking`] is for programs without an async
+//! runtime. What it is not: no cache, no balancing over servers, no meaning of values.
 
 pub mod blocking;
 
+mod breaker;
+mod budget;
 mod builder;
 mod call;
 mod client;
 mod connection;
+mod deadline;
+mod degrade;
+mod endpoint;
 mod error;
 mod export;
 mod group;
+mod hedge;
 mod in_flight;
 mod input;
+mod introduction;
 mod key;
 mod pool;
 mod prepared;
@@ -68,12 +78,15 @@ mod retry;
 mod scan;
 mod sequence;
 mod stream;
+mod tls;
 mod vectors;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use degrade::OnMissing;
 pub use error::Error;
 pub use group::{GroupWriter, PackedRow, Row};
+pub use hedge::Hedge;
 pub use input::Input;
 pub use key::Key;
 pub use prepared::Schema;
@@ -85,4 +98,5 @@ pub use protocol::{
 pub use read::{Read, ServiceReader};
 pub use scan::{Page, Scan};
 pub use stream::{Event, StreamWriter};
+pub use tls::TlsOptions;
 pub use vectors::Vectors;

@@ -1,16 +1,19 @@
 //! Reading vectors: a prepared service, and one read of any number of key tuples.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{
     key::EntityKey,
     packed_row::{self, Cell},
     value::Value,
 };
-use protocol::{Opcode, ReadOptions, ReadReply, ReadRequest};
+use protocol::{Frame, Opcode, ReadOptions, ReadReply, ReadRequest};
+use stdx::cursor::Writer;
 
 use crate::{
-    Error, Input, Key, Vectors,
+    Error, Hedge, Input, Key, OnMissing, Vectors,
+    degrade::Policy,
     prepared::{Handle, Schema, unknown},
 };
 
@@ -18,11 +21,37 @@ use crate::{
 #[derive(Clone)]
 pub struct ServiceReader {
     handle: Arc<Handle>,
+    policy: Policy,
 }
 
 impl ServiceReader {
     pub(crate) fn new(handle: Arc<Handle>) -> Self {
-        Self { handle }
+        let policy = Policy::none(handle.schema());
+        Self { handle, policy }
+    }
+
+    /// Sets a default for the value called `name`, for all reads made from here on: see [`OnMissing::Default`] and
+    /// [`Read::or_defaults`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when nothing is called so, or the default is of another type.
+    pub fn default_value(mut self, name: &str, value: impl Into<Input>) -> Result<Self, Error> {
+        self.policy.set(name, value.into())?;
+        Ok(self)
+    }
+
+    /// What all reads made from here on do about missing values.
+    #[must_use]
+    pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
+        self.policy.on_missing = on_missing;
+        self
+    }
+
+    /// All reads made from here on are as after [`Read::or_defaults`].
+    #[must_use]
+    pub fn or_defaults(mut self) -> Self {
+        self.policy.or_defaults = true;
+        self
     }
 
     /// What it reads just now.
@@ -42,6 +71,9 @@ impl ServiceReader {
             tuple: Vec::new(),
             own: Vec::new(),
             options: ReadOptions::default(),
+            policy: self.policy.clone(),
+            timeout: self.handle.client.config.request_timeout,
+            hedge: self.handle.client.config.hedge,
             error: None,
         }
     }
@@ -75,6 +107,9 @@ pub struct Read {
     /// Request values given after a key: for the tuple it belongs to.
     own: Vec<(usize, Values)>,
     options: ReadOptions,
+    policy: Policy,
+    timeout: Duration,
+    hedge: Hedge,
     error: Option<Error>,
 }
 
@@ -183,6 +218,40 @@ impl Read {
         self
     }
 
+    /// How long this read may take in all, instead of the client's request timeout.
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// When this read goes out a second time, instead of what the client was built with.
+    pub fn hedge(mut self, hedge: Hedge) -> Self {
+        self.hedge = hedge;
+        self
+    }
+
+    /// What this read does about missing values.
+    pub fn on_missing(mut self, on_missing: OnMissing) -> Self {
+        self.policy.on_missing = on_missing;
+        self
+    }
+
+    /// Sets a default for the value called `name`; see [`ServiceReader::default_value`].
+    pub fn default_value(mut self, name: &str, value: impl Into<Input>) -> Self {
+        match self.policy.set(name, value.into()) {
+            Ok(()) => self,
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// When the read fails because the server does not answer, does not answer in time, is left alone by the circuit breaker or
+    /// cannot do its part, it gives vectors of nothing but defaults, every value with status ERROR, and [`Vectors::failure`] says
+    /// why. A request that is wrong fails as ever.
+    pub fn or_defaults(mut self) -> Self {
+        self.policy.or_defaults = true;
+        self
+    }
+
     fn fail(mut self, error: model::Error) -> Self {
         self.error.get_or_insert(Error::Invalid(error));
         self
@@ -191,7 +260,7 @@ impl Read {
     /// Reads: one vector for each tuple, in the order given.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for keys or values that do not fit; others see [`Error`].
+    /// [`Error::Invalid`] for keys or values that do not fit; [`Error::Missing`] with [`OnMissing::Error`]; others see [`Error`].
     pub async fn send(mut self) -> Result<Vectors, Error> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -199,25 +268,35 @@ impl Read {
         if !self.tuple.is_empty() || self.keys.is_empty() {
             return Err(Error::Invalid(self.missing_keys()));
         }
+        match self.ask().await {
+            Ok(vectors) => self.policy.judge(vectors),
+            Err(error) => {
+                let (schema, as_of) = (&self.schema, self.options.as_of);
+                self.policy.instead(error, schema, self.tuples(), as_of)
+            }
+        }
+    }
+
+    async fn ask(&self) -> Result<Vectors, Error> {
         let rows = self.request_rows()?;
         let entities = u16::try_from(self.schema.entities().len()).unwrap_or(u16::MAX);
-        let (reply, schema) = self
-            .handle
-            .call(Opcode::Read, |schema, out| {
-                self.check_same_inputs(schema)?;
-                let request = ReadRequest {
-                    handle: schema.handle(),
-                    options: self.options,
-                    entities,
-                    keys: self.keys.iter().map(EntityKey::as_bytes).collect(),
-                    request_rows: rows.iter().map(Vec::as_slice).collect(),
-                };
-                request.encode(out);
-                Ok(())
-            })
-            .await?;
-        let decoded = ReadReply::decode(reply.body(), schema.types());
-        self.handle.client.decoded(decoded).map(|reply| Vectors::new(schema, reply))
+        let encode = |schema: &Schema, out: &mut Writer<'_>| {
+            self.check_same_inputs(schema)?;
+            let request = ReadRequest {
+                handle: schema.handle(),
+                options: self.options,
+                entities,
+                keys: self.keys.iter().map(EntityKey::as_bytes).collect(),
+                request_rows: rows.iter().map(Vec::as_slice).collect(),
+            };
+            request.encode(out);
+            Ok(())
+        };
+        let decode =
+            |schema: &Schema, reply: Frame| ReadReply::decode(reply.body(), schema.types());
+        let body = (&encode, &decode);
+        let answer = self.handle.call_within(Opcode::Read, self.timeout, self.hedge, body).await?;
+        Ok(Vectors::new(answer.schema, answer.reply))
     }
 
     fn missing_keys(&self) -> model::Error {

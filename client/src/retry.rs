@@ -2,27 +2,27 @@
 //!
 //! | outcome | reads | put, push, delete | apply, checkpoint |
 //! |---|---|---|---|
-//! | cannot connect | again | again | again: nothing was sent |
+//! | cannot connect, no room on the connection within an attempt's part of the time | again | again | again: nothing was sent |
+//! | every address left alone (circuit open) | error, at once | error, at once | error, at once |
 //! | connection broke | again | again, same producer and sequence: applied once | error |
-//! | OVERLOADED | again | again | error |
+//! | OVERLOADED, DEADLINE_EXCEEDED | again | again | error |
 //! | UNKNOWN | again | again, same producer and sequence: applied once | error |
+//! | no answer within an attempt's part of the time | again, elsewhere | (has no parts) | (has no parts) |
 //! | MEMORY_FULL | error | error: room takes longer than a pause | error |
 //! | anything else | error | error | error |
 //!
-//! The budget is a token bucket: every call puts in a tenth of a token, every retry takes a whole one, so that a server in
-//! trouble sees at most a tenth more calls, not a multiple of them.
+//! Nothing is sent again when the time of the call is over, or when the server asks for a longer pause than is left of it. The
+//! budget of retries is one for each ten calls of the client.
 
 use std::time::Duration;
 
 use protocol::{CallStatus, Opcode};
 use stdx::{prng::Prng, sync::Mutex};
 
-use crate::Error;
+use crate::{Error, budget::Budget};
 
-/// Tenths of a token that the bucket holds and starts with: ten retries.
-const TENTHS_MAX: u32 = 100;
-/// Tenths of a token a retry takes.
-const TENTHS_PER_RETRY: u32 = 10;
+/// Calls that earn one retry.
+const CALLS_PER_RETRY: u32 = 10;
 /// The first pause, doubled for each further one.
 const PAUSE_MS_FIRST: u64 = 25;
 /// The longest pause.
@@ -30,37 +30,30 @@ const PAUSE_MS_MAX: u64 = 2_000;
 
 /// The budget of one client and its source of jitter.
 pub(crate) struct Retries {
-    state: Mutex<(u32, Prng)>,
+    budget: Budget,
+    jitter: Mutex<Prng>,
 }
 
 impl Retries {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { state: Mutex::new((TENTHS_MAX, Prng::new(seed))) }
+        Self { budget: Budget::one_in(CALLS_PER_RETRY), jitter: Mutex::new(Prng::new(seed)) }
     }
 
     /// Counts a call.
     pub(crate) fn earn(&self) {
-        let tenths = &mut self.state.lock().0;
-        *tenths = (*tenths + 1).min(TENTHS_MAX);
+        self.budget.earn();
     }
 
     /// Takes the price of one retry; false when the budget is used up.
     pub(crate) fn spend(&self) -> bool {
-        let tenths = &mut self.state.lock().0;
-        match tenths.checked_sub(TENTHS_PER_RETRY) {
-            Some(rest) => {
-                *tenths = rest;
-                true
-            }
-            None => false,
-        }
+        self.budget.spend()
     }
 
     /// The pause before the `attempt`-th retry (from 1): half of it fixed, half random.
     pub(crate) fn pause(&self, attempt: u32) -> Duration {
         let doubled = 1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX);
         let whole = PAUSE_MS_FIRST.saturating_mul(doubled).min(PAUSE_MS_MAX);
-        let jitter = self.state.lock().1.below(whole / 2 + 1);
+        let jitter = self.jitter.lock().below(whole / 2 + 1);
         Duration::from_millis(whole / 2 + jitter)
     }
 }
@@ -86,22 +79,27 @@ impl Doubt {
     }
 }
 
-/// True when a call that got `status` may be sent again as it is.
-pub(crate) fn may_repeat(operation: Opcode, status: CallStatus) -> bool {
-    operation.is_repeatable() && matches!(status, CallStatus::Overloaded | CallStatus::Unknown)
+/// True when a call that ended with `error` may be sent again as it is.
+pub(crate) fn may_repeat(operation: Opcode, error: &Error) -> bool {
+    match error {
+        // Nothing was sent.
+        Error::Connect { .. } | Error::Expired { .. } => true,
+        Error::Lost { .. } | Error::Timeout { .. } => operation.is_repeatable(),
+        other => other.status().is_some_and(|status| {
+            let passes = matches!(
+                status,
+                CallStatus::Overloaded | CallStatus::DeadlineExceeded | CallStatus::Unknown
+            );
+            passes && operation.is_repeatable()
+        }),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use protocol::Failure;
 
-    #[test]
-    fn ten_retries_are_free_and_ten_calls_earn_another() {
-        let retries = Retries::new(1);
-        assert_eq!((0..20).filter(|_| retries.spend()).count(), 10);
-        (0..10).for_each(|_| retries.earn());
-        assert_eq!((0..20).filter(|_| retries.spend()).count(), 1);
-    }
+    use super::*;
 
     #[test]
     fn pauses_double_up_to_a_limit_and_never_vanish() {
@@ -128,11 +126,18 @@ mod tests {
     }
 
     #[test]
-    fn apply_and_checkpoint_are_never_repeated() {
+    fn apply_and_checkpoint_are_never_repeated_once_they_were_sent() {
+        let told =
+            |status| Error::from_failure(Failure { status, detail: 0, message: String::new() });
+        let lost =
+            |operation| Error::Lost { addr: "a:1".into(), operation, reason: "reset".into() };
+        let refused = Error::Connect { addr: "a:1".into(), reason: "connection refused".into() };
         for operation in [Opcode::Apply, Opcode::Checkpoint] {
-            assert!(!CallStatus::ALL.iter().any(|status| may_repeat(operation, *status)));
+            assert!(!CallStatus::ALL.iter().any(|status| may_repeat(operation, &told(*status))));
+            assert!(!may_repeat(operation, &lost(operation)) && may_repeat(operation, &refused));
         }
-        assert!(may_repeat(Opcode::Push, CallStatus::Unknown));
-        assert!(!may_repeat(Opcode::Push, CallStatus::Unavailable));
+        assert!(may_repeat(Opcode::Push, &told(CallStatus::Unknown)));
+        assert!(may_repeat(Opcode::Push, &lost(Opcode::Push)));
+        assert!(!may_repeat(Opcode::Push, &told(CallStatus::Unavailable)));
     }
 }

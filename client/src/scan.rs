@@ -32,14 +32,15 @@ impl Scan {
     /// See [`Error`]. The same page may be asked for again.
     pub async fn next(&mut self) -> Result<Option<Page>, Error> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
-        let (reply, schema) = self
+        let answer = self
             .handle
             .call(Opcode::Scan, |schema, out| {
                 ScanRequest { handle: schema.handle(), cursor, limit: self.page }.encode(out);
                 Ok(())
             })
             .await?;
-        let decoded = ScanReply::decode(reply.body(), schema.types());
+        let schema = answer.schema;
+        let decoded = ScanReply::decode(answer.reply.body(), schema.types());
         let mut reply = self.handle.client.decoded(decoded)?;
         self.cursor = reply.next.take();
         Ok(Some(Page { schema, reply }))

@@ -1,33 +1,85 @@
-//! Vectors as read: every value with its status.
+//! Vectors as read: every value with its status; with defaults where a read goes on without some.
 
 use std::sync::Arc;
 
 use model::{
     Error,
-    column::Column,
+    column::ColumnRef,
+    columns::Columns,
     status::Status,
     value::{Value, ValueRef},
 };
 use protocol::ReadReply;
 
-use crate::Schema;
+use crate::{
+    Schema,
+    degrade::{Defaults, is_missing},
+};
 
 /// One vector for each key tuple of a read, in its order.
 #[derive(Debug, Clone)]
 pub struct Vectors {
     schema: Arc<Schema>,
     reply: ReadReply,
+    /// What stands in for values that are missing.
+    defaults: Option<Arc<Defaults>>,
+    failure: Option<Box<crate::Error>>,
 }
 
 impl Vectors {
     pub(crate) fn new(schema: Arc<Schema>, reply: ReadReply) -> Self {
-        Self { schema, reply }
+        Self { schema, reply, defaults: None, failure: None }
+    }
+
+    /// What there is of `rows` vectors that could not be read because of `failure`: nothing, with status ERROR.
+    pub(crate) fn unread(
+        schema: Arc<Schema>,
+        rows: usize,
+        as_of: Option<i64>,
+        failure: crate::Error,
+    ) -> Self {
+        let mut columns = Columns::default();
+        columns.reset(schema.types().iter().copied(), rows);
+        let places = (0..columns.len()).flat_map(|column| (0..rows).map(move |row| (column, row)));
+        places.for_each(|at| columns.put_empty(at, Status::Error));
+        columns.settle();
+        let as_of = as_of.unwrap_or(i64::MIN);
+        let reply = ReadReply { as_of, snapped: false, columns, times: None };
+        Self { failure: Some(Box::new(failure)), ..Self::new(schema, reply) }
+    }
+
+    pub(crate) fn with_defaults(self, defaults: Arc<Defaults>) -> Self {
+        Self { defaults: Some(defaults), ..self }
+    }
+
+    pub(crate) fn shared_schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Row, name and status of the first value that is missing.
+    pub(crate) fn first_missing(&self) -> Option<(usize, &str, Status)> {
+        let missing = |column: ColumnRef<'_>| {
+            let statuses = column.statuses().iter().map(|code| Status::from_code(*code));
+            let mut statuses =
+                statuses.enumerate().map(|(row, it)| (row, it.unwrap_or(Status::Error)));
+            statuses.find(|(_, status)| is_missing(*status))
+        };
+        let found = self.names().zip(self.reply.columns.iter());
+        let mut found = found.filter_map(|(name, column)| Some((name, missing(column)?)));
+        found.next().map(|(name, (row, status))| (row, name, status))
+    }
+
+    /// Why nothing was read and every value is a default with status ERROR ([`crate::Read::or_defaults`]); `None` for vectors that
+    /// were read.
+    #[must_use]
+    pub fn failure(&self) -> Option<&crate::Error> {
+        self.failure.as_deref()
     }
 
     /// Number of vectors.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.reply.rows as usize
+        self.reply.columns.rows()
     }
 
     /// True without vectors.
@@ -47,13 +99,13 @@ impl Vectors {
         self.schema.columns().iter().map(|column| column.name.as_str())
     }
 
-    /// The values column by column, as they came.
+    /// The values column by column, as they came: without defaults.
     #[must_use]
-    pub fn columns(&self) -> &[Column] {
-        &self.reply.columns
+    pub fn columns(&self) -> impl ExactSizeIterator<Item = ColumnRef<'_>> {
+        self.reply.columns.iter()
     }
 
-    /// The as-of that was used, in ms.
+    /// The as-of that was used, in ms. Of vectors that could not be read: the one asked for, `i64::MIN` when that was now.
     #[must_use]
     pub fn as_of(&self) -> i64 {
         self.reply.as_of
@@ -65,25 +117,32 @@ impl Vectors {
         self.reply.snapped
     }
 
-    /// Status and value of the column called `name` in vector `row`.
+    /// Status and value of the column called `name` in vector `row`. A value under NOT_FOUND, EXPIRED or ERROR is a default.
     ///
     /// # Errors
     /// [`Error::Invalid`] lists the columns there are, or says how many vectors.
     pub fn get(&self, row: usize, name: &str) -> Result<(Status, Option<Value>), Error> {
         let position = self.schema.position(name)?;
-        let cell = self.reply.columns.get(position).and_then(|column| column.get(row).ok());
-        let (status, value) = cell.ok_or_else(|| {
+        let (status, value) = self.cell(position, row).ok_or_else(|| {
             let allowed = format!("below {}, the number of vectors read", self.len());
             Error::invalid("row", row.to_string(), allowed)
         })?;
         Ok((status, value.map(ValueRef::to_owned)))
     }
 
-    /// Name, status and value of everything in vector `row`; nothing when there is no such row.
+    /// Name, status and value of everything in vector `row`; nothing when there is no such row. A value under NOT_FOUND, EXPIRED
+    /// or ERROR is a default.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (&str, Status, Option<ValueRef<'_>>)> {
-        self.names().zip(&self.reply.columns).filter_map(move |(name, column)| {
-            column.get(row).ok().map(|(status, value)| (name, status, value))
+        self.names().enumerate().filter_map(move |(position, name)| {
+            self.cell(position, row).map(|(status, value)| (name, status, value))
         })
+    }
+
+    /// Status, and value or default.
+    fn cell(&self, position: usize, row: usize) -> Option<(Status, Option<ValueRef<'_>>)> {
+        let (status, value) = self.reply.columns.get(position)?.get(row).ok()?;
+        let default = || self.defaults.as_ref()?.get(position).filter(|_| is_missing(status));
+        Some((status, value.or_else(default)))
     }
 
     /// Vector `row` as floats, in order: what a model takes. What has no value or is no number is NaN.

@@ -81,7 +81,10 @@ pub(crate) fn apply_put<'a>(
     let (mut applied, mut stale) = (0, 0);
     for row in rows {
         let Some(table) = guards.shard(row.shard).rows_mut(group) else { continue };
-        let effect = table.put(hasher, row.key, row.event_time, &row.cells);
+        let effect = match &row.cells {
+            Some(cells) => table.put(hasher, row.key, row.event_time, cells),
+            None => table.put_whole(hasher, row.key, row.event_time, row.packed),
+        };
         if effect.applied == 0 && effect.stale > 0 {
             stale += 1;
         } else {
@@ -105,13 +108,22 @@ pub(crate) fn apply_delete<'a>(
     }
 }
 
+/// Whether a shard is let go once all of a batch is applied to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shards {
+    /// At once: nobody waits for the rest of the batch.
+    LetGo,
+    /// More follows under the same locks.
+    Keep,
+}
+
 /// Adds accepted events, each with its time, to the windows of their entities. `now` is the stream's; both in ms.
 ///
-/// Table by table and there by key, so that what an event needs is in the cache from the one before: the values are those of the
+/// Shard by shard, ascending, there table by table and by key, so that what an event needs is in the cache from the one before: the values are those of the
 /// set of events, whatever their order.
 pub(crate) fn apply_push<'a>(
     catalog: &Catalog,
-    guards: &mut WriteGuards<'_>,
+    (guards, shards): (&mut WriteGuards<'_>, Shards),
     hasher: &KeyHasher,
     stream: &Stream,
     events: impl Iterator<Item = (i64, &'a EventPart)>,
@@ -122,17 +134,23 @@ pub(crate) fn apply_push<'a>(
         let Ok(windows) = catalog.windows(part.group) else { continue };
         windows.observe(stream.clock, event_time);
         let arrival = Arrival { hash: part.hash, key: part.key.as_bytes(), event: &part.prepared };
-        parts.push((part.group, part.shard, arrival));
+        parts.push((part.shard, part.group, arrival));
     }
-    parts.sort_unstable_by_key(|(group, shard, arrival)| (*group, *shard, arrival.hash));
+    parts.sort_unstable_by_key(|(shard, group, arrival)| (*shard, *group, arrival.hash));
     let mut arrivals = Vec::with_capacity(parts.len());
-    for table_parts in parts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
-        let Some((group, shard, _)) = table_parts.first() else { continue };
-        let Ok(windows) = catalog.windows(*group) else { continue };
-        let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
-        arrivals.clear();
-        arrivals.extend(table_parts.iter().map(|(_, _, arrival)| *arrival));
-        table.update(Moment::new(hasher, &windows.plan, now), &arrivals);
+    for of_shard in parts.chunk_by(|a, b| a.0 == b.0) {
+        let Some((shard, ..)) = of_shard.first() else { continue };
+        for of_table in of_shard.chunk_by(|a, b| a.1 == b.1) {
+            let Some((_, group, _)) = of_table.first() else { continue };
+            let Ok(windows) = catalog.windows(*group) else { continue };
+            let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
+            arrivals.clear();
+            arrivals.extend(of_table.iter().map(|(_, _, arrival)| *arrival));
+            table.update(Moment::new(hasher, &windows.plan, now), &arrivals);
+        }
+        if shards == Shards::LetGo {
+            guards.release(*shard);
+        }
     }
 }
 

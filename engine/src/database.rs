@@ -13,7 +13,7 @@ use storage::{Directory, Vfs, Wal, snapshot::Snapshot};
 use crate::{
     Config, Error, catalog::Catalog, changes::HistoryHold, checkpoint::Checkpoints,
     memory_limit::Accountant, producer::Producers, restore::Recovery, shard::ShardSet,
-    stats::Counters, sweep::SweepCursor,
+    stats::Counters, sweep::SweepCursor, write::Torn,
 };
 
 /// An open database. Share it by reference or [`Arc`]; every method takes `&self`.
@@ -40,6 +40,7 @@ pub struct Database<V: Vfs> {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<Directory<V>>,
     pub(crate) wal: Wal<V>,
+    pub(crate) torn: Torn,
     recovery: Recovery,
 }
 
@@ -77,6 +78,7 @@ impl<V: Vfs> Database<V> {
             clock,
             directory,
             wal,
+            torn: Torn::default(),
             recovery,
         };
         database.measure_memory();

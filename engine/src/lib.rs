@@ -45,6 +45,7 @@ mod stats;
 mod stepped;
 mod stream;
 mod sweep;
+mod tally;
 mod trouble;
 mod windows;
 mod write;
@@ -58,8 +59,8 @@ pub use error::Error;
 pub use memory_limit::{Health as MemoryHealth, MemoryUse};
 pub use producer::{Outcome, ProducerId};
 pub use read::{
-    Dump, DumpChunk, ReadOptions, ReadPlan, ReadRequest, ReadTrace, ScanCursor, ScanPage,
-    VectorTrace, Vectors,
+    Dump, DumpChunk, ReadOptions, ReadPlan, ReadRequest, ReadSpace, ReadTrace, ScanCursor,
+    ScanPage, VectorTrace, Vectors,
 };
 pub use restore::Recovery;
 pub use stats::{GroupMemory, StatValue};

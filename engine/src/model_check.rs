@@ -60,6 +60,11 @@ impl<T> ShardGuards<'_, T> {
     pub fn shard(&mut self, shard: usize) -> &mut T {
         self.0.shard(shard)
     }
+
+    /// Lets one of them go, as a batch does with what it is done with.
+    pub fn release(&mut self, shard: usize) {
+        self.0.release(shard);
+    }
 }
 
 /// The table of producers.

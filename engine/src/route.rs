@@ -13,6 +13,7 @@ use crate::{
     catalog::{Catalog, StreamRuntime},
     mutation::PushEvent,
     producer::ProducerId,
+    rows::RowLayout,
     shard::{ShardMask, shard_of},
 };
 
@@ -22,9 +23,25 @@ pub(crate) struct RoutedRow<'a> {
     pub(crate) event_time: i64,
     /// As received.
     pub(crate) packed: &'a [u8],
-    /// The same, decoded.
-    pub(crate) cells: Vec<Cell<'a>>,
+    /// The same, decoded; `None` for a row that is stored as it came.
+    pub(crate) cells: Option<Vec<Cell<'a>>>,
     pub(crate) shard: usize,
+}
+
+/// The cells of a packed row of the first `features` features; `None` when it is stored as it comes.
+///
+/// # Errors
+/// [`model::Error::Malformed`] when it is no such row.
+pub(crate) fn cells_of<'a>(
+    layout: &RowLayout,
+    features: usize,
+    packed: &'a [u8],
+) -> Result<Option<Vec<Cell<'a>>>, model::Error> {
+    if layout.is_whole(features, packed) {
+        return Ok(None);
+    }
+    let types = layout.types().get(..features).unwrap_or(layout.types());
+    packed_row::read_row(packed, types).map(Some)
 }
 
 /// What one event changes in one window group.
@@ -46,6 +63,15 @@ pub(crate) struct RoutedEvent<'a> {
     pub(crate) parts: Vec<EventPart>,
 }
 
+/// Memory for decoding one event after the other.
+#[derive(Debug, Default)]
+pub(crate) struct RouteSpace<'a> {
+    cells: Vec<Cell<'a>>,
+    values: Vec<Option<ValueRef<'a>>>,
+    key: Vec<u8>,
+    prepared: PreparedEvent,
+}
+
 /// Decodes an event and prepares it for every window group of its stream.
 ///
 /// # Errors
@@ -57,14 +83,15 @@ pub(crate) fn route_event<'a>(
     fields: usize,
     source: PushEvent<'a>,
     (producer, sequence): (ProducerId, u64),
+    space: &mut RouteSpace<'a>,
 ) -> Result<RoutedEvent<'a>, model::Error> {
     let types = runtime.types.get(..fields).unwrap_or(&runtime.types);
-    let mut cells = packed_row::read_row(source.event, types)?;
+    let RouteSpace { cells, values, key, prepared } = space;
+    packed_row::read_row_into(source.event, types, cells)?;
     cells.resize(stream.fields.len(), Cell::Absent);
-    let mut values = Vec::with_capacity(cells.len());
-    ingest::exact_fields(stream, &cells, &mut values)?;
-    let event_time = event_time_of(stream, &values)?;
-    let declared_id = declared_id_of(stream, &values)?;
+    ingest::exact_fields(stream, cells, values)?;
+    let event_time = event_time_of(stream, values)?;
+    let declared_id = declared_id_of(stream, values)?;
     let derived_id;
     let id: &[u8] = match &declared_id {
         Some(id) => id,
@@ -74,12 +101,11 @@ pub(crate) fn route_event<'a>(
         }
     };
     let mut parts = Vec::with_capacity(runtime.groups.len());
-    let mut key = Vec::new();
     for group in runtime.groups.iter().copied() {
-        let mut prepared = PreparedEvent::default();
         let event = (values.as_slice(), event_time, id);
-        if prepare_part(catalog, group, event, &mut key, &mut prepared)? {
-            let (hash, key) = (hasher.hash(&key), EntityKey::from_written(&key));
+        if prepare_part(catalog, group, event, key, prepared)? {
+            let (hash, key) = (hasher.hash(key), EntityKey::from_written(key));
+            let prepared = prepared.kept();
             parts.push(EventPart { group, shard: shard_of(hash), hash, key, prepared });
         }
     }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use storage::Vfs;
 
-use crate::{Database, Swept, producer::Outcome, shard::SHARD_COUNT};
+use crate::{Database, Swept, producer::Outcome, shard::SHARD_COUNT, tally};
 
 macro_rules! counters {
     ($($name:ident: $what:literal),* $(,)?) => {
@@ -138,7 +138,9 @@ impl<V: Vfs> Database<V> {
                 list.push((format!("stream_newest_event_time.{}", stream.name), text));
             }
         }
+        tally::stats(&catalog, self.clock.wall_ms(), &mut list);
         drop(catalog);
+        self.recovery_stats(&mut list);
         self.wal_stats(&mut list);
         self.checkpoint_stats(&mut list);
         list.push(("history_log_bytes".into(), StatValue::Number(self.history_log_bytes())));
@@ -190,8 +192,18 @@ impl<V: Vfs> Database<V> {
         if let Some(bytes_max) = memory.bytes_max {
             list.push(("memory_bytes_max".into(), StatValue::Number(bytes_max)));
         }
+        for (part, bytes) in self.memory_parts().list() {
+            list.push((format!("memory_part_bytes.{part}"), StatValue::Number(bytes)));
+        }
         list.push(("memory_health".into(), StatValue::Text(memory.to_string())));
         list.push(("memory_refused_count".into(), StatValue::Number(memory.refused_count)));
+    }
+
+    fn recovery_stats(&self, list: &mut Vec<(String, StatValue)>) {
+        let recovery = self.recovery();
+        list.push(("recovery_time_ms".into(), StatValue::Number(recovery.took_ms)));
+        list.push(("recovery_records_count".into(), StatValue::Number(recovery.replayed)));
+        list.push(("recovery_bytes".into(), StatValue::Number(recovery.bytes)));
     }
 
     fn wal_stats(&self, list: &mut Vec<(String, StatValue)>) {
@@ -201,6 +213,7 @@ impl<V: Vfs> Database<V> {
         list.push(("wal_appended_lsn".into(), number(self.wal.appended_lsn().0)));
         list.push(("wal_durable_lsn".into(), number(self.wal.durable_lsn().0)));
         list.push(("wal_bytes_written".into(), number(wal.bytes_written)));
+        list.push(("wal_bytes_durable".into(), number(wal.bytes_durable)));
         list.push(("wal_segments_count".into(), number(wal.segments)));
         list.push(("wal_syncs_count".into(), number(wal.syncs)));
         list.push(("wal_sync_time_us_max".into(), number(wal.sync_ns_max / 1000)));

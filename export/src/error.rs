@@ -29,6 +29,15 @@ pub enum Error {
         /// What is wrong, and the remedy.
         what: String,
     },
+    /// A server dropped a file of a history, for its age or size, while it was read: read it anew, from what is listed now.
+    #[error(
+        "{}: the server drops files, for their age or size, faster than they are read: read a copy, such as that of a backup",
+        path.display()
+    )]
+    Dropped {
+        /// The file.
+        path: PathBuf,
+    },
     /// What was asked for cannot be done; the text says what can.
     #[error("{0}")]
     Usage(String),
@@ -41,6 +50,11 @@ impl Error {
     /// Shorthand for [`Error::Io`].
     pub fn io(what: &'static str, path: &Path, source: std::io::Error) -> Self {
         Self::Io { what, path: path.to_owned(), source }
+    }
+
+    /// True when a file is not there.
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
     }
 
     /// Shorthand for [`Error::File`].

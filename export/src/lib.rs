@@ -11,6 +11,7 @@ pub mod history;
 pub mod input;
 mod key;
 pub mod metadata;
+mod own_columns;
 pub mod reads;
 pub mod replay;
 mod schema;

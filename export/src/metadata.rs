@@ -12,6 +12,12 @@ pub const GROUP: &str = "larder.group";
 pub const SERVICE: &str = "larder.service";
 /// Of a file of logged reads: the form of its columns.
 pub const READ_LOG: &str = "larder.read_log";
+/// Of a file of logged reads: how long it was to be kept, in ms, or [`UNLIMITED`].
+pub const KEPT_AGE_MS: &str = "larder.kept_age_ms";
+/// Of a file of logged reads: how many bytes of them were to be kept, or [`UNLIMITED`].
+pub const KEPT_BYTES: &str = "larder.kept_bytes";
+/// No limit.
+pub const UNLIMITED: &str = "unlimited";
 /// Of a file: the stream of a window group.
 pub const STREAM: &str = "larder.stream";
 /// Of a file: since when events are observed, in ms since the epoch; windows that reach further back are partial.

@@ -9,7 +9,9 @@
 //! mutations of it in every test run, without anything to install. `cargo run --package larder-fuzz --bin seed-corpus` writes
 //! the corpus, which the targets themselves make: every input in it is valid, so that mutations start behind the first checks.
 //!
-//! Not here: values (the engine's oracles compare those), frames of the wire (`protocol` has no state to corrupt), threads.
+//! Requests, definitions and expressions need no directory: they are decoded, and asked of a database in memory.
+//!
+//! Not here: values (the engine's oracles compare those), sockets (`server/tests/hostile`), threads.
 
 mod base;
 mod mutation;
@@ -42,6 +44,14 @@ pub const TARGETS: &[Target] = &[
     Target { name: "catalog", run: target::catalog::run, seeds: target::catalog::seeds },
     Target { name: "recovery", run: target::recovery::run, seeds: target::recovery::seeds },
     Target { name: "ops_crash", run: target::ops_crash::run, seeds: target::ops_crash::seeds },
+    Target { name: "frame", run: target::frame::run, seeds: target::frame::seeds },
+    Target { name: "request", run: target::request::run, seeds: target::request::seeds },
+    Target {
+        name: "definitions",
+        run: target::definitions::run,
+        seeds: target::definitions::seeds,
+    },
+    Target { name: "expression", run: target::expression::run, seeds: target::expression::seeds },
 ];
 
 /// Runs the target called `name`.

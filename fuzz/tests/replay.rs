@@ -80,4 +80,16 @@ macro_rules! targets {
     )*};
 }
 
-targets!(wal_scan, manifest, snapshot_open, sections, catalog, recovery, ops_crash);
+targets!(
+    wal_scan,
+    manifest,
+    snapshot_open,
+    sections,
+    catalog,
+    recovery,
+    ops_crash,
+    frame,
+    request,
+    definitions,
+    expression
+);

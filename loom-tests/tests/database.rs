@@ -175,10 +175,13 @@ impl Scene {
         let options = ReadOptions::default();
         let request = ReadRequest { keys: &ENTITIES, request_rows: &[], options };
         let vectors = database.read(&self.plan, &request).expect("answered");
-        let value = |column: usize, row: usize| match vectors.columns[column].get(row) {
-            Ok((_, Some(ValueRef::I64(value)))) => value,
-            Ok((_, None)) => 0,
-            other => panic!("no such value: {other:?}"),
+        let value = |column: usize, row: usize| {
+            let column = vectors.columns.get(column).expect("the service has it");
+            match column.get(row) {
+                Ok((_, Some(ValueRef::I64(value)))) => value,
+                Ok((_, None)) => 0,
+                other => panic!("no such value: {other:?}"),
+            }
         };
         let entity = |row: usize| {
             let (feature, second) = (value(0, row), value(1, row));

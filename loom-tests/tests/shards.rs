@@ -50,7 +50,10 @@ impl Database {
             Batch::Correct => {
                 let mut guards = self.shards.write(&named);
                 let lsn = self.append();
-                named.iter().for_each(|shard| guards.shard(*shard).apply(lsn));
+                for shard in named {
+                    guards.shard(shard).apply(lsn);
+                    guards.release(shard);
+                }
             }
             Batch::LocksAsNamed => {
                 let mut guards = named.map(|shard| self.shards.write_one(shard));
@@ -103,6 +106,36 @@ fn race(batch: Batch) {
                 );
             }
         }
+    });
+}
+
+/// A batch that lets each shard go as soon as it is applied there, or locks them one by one, and a reader that holds both.
+fn seen_at_once(write: impl Fn(&Database) + Send + Sync + Copy + 'static) {
+    check(move || {
+        let log = GroupCommit::new(Lsn(0), 1 << 20);
+        let database = Arc::new(Database { shards: Shards::new(2), log });
+        let writer = {
+            let database = Arc::clone(&database);
+            thread::spawn(move || write(&database))
+        };
+        let (first, second) = (database.shards.read(0), database.shards.read(1));
+        assert_eq!(first.entity, second.entity, "a batch is seen in part");
+        drop((first, second));
+        writer.join().expect("a batch ends");
+    });
+}
+
+#[test]
+fn who_holds_several_shards_sees_all_of_a_batch_or_nothing() {
+    seen_at_once(|database| database.write([1, 0], Batch::Correct));
+}
+
+#[test]
+#[should_panic(expected = "seen in part")]
+fn the_model_finds_shards_locked_one_by_one() {
+    seen_at_once(|database| {
+        let lsn = database.append();
+        (0..2).for_each(|shard| database.shards.write_one(shard).apply(lsn));
     });
 }
 

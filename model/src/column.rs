@@ -37,24 +37,6 @@ impl Column {
         }
     }
 
-    /// Makes it empty and of another type, with room for `rows`; its memory is used again.
-    pub fn reset(&mut self, data_type: DataType, rows: usize) {
-        let fixed = data_type.fixed_bytes();
-        self.data_type = data_type;
-        self.statuses.clear();
-        self.statuses.reserve(rows);
-        self.ends.clear();
-        self.ends.reserve(if fixed.is_some() { 0 } else { rows });
-        self.data.clear();
-        self.data.reserve(fixed.unwrap_or(0) * rows);
-    }
-
-    /// Bytes of memory, used or not.
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.statuses.capacity() + self.ends.capacity() * size_of::<u32>() + self.data.capacity()
-    }
-
     /// A column of a fixed type with `rows` rows, of which none was found yet: [`Column::scatter`] fills them.
     #[must_use]
     pub fn of_rows(data_type: DataType, rows: usize) -> Self {
@@ -139,11 +121,24 @@ impl Column {
         match value {
             ValueRef::String(text) => self.push_cell(status, text.as_bytes()),
             ValueRef::Bytes(bytes) => self.push_cell(status, bytes),
+            // Nearly all values: 8 bytes, which are a load and a store.
+            ValueRef::I64(value) | ValueRef::Timestamp(value) | ValueRef::Decimal(value, _) => {
+                self.push_word(status, value.cast_unsigned());
+            }
+            ValueRef::F64(value) => self.push_word(status, value.to_bits()),
             fixed => {
                 self.statuses.push(status.code());
                 packed::write_value(&mut Writer::new(&mut self.data), fixed);
             }
         }
+    }
+
+    /// Appends a row with a value of a type of 8 bytes: a number as it is, or the bits of an f64.
+    #[inline]
+    pub fn push_word(&mut self, status: Status, word: u64) {
+        debug_assert_eq!(self.data_type.fixed_bytes(), Some(8), "a column of words");
+        self.statuses.push(status.code());
+        self.data.extend_from_slice(&word.to_le_bytes());
     }
 
     /// Appends a row whose value is already packed: the cell's bytes without a length.
@@ -167,11 +162,95 @@ impl Column {
         self.ends.push(u32::try_from(self.data.len()).unwrap_or(u32::MAX));
     }
 
+    /// It, borrowed.
+    #[must_use]
+    pub fn view(&self) -> ColumnRef<'_> {
+        ColumnRef::new(self.data_type, &self.statuses, &self.ends, &self.data)
+    }
+
     /// The status of `row`, and its value when one is given.
     ///
     /// # Errors
     /// [`Error::Malformed`] when the row does not exist or its bytes are not a value of the type.
     pub fn get(&self, row: usize) -> Result<(Status, Option<ValueRef<'_>>), Error> {
+        self.view().get(row)
+    }
+
+    /// A column from its parts as received; every row is checked once here.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when lengths disagree, a status is unknown or a value is not of the type.
+    pub fn from_parts(
+        data_type: DataType,
+        statuses: &[u8],
+        ends: &[u32],
+        data: &[u8],
+    ) -> Result<Self, Error> {
+        ColumnRef::new(data_type, statuses, ends, data).check()?;
+        Ok(Self { data_type, statuses: statuses.into(), ends: ends.into(), data: data.into() })
+    }
+}
+
+/// A column, borrowed from wherever it lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ColumnRef<'a> {
+    data_type: DataType,
+    statuses: &'a [u8],
+    ends: &'a [u32],
+    data: &'a [u8],
+}
+
+impl<'a> ColumnRef<'a> {
+    pub(crate) fn new(
+        data_type: DataType,
+        statuses: &'a [u8],
+        ends: &'a [u32],
+        data: &'a [u8],
+    ) -> Self {
+        Self { data_type, statuses, ends, data }
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn data_type(self) -> DataType {
+        self.data_type
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.statuses.len()
+    }
+
+    /// True without rows.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.statuses.is_empty()
+    }
+
+    /// The status bytes, one a row.
+    #[must_use]
+    pub fn statuses(self) -> &'a [u8] {
+        self.statuses
+    }
+
+    /// The ends of variable values in [`ColumnRef::data`]; empty for fixed types.
+    #[must_use]
+    pub fn ends(self) -> &'a [u32] {
+        self.ends
+    }
+
+    /// The value bytes.
+    #[must_use]
+    pub fn data(self) -> &'a [u8] {
+        self.data
+    }
+
+    /// The status of `row`, and its value when one is given.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when the row does not exist or its bytes are not a value of the type.
+    pub fn get(self, row: usize) -> Result<(Status, Option<ValueRef<'a>>), Error> {
         let status = self.statuses.get(row).copied().and_then(Status::from_code);
         let status = status.ok_or_else(|| Error::Malformed(format!("row {row} has no status")))?;
         if !matches!(status, Status::Present | Status::Partial) {
@@ -190,34 +269,22 @@ impl Column {
         packed::decode(cell, self.data_type).map(|value| (status, Some(value)))
     }
 
-    /// A column from its parts as received; every row is checked once here.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] when lengths disagree, a status is unknown or a value is not of the type.
-    pub fn from_parts(
-        data_type: DataType,
-        statuses: &[u8],
-        ends: &[u32],
-        data: &[u8],
-    ) -> Result<Self, Error> {
-        let rows = statuses.len();
-        let consistent = match data_type.fixed_bytes() {
-            Some(width) => ends.is_empty() && rows.checked_mul(width) == Some(data.len()),
+    /// Checks every row of what was received.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        let rows = self.statuses.len();
+        let is_consistent = match self.data_type.fixed_bytes() {
+            Some(width) => self.ends.is_empty() && rows.checked_mul(width) == Some(self.data.len()),
             None => {
-                ends.len() == rows
-                    && ends.is_sorted()
-                    && ends.last().map_or(0, |end| *end as usize) == data.len()
+                self.ends.len() == rows
+                    && self.ends.is_sorted()
+                    && self.ends.last().map_or(0, |end| *end as usize) == self.data.len()
             }
         };
-        if !consistent {
+        if !is_consistent {
+            let data_type = self.data_type;
             return Err(Error::Malformed(format!("a {data_type} column whose lengths disagree")));
         }
-        let column =
-            Self { data_type, statuses: statuses.into(), ends: ends.into(), data: data.into() };
-        for row in 0..rows {
-            column.get(row)?;
-        }
-        Ok(column)
+        (0..rows).try_for_each(|row| self.get(row).map(drop))
     }
 }
 

@@ -54,6 +54,14 @@ pub const READ_KEYS_MAX: usize = 16 * BATCH_MAX;
 pub const SCAN_PAGE_MAX: usize = 1024;
 /// Longest cursor of a scan, in bytes.
 pub const SCAN_CURSOR_BYTES_MAX: usize = 64;
+/// Most services whose values are counted by status: names that were defined at some time.
+pub const SERVICES_COUNTED_MAX: usize = 2 * DEFINITIONS_MAX;
+/// Slow requests that are described in one second; the others are counted.
+pub const SLOW_DESCRIBED_MAX: u64 = 128;
+/// Slow requests that are kept: the last ones, and the slowest.
+pub const SLOW_KEPT_MAX: usize = 128;
+/// See [`SLOW_KEPT_MAX`].
+pub const SLOWEST_KEPT_MAX: usize = 16;
 /// Most figures of the statistics.
 pub const STATS_MAX: usize = 64 * 1024;
 /// Longest name of a backup, in bytes.
@@ -68,14 +76,71 @@ pub const HISTORY_LOG_BYTES_MAX: u64 = 4 << 30;
 pub const FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most requests in flight on one connection.
 pub const IN_FLIGHT_MAX: usize = 128;
-/// Most connections of one server.
+/// Longest token of a client, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 256;
+/// Shortest token: 256 random bits take more characters than this, 43 in Base64 and 64 in hexadecimal.
+pub const TOKEN_BYTES_MIN: usize = 40;
+/// Longest purpose that reads declare, in bytes.
+pub const PURPOSE_BYTES_MAX: usize = 128;
+/// Longest access policy, in bytes.
+pub const ACCESS_BYTES_MAX: usize = 1024 * 1024;
+/// Most roles, subjects, tokens of all subjects together, and certificates, each: whoever says hello is compared with every token.
+pub const ACCESS_ENTRIES_MAX: usize = 4096;
+/// Most rules of one role, of all kinds together; and most roles of one subject.
+pub const ROLE_RULES_MAX: usize = 1024;
+/// Most handles of one connection for which is remembered what may be done with them: beyond it all is decided again.
+pub const DECISIONS_MAX: usize = 1024;
+/// What a peer may send, in bytes, until it has said who it is, where that is asked.
+pub const UNAUTHENTICATED_BYTES_MAX: usize = 8 * 1024;
+/// How long it may take until it has said who it is, in ms.
+pub const UNAUTHENTICATED_MS_MAX: u64 = 5_000;
+/// Most connections of one server, unless it is told otherwise.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Most network threads of one server.
+pub const THREADS_MAX: u16 = 1024;
+/// Most connections of one address (of IPv6: of one /64), unless the server is told otherwise.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_000;
+/// Most connections of the admin port.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Longest time from the first to the last byte of a request, in ms: whoever takes longer is cut off.
+pub const UNFINISHED_MS_MAX: u64 = 30_000;
+/// Most bytes of large requests that are not whole and of answers that nobody reads, of all connections together.
+pub const BUFFER_BYTES_MAX: usize = 512 * 1024 * 1024;
+/// Bytes of requests, and of answers, that a connection holds without being counted, and keeps while it is quiet.
+pub const BUFFER_BYTES_KEPT: usize = 64 * 1024;
+/// Most prepared requests of a server, and columns that all of them read.
+pub const HANDLES_MAX: usize = 16_384;
+/// See [`HANDLES_MAX`].
+pub const HANDLE_COLUMNS_MAX: usize = 1 << 22;
+/// Most prepared requests that one connection was the first to prepare.
+pub const HANDLES_PER_CONNECTION_MAX: usize = 1024;
+/// Most TLS handshakes at once: they cost a thousand times what a request does.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Largest file of certificates or a key that is read, in bytes.
+pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
 /// Most sequences remembered per producer: how far behind a retry may come and still be answered exactly.
 pub const PRODUCER_SEQUENCES_MAX: usize = 256;
 /// Most producers remembered; the least recently seen leaves first.
 pub const PRODUCERS_MAX: usize = 100_000;
 /// Most refused rows described in one reply; the count is always complete.
 pub const REJECTS_PER_REPLY_MAX: usize = BATCH_MAX;
+/// Most names of groups, services and streams that one line of the audit log lists; the count is always complete.
+pub const AUDIT_NAMES_LISTED_MAX: usize = 32;
+/// Most keys whose hashes one line of the audit log lists.
+pub const AUDIT_KEYS_LISTED_MAX: usize = 16;
+/// Longest text in a line of the audit log, in bytes: what is longer is cut.
+pub const AUDIT_TEXT_BYTES_MAX: usize = 1024;
+/// Lines that may wait for the thread that writes the audit log; what comes beyond is dropped and counted.
+pub const AUDIT_WAITING_MAX: usize = 4096;
+/// Kinds of writes that are counted apart for one connection in one second; what comes beyond is counted together.
+pub const AUDIT_TALLIES_MAX: usize = 32;
+/// Denials of one connection that the audit log tells one by one in a second; what comes beyond is counted.
+pub const AUDIT_DENIALS_TOLD_MAX: u64 = 16;
+/// Denials of all who did not say who they are that the audit log tells one by one in a second: whoever connects again and again
+/// fills no disk, and crowds nothing else out.
+pub const AUDIT_STRANGERS_TOLD_MAX: u64 = 64;
+/// A file of the audit log that is as large is followed by another one, in bytes.
+pub const AUDIT_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Distinct values counted exactly before the sketch answers.
 pub const DISTINCT_EXACT_MAX: usize = 512;
 /// Raw events of one entity older than the horizon before they are folded into tiles whatever that costs.
@@ -92,7 +157,12 @@ pub const SPAN_MS_MAX: i64 = 100 * 366 * 24 * 3600 * 1000;
 pub const PORT_DEFAULT: u16 = 7440;
 
 const _: () = assert!(EVENT_TIME_ABS_MAX > 2 * SPAN_MS_MAX);
+const _: () = assert!(BUFFER_BYTES_MAX >= 2 * FRAME_BYTES_MAX);
+const _: () = assert!(HANDLES_PER_CONNECTION_MAX < HANDLES_MAX);
+const _: () = assert!(HANDLE_COLUMNS_MAX > FEATURES_PER_SERVICE_MAX * HANDLES_PER_CONNECTION_MAX);
+const _: () = assert!(CONNECTIONS_PER_ADDRESS_MAX <= CONNECTIONS_MAX);
 const _: () = assert!(FRAME_BYTES_MAX <= u32::MAX as usize);
+const _: () = assert!(TOKEN_BYTES_MAX + PURPOSE_BYTES_MAX < UNAUTHENTICATED_BYTES_MAX / 2);
 const _: () = assert!(KEY_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(BATCH_MAX * 8 <= FRAME_BYTES_MAX);
 // A group's name twice; the rest of a path, lengths and figures.

@@ -1,10 +1,8 @@
 //! The name somebody probably meant: hints in error messages.
 
 /// The candidate that differs from `name` by the fewest edits, when that is few enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = ((name.chars().count() + 1) / 3).min(3);
     candidates
         .into_iter()
@@ -15,7 +13,8 @@ pub(crate) fn nearest<'a>(
 }
 
 /// ` (did you mean x?)`, or nothing.
-pub(crate) fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+#[must_use]
+pub fn hint<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     nearest(name, candidates).map_or(String::new(), |found| format!(" (did you mean {found}?)"))
 }
 

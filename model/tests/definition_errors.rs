@@ -288,7 +288,7 @@ fn window_groups() {
         ),
         (
             window_group("\"card\"", "[\"1h\"]\nhop = [\"1m\"]", count),
-            "f.toml:31: group.g.hop: unknown key (did you mean hops?); allowed are entity, stream, key, windows, hops, features, description, owner, tags",
+            "f.toml:31: group.g.hop: unknown key (did you mean hops?); allowed are entity, stream, key, windows, hops, features, feature_tags, description, owner, tags",
         ),
     ];
     check(&cases.each_ref().map(|(added, expected)| (added.as_str(), *expected)));

@@ -60,6 +60,17 @@ pub(crate) fn text<'a>(input: &mut Reader<'a>) -> Result<&'a str, Error> {
     std::str::from_utf8(bytes).map_err(|error| Error::Malformed(format!("text is UTF-8: {error}")))
 }
 
+/// Reads text of at most `max` bytes in place.
+pub(crate) fn short_text<'a>(
+    input: &mut Reader<'a>,
+    what: &'static str,
+    max: usize,
+) -> Result<&'a str, Error> {
+    let text = text(input)?;
+    let count = text.len();
+    if count <= max { Ok(text) } else { Err(Error::TooMany { what, count, max }) }
+}
+
 /// Reads text into a string of its own.
 pub(crate) fn string(input: &mut Reader<'_>) -> Result<String, Error> {
     text(input).map(str::to_owned)

@@ -12,10 +12,11 @@
 
 use model::{
     column::Column,
+    columns::Columns,
     limits::{FEATURES_PER_GROUP_MAX, FEATURES_PER_SERVICE_MAX},
     value::DataType,
 };
-use stdx::cursor::{Reader, Writer};
+use stdx::cursor::{OutOfBytes, Reader, Writer};
 
 use crate::Error;
 
@@ -39,6 +40,49 @@ pub(crate) fn encode(out: &mut Writer<'_>, body: usize, columns: &[Column]) {
     }
 }
 
+/// Appends all `columns` of a reply: what [`encode`] appends for the same columns one by one.
+pub(crate) fn encode_all(out: &mut Writer<'_>, body: usize, columns: &Columns) {
+    out.bytes(columns.statuses());
+    pad(out, body);
+    if columns.is_fixed() {
+        // They lie as they leave.
+        out.bytes(columns.cells());
+        return;
+    }
+    for column in columns.iter() {
+        column.ends().iter().fold(&mut *out, |out, end| out.u32(*end));
+        out.bytes(column.data());
+        pad(out, body);
+    }
+}
+
+/// Reads `rows` rows of columns with these types, in one piece.
+pub(crate) fn decode_all(
+    input: &mut Reader<'_>,
+    rows: usize,
+    types: &[DataType],
+) -> Result<Columns, Error> {
+    // Counts above the bytes that are there fail here, before anything is allocated for them.
+    let statuses = input.bytes(product(rows, types.len())?)?;
+    skip_padding(input)?;
+    // So do widths: a vector of a thousand floats stands behind one byte of status.
+    let width = types.iter().map(|data_type| data_type.fixed_bytes().unwrap_or(0)).sum();
+    let needed = product(rows, width)?;
+    if needed > input.left() {
+        return Err(OutOfBytes { offset: input.offset(), needed, left: input.left() }.into());
+    }
+    let mut columns = Columns::default();
+    columns.reset(types.iter().copied(), rows);
+    columns.receive_statuses(statuses)?;
+    let mut ends = Vec::new();
+    for (index, data_type) in types.iter().enumerate() {
+        let data = values(input, rows, *data_type, &mut ends)?;
+        columns.receive(index, &ends, data)?;
+        skip_padding(input)?;
+    }
+    Ok(columns)
+}
+
 /// Reads `rows` rows of columns with these types.
 pub(crate) fn decode(
     input: &mut Reader<'_>,
@@ -52,20 +96,30 @@ pub(crate) fn decode(
     let mut ends = Vec::new();
     for (index, data_type) in types.iter().enumerate() {
         let statuses = statuses.get(index * rows..(index + 1) * rows).unwrap_or_default();
-        ends.clear();
-        let data_bytes = match data_type.fixed_bytes() {
-            Some(width) => product(rows, width)?,
-            None => {
-                let (words, _) = input.bytes(product(rows, 4)?)?.as_chunks::<4>();
-                ends.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
-                ends.last().map_or(0, |end| *end as usize)
-            }
-        };
-        let data = input.bytes(data_bytes)?;
+        let data = values(input, rows, *data_type, &mut ends)?;
         columns.push(Column::from_parts(*data_type, statuses, &ends, data)?);
         skip_padding(input)?;
     }
     Ok(columns)
+}
+
+/// Reads the values of one column: their ends, for a variable type, and their bytes.
+fn values<'a>(
+    input: &mut Reader<'a>,
+    rows: usize,
+    data_type: DataType,
+    ends: &mut Vec<u32>,
+) -> Result<&'a [u8], Error> {
+    ends.clear();
+    let bytes = match data_type.fixed_bytes() {
+        Some(width) => product(rows, width)?,
+        None => {
+            let (words, _) = input.bytes(product(rows, 4)?)?.as_chunks::<4>();
+            ends.extend(words.iter().map(|word| u32::from_le_bytes(*word)));
+            ends.last().map_or(0, |end| *end as usize)
+        }
+    };
+    Ok(input.bytes(bytes)?)
 }
 
 /// Appends i64 numbers as they are.

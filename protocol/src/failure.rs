@@ -1,7 +1,8 @@
 //! The body of every reply whose status is not `OK`.
 //!
 //! ```text
-//! detail    i64      belongs to the status: the floor in ms of AS_OF_TOO_OLD, the limit in bytes of MEMORY_FULL, else 0
+//! detail    i64      belongs to the status: the floor in ms of AS_OF_TOO_OLD, the limit in bytes of MEMORY_FULL, after how many ms
+//!                    an OVERLOADED server is worth another try (0: it does not say), else 0
 //! message   text     for people: the thing, the value, what is allowed
 //! ```
 

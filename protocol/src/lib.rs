@@ -17,7 +17,8 @@
 //!
 //! **Versions.** The header has a version of its own; one that is not known closes the connection. [`PROTOCOL_VERSION`]
 //! counts additions: new operations, new flags. `hello` tells both sides the older of their two; what a peer does not know
-//! it answers with `INVALID`, never by guessing. Bodies have no room to grow: a body with bytes left over is malformed.
+//! it answers with `INVALID`, never by guessing. Bodies have no room to grow: a body with bytes left over is malformed. Version 2 adds
+//! who asks and what for: tokens and purposes of `hello`, purposes of `prepare`, `UNAUTHENTICATED` and `DENIED`.
 //!
 //! **Input is hostile.** Every length and count is checked against a limit and against the bytes that are there before
 //! anything is allocated for it; nothing here panics on received bytes.
@@ -57,4 +58,4 @@ pub use status::{CallStatus, NextStep};
 pub use write::{Receipt, Reject, RejectKind, SyncLevel, WriteOptions};
 
 /// The newest protocol this release speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;

@@ -18,7 +18,7 @@ pub enum CallStatus {
     StaleHandle = 3,
     /// The as-of lies before what is answered exactly; the detail is the floor in ms.
     AsOfTooOld = 4,
-    /// Too much to do just now.
+    /// Too much to do just now; the detail is after how many ms to try again, 0 when it cannot be said.
     Overloaded = 5,
     /// The deadline of the request passed before it was done.
     DeadlineExceeded = 6,
@@ -30,6 +30,10 @@ pub enum CallStatus {
     Internal = 9,
     /// No memory for what the write adds; the detail is the limit in bytes.
     MemoryFull = 10,
+    /// Who asks is not known: no token, or one that is not (or no longer) valid.
+    Unauthenticated = 11,
+    /// Who asks may not do that; the message names what is missing.
+    Denied = 12,
 }
 
 /// What the caller of a failed call does next.
@@ -53,7 +57,7 @@ pub enum NextStep {
 
 impl CallStatus {
     /// All of them, by code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Ok,
         Self::Invalid,
         Self::NotFound,
@@ -65,6 +69,8 @@ impl CallStatus {
         Self::Unknown,
         Self::Internal,
         Self::MemoryFull,
+        Self::Unauthenticated,
+        Self::Denied,
     ];
 
     /// The status of wire byte `code`.
@@ -84,7 +90,11 @@ impl CallStatus {
     pub fn next_step(self) -> NextStep {
         match self {
             Self::Ok => NextStep::Done,
-            Self::Invalid | Self::NotFound | Self::AsOfTooOld => NextStep::Fix,
+            Self::Invalid
+            | Self::NotFound
+            | Self::AsOfTooOld
+            | Self::Unauthenticated
+            | Self::Denied => NextStep::Fix,
             Self::StaleHandle => NextStep::PrepareAgain,
             Self::Overloaded | Self::DeadlineExceeded => NextStep::Retry,
             Self::MemoryFull => NextStep::RetryWhenRoom,
@@ -114,6 +124,8 @@ impl CallStatus {
             Self::Unknown => "UNKNOWN",
             Self::Internal => "INTERNAL",
             Self::MemoryFull => "MEMORY_FULL",
+            Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::Denied => "DENIED",
         }
     }
 }
@@ -133,7 +145,7 @@ mod tests {
         for (code, status) in (0..).zip(CallStatus::ALL) {
             assert_eq!((status.code(), CallStatus::from_code(code)), (code, Some(status)));
         }
-        assert_eq!(CallStatus::from_code(11), None);
+        assert_eq!(CallStatus::from_code(13), None);
     }
 
     #[test]

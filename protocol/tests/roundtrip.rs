@@ -1,7 +1,8 @@
 //! What is encoded is decoded, whatever it holds: the hot messages, under generated contents.
 
 use model::{
-    column::Column,
+    column::{Column, ColumnRef},
+    columns::Columns,
     limits::KEY_BYTES_MAX,
     status::Status,
     value::{DataType, Value},
@@ -93,8 +94,12 @@ fn read_reply() -> impl Strategy<Value = ReadReply> {
         let times = proptest::option::of(times);
         (vec(column(rows), columns), times, any::<i64>(), any::<bool>()).prop_map(
             move |(columns, times, as_of, snapped)| {
-                let rows = u32::try_from(rows).expect("few");
-                ReadReply { as_of, snapped, rows, columns, times }
+                let mut whole = Columns::default();
+                whole.reset(columns.iter().map(Column::data_type), rows);
+                for (place, column) in columns.iter().enumerate() {
+                    whole.put_column(place, column.view()).expect("of the same type");
+                }
+                ReadReply { as_of, snapped, columns: whole, times }
             },
         )
     })
@@ -105,7 +110,7 @@ proptest! {
 
     #[test]
     fn replies_to_reads_keep_every_value(reply in read_reply()) {
-        let types: Vec<_> = reply.columns.iter().map(Column::data_type).collect();
+        let types: Vec<_> = reply.columns.iter().map(ColumnRef::data_type).collect();
         let decoded = ReadReply::decode(&body(|out| reply.encode(out)), &types);
         prop_assert_eq!(decoded, Ok(reply));
     }
@@ -114,7 +119,7 @@ proptest! {
     fn values_start_at_multiples_of_eight(reply in read_reply()) {
         let bytes = body(|out| reply.encode(out));
         prop_assert_eq!(bytes.len() % 8, 0);
-        let Some(first) = reply.columns.first().filter(|column| column.data_type().fixed_bytes() == Some(8)) else {
+        let Some(first) = reply.columns.get(0).filter(|column| column.data_type().fixed_bytes() == Some(8)) else {
             return Ok(());
         };
         let start = (16 + reply.columns.len() * first.len()).next_multiple_of(8);
@@ -131,6 +136,7 @@ proptest! {
         (exclusive, snap, times) in any::<(bool, bool, bool)>(),
         handle in any::<u64>(),
     ) {
+        let mut encoded = Vec::new();
         let request = ReadRequest {
             handle,
             options: ReadOptions { as_of, exclusive, snap, times },
@@ -138,8 +144,8 @@ proptest! {
             keys: keys.iter().map(Vec::as_slice).collect(),
             request_rows: row.iter().map(Vec::as_slice).collect(),
         };
-        let bytes = body(|out| request.encode(out));
-        prop_assert_eq!(ReadRequest::decode(&bytes), Ok(request));
+        request.encode(&mut Writer::new(&mut encoded));
+        prop_assert_eq!(ReadRequest::decode(&encoded), Ok(request));
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use engine::{CheckpointProgress, Checkpointed, OsFs, StorageError, SyncPolicy, Trouble, Vfs};
-use export::reads::{ReadFile, ReadLogReader};
+use engine::{
+    BackedUp, CheckpointProgress, Checkpointed, OsFs, StorageError, SyncPolicy, Trouble, Vfs,
+};
+use export::reads::ReadLogReader;
 use protocol::{CallStatus, CheckpointReply, Failure};
 use stdx::clock::Clock;
 use tokio::{
@@ -20,7 +22,7 @@ use crate::{
     CheckpointAtStop,
     dispatch::{Body, failure, stopping},
     error::engine_failure,
-    historian::StillHistory,
+    historian::CopyBegun,
     shared::Shared,
 };
 
@@ -97,7 +99,7 @@ pub(crate) async fn run(
     shared.backups.clear();
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut told = None;
+    let (mut told, mut is_unkept_told) = (None, false);
     loop {
         tokio::select! {
             biased;
@@ -113,6 +115,14 @@ pub(crate) async fn run(
                     let _told = checkpoint(&shared);
                 }
                 let database = &shared.database;
+                let made = database.make_room_for_log();
+                let was_told = std::mem::replace(&mut is_unkept_told, made.is_err());
+                // Once, and not with every try.
+                if let Err(error) = made
+                    && !was_told
+                {
+                    tracing::warn!(%error, "what of the log was kept for history could not be removed: it is tried again every second");
+                }
                 let trouble = database.checkpoint_trouble().or_else(|| database.history_trouble());
                 let trouble = trouble.or_else(|| database.clock_trouble());
                 tell_trouble(&mut told, trouble);
@@ -165,15 +175,7 @@ fn checkpoint(shared: &Shared) -> Result<Checkpointed, engine::Error> {
 
 /// Makes the backup `name` in `files` and says how it goes.
 fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, engine::Error> {
-    // Its position stays where it is, and so does the log behind that: the copies fit together.
-    let history = shared.history.still();
-    // Listed before: what those reads saw is in the copy of the log.
-    let made = logged_reads(&history).and_then(|reads| {
-        let made = with_progress(shared, |tell| shared.database.backup(files, tell))?;
-        copy_history(shared, &history, &reads, files)?;
-        Ok(made)
-    });
-    drop(history);
+    let made = back_up_all(shared, files);
     match &made {
         Ok(made) => {
             tell_checkpoint(&made.checkpoint);
@@ -194,27 +196,28 @@ fn back_up(shared: &Shared, name: &str, files: &OsFs) -> Result<Checkpointed, en
     made.map(|made| made.checkpoint)
 }
 
-/// The files of logged reads that there are now.
-fn logged_reads(history: &StillHistory<'_>) -> Result<Vec<ReadFile>, engine::Error> {
-    let Some(root) = history.root else { return Ok(Vec::new()) };
-    ReadLogReader::new(root).all().map_err(of_history)
-}
-
-/// Copies the history, with the logged `reads`, beside the database that was copied to `files`.
-fn copy_history(
-    shared: &Shared,
-    history: &StillHistory<'_>,
-    reads: &[ReadFile],
-    files: &OsFs,
-) -> Result<(), engine::Error> {
-    let Some(root) = history.root else { return Ok(()) };
+/// Copies database, history and logged reads to `files`.
+fn back_up_all(shared: &Shared, files: &OsFs) -> Result<BackedUp, engine::Error> {
+    // Listed before: what those reads saw is in the copy of the log.
+    let reads = shared.history.root().map(|root| ReadLogReader::new(root).all());
+    let reads = reads.transpose().map_err(of_history)?.unwrap_or_default();
     let target = PathBuf::from(files.path(export::history::DIRECTORY));
-    let copied = export::history::copy(root, &target, reads, &mut || {
-        let is_late =
-            shared.clock.mono_ns() >= shared.checkpoints.give_up_ns.load(Ordering::Acquire);
-        if is_late { Err(engine::Error::from(StorageError::Closed).into()) } else { Ok(()) }
-    });
-    copied.map_err(of_history)
+    // Begun before as well: the copy of the log reaches from its position to its end.
+    let history = shared.history.begin_copy(&shared.database, &target).map_err(of_history)?;
+    let made = with_progress(shared, |tell| shared.database.backup(files, tell))?;
+    if let Some(CopyBegun { copy, log, still }) = history {
+        drop(log);
+        let copied = copy.finish(&reads, &mut |left| {
+            if shared.clock.mono_ns() >= shared.checkpoints.give_up_ns.load(Ordering::Acquire) {
+                return Err(engine::Error::from(StorageError::Closed).into());
+            }
+            // Others write to the disk as well: the log, and whatever else lies there.
+            Ok(shared.database.leaves_room(files, left)?)
+        });
+        drop(still);
+        copied.map_err(of_history)?;
+    }
+    Ok(made)
 }
 
 /// What a backup met in the history; damage is `InvalidData`.
@@ -306,8 +309,8 @@ fn remedy_of_backup(error: &engine::Error) -> &'static str {
         }
         E::Storage(S::NotEmpty { .. }) => "remove what lies in its place, then ask again",
         E::Storage(S::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
-            "see with `larder check` what of the history is damaged, and put the file of a backup in its place, or stop the server and \
-             move the directory `history` away: history begins anew"
+            "see with `larder check` what of the history is damaged, then stop the server and put the history of a backup in the \
+             place of it, files and manifest, or move the directory `history` away: history begins anew"
         }
         E::Storage(S::Io { .. }) => {
             "look at the disk, and at the permissions of the directories of the database and of its backups"

@@ -1,30 +1,42 @@
 //! One peer: reads requests, answers them, many in flight.
 //!
 //! Reads are answered at once; a write is answered when its ticket says that it is as safe as asked for. Answers gathered
-//! in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be. While a peer does
-//! not read, nothing more is read from it: a connection holds at most [`IN_FLIGHT_MAX`] requests, [`OUTPUT_BYTES`] of answers
-//! and one answer more.
+//! in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be, and a read that takes
+//! long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most [`IN_FLIGHT_MAX`]
+//! requests, [`OUTPUT_BYTES`] of answers, one answer more and [`ELSEWHERE_MAX`] of other threads. A peer that reads nothing is cut off.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
-use model::limits::IN_FLIGHT_MAX;
+use bytes::{Buf, BytesMut};
+use model::limits::{BUFFER_BYTES_KEPT, IN_FLIGHT_MAX};
+use protocol::{CallStatus, Failure};
 use stdx::clock::Clock;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::watch,
+    time::timeout,
 };
 
 use crate::{
+    access::stranger::Stranger,
+    admission::{Admission, Visit},
+    buffers::Claim,
     dispatch::{self, Answer, Elsewhere, Waiting},
+    door::Place,
+    metrics::{Begun, Meter, reply_status},
+    peer::Peer,
     session::Session,
     shared::Shared,
+    slow,
+    stop::Stop,
+    tls::{self, Transport},
+    unfinished::Unfinished,
 };
 
 /// Room asked for before each read of the socket.
@@ -32,6 +44,20 @@ const READ_BYTES: usize = 16 * 1024;
 
 /// Replies gathered before they are written; one reply may be larger.
 const OUTPUT_BYTES: usize = 1 << 20;
+
+/// Requests of one connection that are answered before others have their turn.
+const REQUESTS_A_TURN: usize = 128;
+
+/// Requests of one connection that other threads work on: their answers, which may be large, are kept until the peer reads.
+const ELSEWHERE_MAX: usize = 4;
+
+/// When the bytes in the buffer came.
+#[derive(Clone, Copy)]
+struct Received {
+    at_ns: u64,
+    /// Nothing was answered since.
+    is_new: bool,
+}
 
 /// How far the requests in the buffer were answered.
 enum Progress {
@@ -44,92 +70,290 @@ enum Progress {
 }
 
 /// Serves one connection until the peer leaves, sends what is no frame, or the server stops.
-pub(crate) async fn serve(stream: TcpStream, shared: Arc<Shared>, stop: watch::Receiver<bool>) {
-    shared.connections.fetch_add(1, Ordering::Relaxed);
+pub(crate) async fn serve(
+    stream: TcpStream,
+    (mut peer, _place): (Peer, Place),
+    (shared, admission, meter): (Arc<Shared>, Arc<Admission>, Arc<Meter>),
+    stop: watch::Receiver<bool>,
+) {
+    let Some(stream) = tls::open(stream, &mut peer, &shared, stop.clone()).await else { return };
     let mut connection = Connection {
-        session: Session::default(),
+        session: Session::with(peer, meter.lane()).audited(&shared.audit),
+        visit: Visit::default(),
         waiting: VecDeque::new(),
         elsewhere: Vec::new(),
         output: Vec::new(),
+        meter,
+        unfinished: Unfinished::new(shared.unfinished),
+        held: None,
     };
-    if let Err(error) = connection.run(stream, &shared, stop).await {
-        tracing::debug!(%error, requests = connection.session.requests, "a connection ended");
+    if let Err(error) = connection.run(stream, (&shared, &admission), stop).await {
+        let Session { requests, peer, .. } = &connection.session;
+        tracing::debug!(%error, requests, %peer, "a connection ended");
     }
-    shared.connections.fetch_sub(1, Ordering::Relaxed);
 }
 
 struct Connection {
     session: Session,
+    /// Its turns.
+    visit: Visit,
     /// Writes that wait for the disk, in the order of their log positions.
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<(Begun, Waiting)>,
     /// Requests that other threads work on.
-    elsewhere: Vec<Elsewhere>,
+    elsewhere: Vec<(Begun, Elsewhere)>,
     output: Vec<u8>,
+    /// Of its thread.
+    meter: Arc<Meter>,
+    unfinished: Unfinished,
+    /// Room for a large request that is not whole.
+    held: Option<Claim>,
+}
+
+/// Why a connection goes on.
+enum Event {
+    /// So many bytes were read; none at the end.
+    Read(usize),
+    /// Requests that waited are answered.
+    Answered,
+    /// A request was begun long ago, and is not whole.
+    Unfinished,
+    /// The server stops.
+    Stop,
+    /// The peer has not said who it is in time.
+    Late,
 }
 
 impl Connection {
     async fn run(
         &mut self,
-        mut stream: TcpStream,
-        shared: &Shared,
-        mut stop: watch::Receiver<bool>,
+        mut stream: Transport,
+        (shared, admission): (&Shared, &Admission),
+        stop: watch::Receiver<bool>,
     ) -> Result<(), std::io::Error> {
         let mut input = BytesMut::with_capacity(READ_BYTES);
+        let mut stop = pin!(Stop::new(stop));
         let mut open = true;
-        let mut received_ns = shared.clock.mono_ns();
+        let mut received = Received { at_ns: 0, is_new: false };
+        let mut stranger = Stranger::new(shared, &mut self.session);
         loop {
-            let progress = self.answer(&mut input, shared, received_ns);
-            self.finish_ready();
-            if !self.output.is_empty() {
-                stream.write_all(&self.output).await?;
-                self.output.clear();
-                self.output.shrink_to(OUTPUT_BYTES);
+            let progress = self.answer(&mut input, (shared, admission), received);
+            received.is_new = false;
+            self.finish_ready(shared);
+            if Stranger::is_too_loud(&mut stranger, &self.session) {
+                return self.part(&mut stream, shared, &Stranger::loud()).await;
             }
+            open &= !self.session.caller.is_over();
+            self.send(&mut stream, shared).await?;
             match progress {
-                Progress::Broken => return stream.shutdown().await,
+                Progress::Broken => return in_time(shared, stream.shutdown()).await,
                 // Requests are left in the buffer, and there is room again.
-                Progress::Paused if self.in_flight() < IN_FLIGHT_MAX => continue,
-                Progress::Paused => {}
+                Progress::Paused if self.has_room() => {
+                    tokio::task::yield_now().await;
+                    admission.visits(&mut self.visit, true, shared.clock.mono_ns());
+                    continue;
+                }
                 Progress::Drained if !open && self.in_flight() == 0 => {
-                    return stream.shutdown().await;
+                    return in_time(shared, stream.shutdown()).await;
                 }
-                Progress::Drained => {}
+                Progress::Paused | Progress::Drained => {}
             }
-            let may_read = open && self.in_flight() < IN_FLIGHT_MAX;
-            tokio::select! {
-                read = stream.read_buf(&mut input), if may_read => {
-                    open = read? > 0;
-                    input.reserve(READ_BYTES);
-                    received_ns = shared.clock.mono_ns();
+            if !self.make_room(&mut input, shared) {
+                return self.end(&mut stream, shared, &dispatch::no_room()).await;
+            }
+            let room = input.capacity() - input.len();
+            let may_read = open && self.has_room();
+            let is_begun = may_read && !input.is_empty();
+            self.unfinished.waits(is_begun, self.session.requests, received.at_ns);
+            let event = poll_fn(|context| {
+                if open && Stranger::poll_late(&mut stranger, context).is_ready() {
+                    return Poll::Ready(Ok(Event::Late));
                 }
-                () = poll_fn(|context| self.poll_waiting(context)), if self.in_flight() > 0 => {}
-                _ = stop.wait_for(|stop| *stop), if open => {
-                    open = false;
+                if open && stop.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(Ok(Event::Stop));
                 }
+                if self.in_flight() > 0 && self.poll_waiting(context, shared).is_ready() {
+                    return Poll::Ready(Ok(Event::Answered));
+                }
+                if !may_read {
+                    return Poll::Pending;
+                }
+                if self.unfinished.poll(context, &shared.clock).is_ready() {
+                    return Poll::Ready(Ok(Event::Unfinished));
+                }
+                let read = pin!(stream.read_buf(&mut input));
+                read.poll(context).map_ok(Event::Read)
+            });
+            match event.await? {
+                Event::Read(bytes) => {
+                    open = bytes > 0;
+                    self.meter.received(bytes);
+                    stranger.iter_mut().for_each(|stranger| stranger.bytes += bytes);
+                    received = Received { at_ns: shared.clock.mono_ns(), is_new: true };
+                    admission.visits(&mut self.visit, bytes == room, received.at_ns);
+                }
+                Event::Answered => {}
+                Event::Late => {
+                    return self.part(&mut stream, shared, &Stranger::late(shared)).await;
+                }
+                Event::Unfinished => return self.end(&mut stream, shared, &too_slow(shared)).await,
+                Event::Stop => open = false,
             }
         }
     }
 
-    /// Answers the whole requests in `input`, as many as may be in flight and until enough output has gathered.
-    fn answer(&mut self, input: &mut BytesMut, shared: &Shared, received_ns: u64) -> Progress {
-        while self.in_flight() < IN_FLIGHT_MAX && self.output.len() < OUTPUT_BYTES {
-            match self.session.next(input) {
-                Ok(None) => return Progress::Drained,
+    /// Makes room for what is read next, and claims it, if it is much; false when there is none.
+    fn make_room(&mut self, input: &mut BytesMut, shared: &Shared) -> bool {
+        if input.is_empty() && input.capacity() > BUFFER_BYTES_KEPT {
+            // One large request does not take memory for ever.
+            *input = BytesMut::new();
+        }
+        input.reserve(READ_BYTES);
+        let large = if input.capacity() > BUFFER_BYTES_KEPT { input.capacity() } else { 0 };
+        match &mut self.held {
+            None if large == 0 => true,
+            None => {
+                self.held = shared.buffers.claim(large);
+                self.held.is_some()
+            }
+            Some(held) => held.set(large),
+        }
+    }
+
+    /// Says why, and closes.
+    async fn end(
+        &mut self,
+        stream: &mut Transport,
+        shared: &Shared,
+        why: &Failure,
+    ) -> Result<(), std::io::Error> {
+        dispatch::farewell(why, &mut self.output);
+        self.send(stream, shared).await?;
+        in_time(shared, stream.shutdown()).await
+    }
+
+    /// Tells a peer that has not said who it is why it is cut off.
+    async fn part(
+        &mut self,
+        stream: &mut Transport,
+        shared: &Shared,
+        why: &str,
+    ) -> Result<(), std::io::Error> {
+        shared.load.cut();
+        dispatch::refuse_stranger(why, &mut self.output);
+        self.send(stream, shared).await?;
+        in_time(shared, stream.shutdown()).await
+    }
+
+    /// Sends the answers that have gathered. A peer that reads nothing of them is cut off: they take memory.
+    async fn send(
+        &mut self,
+        stream: &mut Transport,
+        shared: &Shared,
+    ) -> Result<(), std::io::Error> {
+        let mut sent = 0;
+        while let Some(rest) = self.output.get(sent..).filter(|rest| !rest.is_empty()) {
+            // Nearly always all of it goes at once, and no timer is needed.
+            sent += match stream.try_write(rest) {
+                Ok(count) => count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // Whoever does not read holds memory: there is only so much for all of them.
+                    let Some(_room) = shared.buffers.claim(rest.len()) else {
+                        shared.load.cut();
+                        return Err(ErrorKind::OutOfMemory.into());
+                    };
+                    in_time(shared, stream.write(rest)).await?
+                }
+                Err(error) => return Err(error),
+            };
+        }
+        if sent > 0 {
+            match stream.try_flush() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    in_time(shared, stream.flush()).await?;
+                }
+                flushed => flushed?,
+            }
+        }
+        self.meter.sent(sent);
+        self.output.clear();
+        self.output.shrink_to(BUFFER_BYTES_KEPT);
+        Ok(())
+    }
+
+    /// Answers the whole requests in `input`: as many as may be in flight, until enough output has gathered, and not so many that
+    /// other connections wait.
+    fn answer(
+        &mut self,
+        input: &mut BytesMut,
+        (shared, admission): (&Shared, &Admission),
+        received: Received,
+    ) -> Progress {
+        let (mut used, mut count) = (0, 0);
+        // One look at the clock for each request: when one ends the next begins.
+        let mut now_ns = received.is_new.then_some(received.at_ns);
+        let progress = loop {
+            let is_full = !self.has_room() || self.output.len() >= OUTPUT_BYTES;
+            if is_full || count == REQUESTS_A_TURN {
+                break Progress::Paused;
+            }
+            count += 1;
+            match self.session.next(input.get(used..).unwrap_or_default()) {
+                Ok(None) => break Progress::Drained,
                 Ok(Some(frame)) => {
-                    let waited_ms = shared.clock.mono_ns().saturating_sub(received_ns) / 1_000_000;
-                    match dispatch::dispatch(shared, &frame, waited_ms, &mut self.output) {
-                        Answer::Written => {}
-                        Answer::Waits(waiting) => self.waiting.push_back(*waiting),
-                        Answer::Elsewhere(elsewhere) => self.elsewhere.push(elsewhere),
+                    // Who has just come has not waited.
+                    let has_come = received.is_new && used == 0;
+                    let waited_ms = if frame.header.deadline_ms == 0 || has_come {
+                        0
+                    } else {
+                        shared.clock.mono_ns().saturating_sub(received.at_ns) / 1_000_000
+                    };
+                    used += frame.length;
+                    let begun_ns = now_ns.unwrap_or_else(|| shared.clock.mono_ns());
+                    let mut begun = Begun::new(&frame.header, frame.body, received.at_ns, begun_ns);
+                    let (session, output) = (&mut self.session, &mut self.output);
+                    let before = output.len();
+                    let request = (&frame, waited_ms);
+                    let admission = (admission, self.visit);
+                    let answer =
+                        dispatch::dispatch_safely(shared, admission, session, request, output);
+                    begun.handled_ns = shared.clock.mono_ns();
+                    now_ns = Some(begun.handled_ns);
+                    match answer {
+                        Answer::Written => {
+                            let reply = output.get(before..).unwrap_or_default();
+                            let (meter, peer) = (&self.meter, &session.peer);
+                            answered(shared, (meter, peer), &begun, reply, begun.handled_ns);
+                        }
+                        Answer::Waits(waiting) => {
+                            self.meter.begins_waiting();
+                            self.waiting.push_back((begun, *waiting));
+                        }
+                        Answer::Elsewhere(elsewhere) => {
+                            self.meter.begins_waiting();
+                            self.elsewhere.push((begun, elsewhere));
+                        }
+                    }
+                    if self.session.caller.is_over() {
+                        // Whoever asks is nobody any more: nothing that follows is looked at.
+                        used = input.len();
+                        break Progress::Drained;
                     }
                 }
                 Err(error) => {
                     dispatch::refuse_stream(&error, &mut self.output);
-                    return Progress::Broken;
+                    break Progress::Broken;
                 }
             }
-        }
-        Progress::Paused
+        };
+        input.advance(used);
+        progress
+    }
+
+    /// More requests may be taken.
+    fn has_room(&self) -> bool {
+        self.in_flight() < IN_FLIGHT_MAX
+            && self.elsewhere.len() < ELSEWHERE_MAX
+            && !self.elsewhere.iter().any(|(_, elsewhere)| elsewhere.is_write)
     }
 
     /// Requests that are not answered yet.
@@ -138,18 +362,33 @@ impl Connection {
     }
 
     /// Ready when at least one waiting request was answered.
-    fn poll_waiting(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll_waiting(&mut self, context: &mut Context<'_>, shared: &Shared) -> Poll<()> {
         let before = self.elsewhere.len();
-        let output = &mut self.output;
-        self.elsewhere.retain_mut(|elsewhere| !elsewhere.poll(context, output));
+        let (output, meter, waiting) = (&mut self.output, &self.meter, &mut self.waiting);
+        let by = (&**meter, &self.session.peer);
+        self.elsewhere.retain_mut(|(begun, elsewhere)| {
+            // What has gathered is sent first.
+            let start = output.len();
+            if start >= OUTPUT_BYTES {
+                return true;
+            }
+            let Poll::Ready(applied) = elsewhere.poll(context, output) else { return true };
+            match applied {
+                // Nothing was written behind it: positions stay ascending.
+                Some(applied) => {
+                    begun.handled_ns = shared.clock.mono_ns();
+                    waiting.push_back((*begun, *applied));
+                }
+                None => finished(shared, by, begun, output.get(start..)),
+            }
+            false
+        });
         let mut answered = self.elsewhere.len() < before;
-        while let Some(first) = self.waiting.front_mut() {
+        while let Some((_, first)) = self.waiting.front_mut() {
             match Pin::new(&mut first.ticket).poll(context) {
                 Poll::Pending => break,
                 Poll::Ready(outcome) => {
-                    if let Some(first) = self.waiting.pop_front() {
-                        first.finish(outcome, &mut self.output);
-                    }
+                    self.finish_first(outcome, shared);
                     answered = true;
                 }
             }
@@ -158,11 +397,75 @@ impl Connection {
     }
 
     /// Answers writes that are already as safe as asked for, without waiting.
-    fn finish_ready(&mut self) {
-        while let Some(outcome) = self.waiting.front().and_then(|first| first.ticket.try_done()) {
-            if let Some(first) = self.waiting.pop_front() {
-                first.finish(outcome, &mut self.output);
-            }
+    fn finish_ready(&mut self, shared: &Shared) {
+        while let Some(outcome) =
+            self.waiting.front().and_then(|(_, first)| first.ticket.try_done())
+        {
+            self.finish_first(outcome, shared);
         }
     }
+
+    /// Answers the write that has waited longest.
+    fn finish_first(
+        &mut self,
+        outcome: Result<engine::Durable, engine::StorageError>,
+        shared: &Shared,
+    ) {
+        if let Some((begun, first)) = self.waiting.pop_front() {
+            let start = self.output.len();
+            first.finish(outcome, &mut self.output);
+            let by = (&*self.meter, &self.session.peer);
+            finished(shared, by, &begun, self.output.get(start..));
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // Nobody waits for them any more.
+        self.meter.ends_waiting(self.in_flight());
+    }
+}
+
+/// A request that waited is answered.
+fn finished(shared: &Shared, by: (&Meter, &Peer), begun: &Begun, reply: Option<&[u8]>) {
+    by.0.ends_waiting(1);
+    answered(shared, by, begun, reply.unwrap_or_default(), shared.clock.mono_ns());
+}
+
+/// A request is answered with these bytes.
+#[inline]
+fn answered(
+    shared: &Shared,
+    (meter, peer): (&Meter, &Peer),
+    begun: &Begun,
+    reply: &[u8],
+    now_ns: u64,
+) {
+    meter.answered(begun, reply_status(reply), now_ns);
+    slow::watch(shared, peer, begun, reply, now_ns);
+}
+
+/// What `sends` gives, unless the peer reads nothing for too long.
+async fn in_time<T>(
+    shared: &Shared,
+    sends: impl Future<Output = Result<T, std::io::Error>>,
+) -> Result<T, std::io::Error> {
+    let Ok(sent) = timeout(shared.stall, sends).await else {
+        shared.load.cut();
+        let stall = shared.stall;
+        let message = format!("it read nothing of its answers for {stall:?}");
+        return Err(std::io::Error::new(ErrorKind::TimedOut, message));
+    };
+    sent
+}
+
+/// What a peer is told that began a request and did not finish it; it is counted.
+fn too_slow(shared: &Shared) -> Failure {
+    shared.load.unfinished();
+    let limit = shared.unfinished;
+    let message = format!(
+        "a request was begun, and not all of it came within {limit:?}: the connection is closed"
+    );
+    dispatch::failure(CallStatus::Invalid, message)
 }

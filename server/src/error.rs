@@ -1,6 +1,7 @@
 //! Why a server cannot start, and the one table from engine errors to statuses of the wire.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use protocol::{CallStatus, Failure};
 
@@ -17,15 +18,42 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// A certificate, key or authority cannot be used.
+    #[error("TLS: {}: {reason}", .path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what is needed.
+        reason: String,
+    },
+    /// An address that others can reach, and nobody said that they may.
+    #[error("will not listen on {addr}: {why}")]
+    Exposed {
+        /// The address.
+        addr: SocketAddr,
+        /// Why, and what to do.
+        why: &'static str,
+    },
+    /// The access policy is wrong, or cannot be read.
+    #[error("the access policy is not in force, and nothing is served:\n{0}")]
+    Access(String),
     /// A thread or runtime cannot be made.
     #[error("cannot start the network threads: {0}")]
     Threads(std::io::Error),
+    /// The audit log, or its key, is not as it must be.
+    #[error("{0}")]
+    Audit(String),
     /// The database refused.
     #[error(transparent)]
     Engine(#[from] engine::Error),
 }
 
 impl Error {
+    /// Shorthand for [`Error::Tls`].
+    pub(crate) fn tls(path: &Path, reason: String) -> Self {
+        Self::Tls { path: path.to_owned(), reason }
+    }
+
     /// Says what to do about a failed listen.
     pub(crate) fn listen(addr: SocketAddr, source: std::io::Error) -> Self {
         let hint = match source.kind() {

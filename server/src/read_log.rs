@@ -25,6 +25,8 @@ use crate::shared::Shared;
 const WAITING_MAX: usize = 4096;
 /// Bytes of what waits there.
 const WAITING_BYTES_MAX: usize = 64 << 20;
+/// So much of the disk must be to spare, beyond what the log may need, for reads to be logged.
+const ROOM_BYTES: u64 = 8 << 20;
 /// Between two looks at how far the log is.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -140,13 +142,13 @@ impl ReadLogs {
     /// Says how the log is, once when that changes.
     fn note(&self, log: &ReadLog, done: Result<(), export::Error>) {
         let counts = log.counts();
-        self.logged.store(counts.logged, Ordering::Relaxed);
+        let was_logged = self.logged.swap(counts.logged, Ordering::Relaxed) < counts.logged;
         self.dropped.store(counts.dropped, Ordering::Relaxed);
         match done {
             Err(error) if !self.is_failing.swap(true, Ordering::Relaxed) => {
                 tracing::warn!(%error, "reads that were to be logged are lost; serving goes on");
             }
-            Ok(()) if log.is_idle() => self.is_failing.store(false, Ordering::Relaxed),
+            Ok(()) if was_logged => self.is_failing.store(false, Ordering::Relaxed),
             _ => {}
         }
     }
@@ -158,7 +160,6 @@ pub(crate) async fn run(
     mut arriving: mpsc::Receiver<ReadSample>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let database = &shared.database;
     let Some(root) = &shared.reads.root else { return };
     let mut log = match ReadLog::open(root, ReadLogLimits::default()) {
         Ok(log) => log,
@@ -172,13 +173,30 @@ pub(crate) async fn run(
             biased;
             _ = stop.wait_for(|stop| *stop) => break,
             _ = ticks.tick() => {
-                let done = log.advance(database.wal().durable_lsn(), shared.clock.wall_ms());
+                let done = turn(&shared, &mut log);
                 shared.reads.note(&log, done);
             }
             Some(sample) = arriving.recv() => shared.reads.take(sample, &mut log),
         }
     }
     *shared.reads.rest.lock() = Some(Rest { log, arriving });
+}
+
+/// Writes what may be written by now, and removes what is too old.
+fn turn(shared: &Shared, log: &mut ReadLog) -> Result<(), export::Error> {
+    let (database, now_ms) = (&shared.database, shared.clock.wall_ms());
+    let room = database.leaves_room(database.wal().directory().vfs(), ROOM_BYTES);
+    log.set_has_room(room.is_ok());
+    let done = log.advance(database.wal().durable_lsn(), now_ms);
+    let (_, definitions) = database.definitions();
+    let kept = |service: &str| {
+        let (_, service) = definitions.service(service)?;
+        service.read_log.map(|read_log| read_log.kept)
+    };
+    let retained = log.retain(&kept, now_ms);
+    let is_lost = log.counts().dropped > shared.reads.dropped.load(Ordering::Relaxed);
+    let room = if is_lost { room } else { Ok(()) };
+    done.and(retained).and(room.map_err(export::Error::from))
 }
 
 /// Writes what is left, once the log is closed and nobody reads any more.

@@ -1,20 +1,31 @@
 //! What all connections share: the database, prepared handles, counts.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dashmap::DashMap;
 use engine::{Database, OsFs, ReadPlan};
-use stdx::clock::SystemClock;
+use export::reads::ReadSample;
+use model::{definition::Definitions, limits::HANDSHAKES_MAX};
+use stdx::clock::{Clock, SystemClock};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    Config,
+    Config, Error,
+    access::{state::Access, witness::Witness},
+    audit::{self, Audit},
     backups::Backups,
-    checkpointer::Queue,
-    exporter::Exports,
+    buffers::Buffers,
+    bulk::{self, Bulk},
+    checkpointer::{self, Queue},
+    door::{self, Census},
+    exporter::{self, Exports},
+    handles::Handles,
     historian::Historian,
+    load::Load,
+    metrics::{Metrics, Served},
     read_log::{Logged, ReadLogs},
+    slow::SlowLog,
+    tls::Tls,
 };
 
 /// What a handle stands for.
@@ -26,6 +37,12 @@ pub(crate) enum Prepared {
         plan: ReadPlan,
         /// Of what is read some is logged.
         logged: Option<Logged>,
+        /// Where what is served of a service is counted.
+        served: Option<Arc<Served>>,
+        /// Name of the service; `None` of a list of features.
+        service: Option<String>,
+        /// What it is read for, when that was said.
+        purpose: Option<String>,
     },
     /// A group: to put into, delete from, scan.
     Group {
@@ -35,83 +52,155 @@ pub(crate) enum Prepared {
         is_rows: bool,
         /// What a scan reads.
         plan: ReadPlan,
+        /// What it is scanned for, when that was said.
+        purpose: Option<String>,
     },
     /// A stream, by its index.
     Stream(usize),
 }
 
-/// Most handles at once. Handles of equal requests are shared, so that only definitions and ad-hoc lists make new ones.
-const HANDLES_MAX: usize = 65_536;
+impl Prepared {
+    /// What is read.
+    pub(crate) fn plan(&self) -> Option<&ReadPlan> {
+        match self {
+            Self::Vectors { plan, .. } | Self::Group { plan, .. } => Some(plan),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// What it is read for, when that was said.
+    pub(crate) fn purpose(&self) -> Option<&str> {
+        match self {
+            Self::Vectors { purpose, .. } | Self::Group { purpose, .. } => purpose.as_deref(),
+            Self::Stream(_) => None,
+        }
+    }
+
+    /// What it is of, by name: `service:x`, `group:y`, `stream:z`; of a list of features their groups. For logs.
+    pub(crate) fn resources(&self, definitions: &Definitions) -> Vec<String> {
+        let group = |index: usize| {
+            definitions.groups.get(index).map(|group| format!("group:{}", group.name))
+        };
+        match self {
+            Self::Vectors { service: Some(service), .. } => vec![format!("service:{service}")],
+            Self::Vectors { plan, .. } => {
+                plan.group_indexes().into_iter().filter_map(group).collect()
+            }
+            Self::Group { group: index, .. } => group(*index).into_iter().collect(),
+            Self::Stream(index) => {
+                let stream = definitions.streams.get(*index);
+                stream.map(|stream| format!("stream:{}", stream.name)).into_iter().collect()
+            }
+        }
+    }
+}
+
+/// Where other threads than the network's get their work from.
+pub(crate) struct Ends {
+    /// Checkpoints that are asked for.
+    pub(crate) asked: mpsc::Receiver<checkpointer::Asked>,
+    /// Exports that are asked for.
+    pub(crate) wanted: mpsc::Receiver<exporter::Asked>,
+    /// Reads to log.
+    pub(crate) logged: mpsc::Receiver<ReadSample>,
+    /// Requests that take long.
+    pub(crate) long: Vec<mpsc::Receiver<bulk::Asked>>,
+    /// What was done, for the audit log.
+    pub(crate) audited: Option<audit::Writing>,
+}
 
 /// State of a server.
 pub(crate) struct Shared {
     pub(crate) database: Database<OsFs>,
-    /// By handle. Cold: touched once a request, written when a client prepares.
-    handles: DashMap<u64, Arc<Prepared>>,
-    /// Handle of each prepared request, by its bytes and the version of the definitions.
-    known: DashMap<(u64, Vec<u8>), u64>,
-    /// Upper half of every handle, random for each start: a handle of an earlier server is not taken for one of this.
+    pub(crate) handles: Handles,
+    /// Upper half of every mark, random for each start: what an earlier server marked is not taken for this one's.
     epoch: u64,
-    pub(crate) connections: AtomicUsize,
+    /// Who may do what; `None`: everybody everything.
+    pub(crate) access: Option<Access>,
+    pub(crate) witness: Witness,
+    /// With a policy: how long a connection may take until it has said who it is.
+    pub(crate) hello_within: Duration,
+    pub(crate) connections: Arc<Census>,
     pub(crate) checkpoints: Queue,
     pub(crate) backups: Backups,
     pub(crate) exports: Exports,
     pub(crate) history: Historian,
     pub(crate) reads: ReadLogs,
+    pub(crate) bulk: Bulk,
+    pub(crate) audit: Audit,
+    pub(crate) load: Load,
+    pub(crate) metrics: Metrics,
+    pub(crate) slow: SlowLog,
     pub(crate) clock: SystemClock,
+    /// Certificates; `None`: both ports are plain.
+    pub(crate) tls: Option<Arc<Tls>>,
+    /// Handshakes that may begin.
+    pub(crate) handshakes: Semaphore,
+    /// How long one may take.
+    pub(crate) handshake: Duration,
+    /// What connections hold together.
+    pub(crate) buffers: Arc<Buffers>,
+    /// How long a request may take to come.
+    pub(crate) unfinished: Duration,
+    /// How long a peer may take to read nothing of what is sent to it.
+    pub(crate) stall: Duration,
     /// How long a connection may take to finish once the server stops.
     pub(crate) drain: Duration,
 }
 
 impl Shared {
+    /// State of a server of `database`, and the other ends of its queues.
+    ///
+    /// # Errors
+    /// [`Error::Access`], [`Error::Audit`].
     pub(crate) fn new(
         database: Database<OsFs>,
         epoch: u32,
         config: &Config,
-        (checkpoints, exports, reads): (Queue, Exports, ReadLogs),
-    ) -> Self {
-        Self {
+    ) -> Result<(Self, Ends), Error> {
+        let clock = SystemClock::new();
+        let access = config.access.clone().map(|path| Access::open(path, clock.wall_ms()));
+        let access = access.transpose().map_err(Error::Access)?;
+        let (audit, audited) =
+            Audit::open(config.audit.as_ref(), database.definitions_version(), clock.wall_ms())?;
+        let (checkpoints, asked) = Queue::new();
+        let (exports, wanted) = Exports::new(config.exports.clone());
+        let (reads, logged) = ReadLogs::new(config.history.clone());
+        let (bulk, long) = Bulk::new(config.threads);
+        let room = door::room_for(config.max_connections);
+        let connections = Census::new(room, config.max_connections_per_address);
+        let shared = Self {
             database,
-            handles: DashMap::new(),
-            known: DashMap::new(),
+            handles: Handles::new(),
             epoch: u64::from(epoch) << 32,
-            connections: AtomicUsize::new(0),
+            buffers: Buffers::new(config.buffer_bytes),
+            unfinished: config.unfinished,
+            connections,
             checkpoints,
             backups: Backups::new(config.backups.clone()),
             exports,
             history: Historian::new(config.history.clone(), config.history_limits),
             reads,
-            clock: SystemClock::new(),
+            bulk,
+            audit,
+            load: Load::default(),
+            metrics: Metrics::new(config.threads),
+            slow: SlowLog::new(config.slow),
+            stall: config.stall,
+            clock,
+            access,
+            witness: Witness::default(),
+            hello_within: config.hello_within,
+            tls: None,
+            handshakes: Semaphore::new(HANDSHAKES_MAX),
+            handshake: config.handshake,
             drain: config.drain,
-        }
+        };
+        Ok((shared, Ends { asked, wanted, logged, long, audited }))
     }
 
     /// Tells this start of the server and this version of the definitions from all others.
     pub(crate) fn mark(&self, version: u64) -> u64 {
         self.epoch | (version & u64::from(u32::MAX))
-    }
-
-    /// What `handle` stands for.
-    pub(crate) fn prepared(&self, handle: u64) -> Option<Arc<Prepared>> {
-        self.handles.get(&handle).map(|entry| Arc::clone(entry.value()))
-    }
-
-    /// The handle of a request that was prepared before under these definitions; 0 when it was not.
-    pub(crate) fn known_handle(&self, version: u64, request: &[u8]) -> u64 {
-        self.known.get(&(version, request.to_vec())).map_or(0, |handle| *handle)
-    }
-
-    /// A handle for `prepared`. When there are too many, all are forgotten: clients prepare again by themselves.
-    pub(crate) fn remember(&self, version: u64, request: &[u8], prepared: Prepared) -> u64 {
-        if self.handles.len() >= HANDLES_MAX {
-            self.handles.clear();
-            self.known.clear();
-        }
-        static NEXT: AtomicUsize = AtomicUsize::new(1);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed) as u64;
-        let handle = self.epoch | (number & u64::from(u32::MAX));
-        self.handles.insert(handle, Arc::new(prepared));
-        self.known.insert((version, request.to_vec()), handle);
-        handle
     }
 }

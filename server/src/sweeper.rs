@@ -34,6 +34,9 @@ pub(crate) async fn run(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
         }
         pace.turn(&shared);
+        if let Some(access) = &shared.access {
+            access.tick(shared.clock.wall_ms());
+        }
         // Behind the turn: what it gave back makes room at once.
         shared.database.measure_memory();
     }

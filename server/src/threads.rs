@@ -1,21 +1,31 @@
-//! The threads of a server: one current-thread runtime per network thread, the first of which accepts and deals
-//! connections out; one more each for the admin port, the sweep, checkpoints, exports, verification, history and logged reads.
+//! The threads of a server: one current-thread runtime per network thread, one that accepts connections and deals them out to those, as
+//! many for requests that take long; one more each for the sweep, checkpoints, exports, verification, history, logged reads,
+//! certificates and the audit log. (That of the admin port is older than the database: `admin`.)
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use export::reads::ReadSample;
-use model::limits::CONNECTIONS_MAX;
+use stdx::clock::Clock;
 use tokio::{
     net::TcpStream,
     runtime::{Builder, Runtime},
     sync::{mpsc, watch},
-    task::LocalSet,
 };
 
-use crate::{Config, Error, checkpointer::Asked, connection, exporter, shared::Shared};
+use crate::{
+    Config, Error,
+    admission::Admission,
+    bulk,
+    checkpointer::Asked,
+    connection,
+    door::{self, Arrival},
+    exporter,
+    metrics::Meter,
+    peer::Peer,
+    shared::{Ends, Shared},
+};
 
 /// Connections that wait for one network thread to take them.
 const HANDOVER_MAX: usize = 256;
@@ -32,53 +42,44 @@ pub(crate) fn start(
     for index in 0..config.threads.max(1) {
         let (seat, arrivals) = mpsc::channel(HANDOVER_MAX);
         seats.push(seat);
-        let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+        let admission = Arc::new(Admission::new(config.turn_max));
+        let meter = shared.metrics.network(index);
+        let (shared, stop) = (Arc::clone(shared), stop.clone());
+        let runtime = network_runtime(&shared, &admission)?;
         threads.push(spawn(&format!("larder-net-{index}"), move || {
-            LocalSet::new().block_on(&runtime, take(arrivals, shared, stop));
+            runtime.block_on(take(arrivals, (shared, admission, meter), stop));
         })?);
     }
     let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
     threads.push(spawn("larder-accept", move || {
-        runtime.block_on(accept(listener, seats, shared, stop));
+        runtime.block_on(door::accept(listener, seats, shared, stop));
     })?);
     Ok(threads)
 }
 
-/// Where the threads beside the network's get their work from: the admin port's listener, checkpoints and exports that are asked for,
-/// reads to log.
-type Ends = (
-    TcpListener,
-    mpsc::Receiver<Asked>,
-    mpsc::Receiver<exporter::Asked>,
-    mpsc::Receiver<ReadSample>,
-);
-
 /// Starts all other threads.
 pub(crate) fn start_others(
     config: &Config,
-    (admin, asked, wanted, logged): Ends,
+    ends: Ends,
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
-    Ok(vec![
-        start_admin(admin, shared, stop)?,
+    let mut threads = start_bulk(ends.long, shared, stop)?;
+    threads.extend([
         start_sweeper(shared, stop)?,
-        start_checkpointer(shared, asked, stop)?,
-        start_exporter(shared, wanted, stop)?,
+        start_checkpointer(shared, ends.asked, stop)?,
+        start_exporter(shared, ends.wanted, stop)?,
         start_verifier(config, shared, stop)?,
         start_historian(shared, stop)?,
-        start_read_log(shared, logged, stop)?,
-    ])
-}
-
-/// Starts the admin port's thread.
-fn start_admin(
-    listener: TcpListener,
-    shared: &Arc<Shared>,
-    stop: &watch::Receiver<bool>,
-) -> Result<JoinHandle<()>, Error> {
-    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
-    spawn("larder-admin", move || runtime.block_on(crate::admin::serve(listener, shared, stop)))
+        start_read_log(shared, ends.logged, stop)?,
+        start_certificates(shared, stop)?,
+    ]);
+    if let Some(audited) = ends.audited {
+        let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+        let run = move || runtime.block_on(crate::audit::run(shared, audited, stop));
+        threads.push(spawn("larder-audit", run)?);
+    }
+    Ok(threads)
 }
 
 /// Starts the sweeper's thread: its turns hold up no connection.
@@ -133,6 +134,15 @@ fn start_verifier(
     spawn("larder-verify", move || runtime.block_on(crate::verifier::run(shared, rate, stop)))
 }
 
+/// Starts the thread that looks whether certificates were replaced; it ends at once when there are none.
+fn start_certificates(
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<JoinHandle<()>, Error> {
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    spawn("larder-tls", move || runtime.block_on(crate::tls::watch(shared, stop)))
+}
+
 /// Starts the thread that keeps history: its files hold up nobody else.
 fn start_historian(
     shared: &Arc<Shared>,
@@ -140,6 +150,34 @@ fn start_historian(
 ) -> Result<JoinHandle<()>, Error> {
     let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
     spawn("larder-history", move || runtime.block_on(crate::historian::run(shared, stop)))
+}
+
+/// Starts the threads for requests that take long.
+fn start_bulk(
+    asked: Vec<mpsc::Receiver<bulk::Asked>>,
+    shared: &Arc<Shared>,
+    stop: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let start = |(index, asked)| {
+        let lane = shared.metrics.bulk(index).lane();
+        let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+        spawn(&format!("larder-bulk-{index}"), move || {
+            runtime.block_on(bulk::run(shared, (asked, lane), stop));
+        })
+    };
+    asked.into_iter().enumerate().map(start).collect()
+}
+
+/// The runtime of a network thread: `admission` learns when it has nothing to do.
+fn network_runtime(shared: &Arc<Shared>, admission: &Arc<Admission>) -> Result<Runtime, Error> {
+    let (parking, unparking) = (Arc::clone(admission), Arc::clone(admission));
+    let (here, there) = (Arc::clone(shared), Arc::clone(shared));
+    Builder::new_current_thread()
+        .enable_all()
+        .on_thread_park(move || parking.parks(here.clock.mono_ns()))
+        .on_thread_unpark(move || unparking.unparks(there.clock.mono_ns()))
+        .build()
+        .map_err(Error::Threads)
 }
 
 fn runtime() -> Result<Runtime, Error> {
@@ -150,66 +188,31 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::Threads)
 }
 
-/// Accepts connections and deals them out in turn.
-async fn accept(
-    listener: TcpListener,
-    seats: Vec<mpsc::Sender<std::net::TcpStream>>,
-    shared: Arc<Shared>,
-    mut stop: watch::Receiver<bool>,
-) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => return tracing::error!(%error, "connections cannot be accepted"),
-    };
-    let mut turn = seats.iter().cycle();
-    loop {
-        let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            accepted = listener.accept() => accepted,
-        };
-        let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => stream,
-            Err(error) => {
-                // Out of descriptors, or the peer is gone already: others may still be served.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if shared.connections.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
-            tracing::warn!(limit = CONNECTIONS_MAX, "a connection was refused: too many are open");
-            continue;
-        }
-        let Some(seat) = turn.next() else { return };
-        if seat.send(stream).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// After a failed accept: long enough not to spin, short enough that nobody notices.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
-
 /// Runs the connections dealt to one network thread, until told to stop and all have drained.
 async fn take(
-    mut arrivals: mpsc::Receiver<std::net::TcpStream>,
-    shared: Arc<Shared>,
+    mut arrivals: mpsc::Receiver<Arrival>,
+    (shared, admission, meter): (Arc<Shared>, Arc<Admission>, Arc<Meter>),
     mut stop: watch::Receiver<bool>,
 ) {
     let mut running = tokio::task::JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let Arrival { stream, addr, place } = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
-            Some(_) = running.join_next() => continue,
+            Some(ended) = running.join_next() => {
+                shared.load.panicked(u64::from(ended.is_err()));
+                continue;
+            }
             arrival = arrivals.recv() => match arrival {
-                Some(stream) => stream,
+                Some(arrival) => arrival,
                 None => break,
             },
         };
         let stream = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream));
         match stream {
             Ok(stream) => {
-                running.spawn_local(connection::serve(stream, Arc::clone(&shared), stop.clone()));
+                let server = (Arc::clone(&shared), Arc::clone(&admission), Arc::clone(&meter));
+                let peer = Peer::at(addr);
+                running.spawn(connection::serve(stream, (peer, place), server, stop.clone()));
             }
             Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
         }

@@ -10,6 +10,7 @@
 //! checksum  CRC-64/NVME, 64 bits wide                     every batch and section on disk
 //! mutant    bugs that tests plant                         a harness that finds nothing has found nothing
 //! cursor    bounds-checked little-endian reads and writes every codec
+//! histogram counts in fixed buckets, by one thread        how long things take, read while they go on
 //! ```
 //!
 //! What is deliberately absent: file access (`storage::fs`), errors of the product, logging.
@@ -18,6 +19,7 @@ pub mod checksum;
 pub mod clock;
 pub mod cursor;
 pub mod hash;
+pub mod histogram;
 pub mod mutant;
 pub mod prng;
 pub mod sync;

@@ -82,14 +82,14 @@ pub(crate) fn whole_or_nothing<V: Vfs, T>(to: &V, copied: Result<T, Error>) -> R
 ///
 /// # Errors
 /// [`Error::Full`] with the figures, [`Error::Io`].
-pub(crate) fn must_leave_room<V: Vfs>(to: &V, left: u64, kept: u64) -> Result<(), Error> {
+pub fn must_leave_room<V: Vfs>(to: &V, left: u64, kept: u64) -> Result<(), Error> {
     let free = to.free_bytes()?;
     if free >= left.saturating_add(kept) {
         return Ok(());
     }
     let place = to.path("");
     Err(Error::Full(format!(
-        "{place}: {left} bytes are still to be copied, the log may need {kept} more, {free} are free"
+        "{place}: {left} bytes are still to be written, the log may need {kept} more, {free} are free"
     )))
 }
 

@@ -161,13 +161,7 @@ impl<V: Vfs> Directory<V> {
         state.newest_snapshot = state.newest_snapshot.max(snapshot.number);
         let mut manifest = self.next(&state);
         (manifest.snapshot, manifest.replay_from) = (Some(snapshot), replay_from);
-        let open = manifest.segments.last().copied().ok_or(Error::NoLog)?;
-        // A segment ends where the next one begins.
-        let ends = manifest.segments.iter().skip(1).map(|next| next.first_lsn);
-        let needed_from = replay_from.min(self.kept_from());
-        let needless = ends.take_while(|end| *end <= needed_from.0).count();
-        manifest.segments.drain(..needless);
-        assert!(manifest.segments.last() == Some(&open), "the open segment always stays");
+        self.drop_needless(&mut manifest)?;
         if is_planted(Mutant::LogDeletedEarly) {
             self.remove_needless(&manifest)?;
         }
@@ -179,6 +173,35 @@ impl<V: Vfs> Directory<V> {
         // What cannot be removed now does not count any more: the next call or start tries again.
         let removed = self.remove_needless(&manifest).unwrap_or_default();
         Ok(removed)
+    }
+
+    /// Removes segments that the last snapshot made needless, once nobody has them kept any more.
+    ///
+    /// # Errors
+    /// As [`Directory::install`].
+    pub fn remove_unkept(&self) -> Result<Removed, Error> {
+        let mut state = self.state.lock();
+        let mut manifest = self.next(&state);
+        if self.drop_needless(&mut manifest)? == 0 {
+            return Ok(Removed::default());
+        }
+        self.prepare(&mut state, &manifest)?;
+        self.commit(&mut state, manifest)?;
+        let manifest = state.manifest.clone();
+        drop(state);
+        Ok(self.remove_needless(&manifest).unwrap_or_default())
+    }
+
+    /// Takes the segments out of `manifest` that nobody needs any more; how many.
+    fn drop_needless(&self, manifest: &mut Manifest) -> Result<usize, Error> {
+        let open = manifest.segments.last().copied().ok_or(Error::NoLog)?;
+        // A segment ends where the next one begins.
+        let ends = manifest.segments.iter().skip(1).map(|next| next.first_lsn);
+        let needed_from = manifest.replay_from.min(self.kept_from());
+        let needless = ends.take_while(|end| *end <= needed_from.0).count();
+        manifest.segments.drain(..needless);
+        assert!(manifest.segments.last() == Some(&open), "the open segment always stays");
+        Ok(needless)
     }
 
     /// The log's segments.

@@ -25,6 +25,7 @@ mod lsn;
 mod manifest;
 mod view;
 
+pub use copy::must_leave_room;
 pub use dir::FileRole;
 pub use directory::{Directory, Removed};
 pub use error::{Error, Remedy};

@@ -99,6 +99,30 @@ fn what_was_not_read_yet_stays_and_what_is_given_up_is_told() {
     assert_eq!(wal.segments()[0].first_lsn, last);
 }
 
+#[test]
+fn what_nobody_keeps_any_more_can_go_without_a_checkpoint() {
+    let fs = SimFs::new();
+    let (wal, ..) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    append(&wal, 1..=200);
+    let segments = wal.segments();
+    let last = segments.last().expect("there is one").first_lsn;
+    let removed = || wal.directory().remove_unkept().expect("the disk works").segments;
+    assert_eq!(removed(), 0, "no snapshot has any of it");
+    wal.directory().keep_from(Lsn(1));
+    assert_eq!(checkpoint(&wal, last), 0);
+    assert_eq!(removed(), 0, "all of it is kept");
+    wal.directory().keep_from(segments[2].first_lsn);
+    assert_eq!(removed(), 2);
+    assert_eq!(wal.segments()[0].first_lsn, segments[2].first_lsn);
+    wal.close().expect("closed");
+    drop(wal);
+    let (wal, _, records) = open(&fs, &config(SyncPolicy::Always)).expect("opens");
+    assert_eq!(records.first().map(|(lsn, ..)| *lsn), Some(segments[2].first_lsn.0));
+    wal.directory().keep_from(Lsn::MAX);
+    assert!(wal.directory().remove_unkept().expect("the disk works").segments > 0);
+    assert_eq!(wal.segments()[0].first_lsn, last);
+}
+
 /// The seal came between the last read and the removal: what followed seemed to continue nothing.
 #[test]
 fn a_seal_that_nobody_read_before_its_segment_went_is_missed_by_nobody() {

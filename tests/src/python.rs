@@ -10,12 +10,13 @@ use std::sync::OnceLock;
 use crate::seed;
 
 /// What is installed: versions that are known to read our files, and later ones of the same line.
-const PACKAGES: [&str; 7] = [
+const PACKAGES: [&str; 8] = [
     "datasketches>=5.0,<6",
     "duckdb>=1.2,<3",
     "numpy>=1.26,<3",
     "pandas>=2.2,<4",
     "polars>=1.20,<3",
+    "prometheus_client>=0.20,<1",
     "pyarrow>=18,<30",
     // What duckdb gives times with a zone to.
     "pytz>=2024.1",

@@ -1,7 +1,8 @@
 //! A `larder serve` process: started, asked, paused, stopped, killed.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -35,6 +36,7 @@ pub struct Refused {
 pub struct Server {
     process: Child,
     addr: String,
+    admin: String,
     errors: File,
 }
 
@@ -104,9 +106,12 @@ impl Start {
         let stdout = process.stdout.take().expect("stdout is piped");
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).expect("stdout is readable");
-        let addr = line.split_whitespace().find_map(|word| word.strip_prefix("native="));
-        if let Some(addr) = addr.map(str::to_owned) {
-            return Ok(Server { process, addr, errors });
+        let part = |name| {
+            let found = line.split_whitespace().find_map(|word: &str| word.strip_prefix(name));
+            found.map(str::to_owned)
+        };
+        if let Some((addr, admin)) = part("native=").zip(part("admin=")) {
+            return Ok(Server { process, addr, admin, errors });
         }
         // Without the line there is nothing to wait for: it is ending, or broken and must not outlive the test.
         let _ = process.kill();
@@ -132,6 +137,20 @@ impl Server {
     #[must_use]
     pub fn addr(&self) -> &str {
         &self.addr
+    }
+
+    /// What its admin port answers to a scrape.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    #[must_use]
+    pub fn scrape(&self) -> String {
+        let mut stream = TcpStream::connect(&self.admin).expect("the admin port is open");
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        body.to_owned()
     }
 
     /// The process id.

@@ -19,12 +19,15 @@ pub(crate) struct Cargo {
     pub(crate) default: &'static [(&'static str, &'static str)],
     /// A folder of its own below the target folder, where other flags would rebuild everything back and forth.
     pub(crate) own_target: Option<&'static str>,
+    /// The profile's folder in which it makes the `larder` binary before anything runs: tests that start the binary take that one, and
+    /// do not compile another with other features.
+    pub(crate) makes_binary_in: Option<&'static str>,
 }
 
 impl Cargo {
     /// A call that needs nothing but its arguments.
     pub(crate) const fn plain(arguments: &'static [&'static str]) -> Self {
-        Self { arguments, set: &[], default: &[], own_target: None }
+        Self { arguments, set: &[], default: &[], own_target: None, makes_binary_in: None }
     }
 
     /// An optimised build that is not linked for speed: linking each program of the workspace so takes longer than running it.
@@ -48,11 +51,15 @@ impl Cargo {
         let set = self.set.iter().map(|(name, value)| (*name, OsString::from(value)));
         let default = self.default.iter().filter(|(name, _)| caller(name).is_none());
         let default = default.map(|(name, value)| (*name, OsString::from(value)));
-        let own_target = self.own_target.map(|folder| {
-            let target = caller("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
-            ("CARGO_TARGET_DIR", target.join(folder).into_os_string())
-        });
-        set.chain(default).chain(own_target).collect()
+        let target =
+            || root.join(caller("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target")));
+        let own_target = self
+            .own_target
+            .map(|folder| ("CARGO_TARGET_DIR", target().join(folder).into_os_string()));
+        let binary = self
+            .makes_binary_in
+            .map(|profile| ("LARDER_BINARY", target().join(profile).join("larder").into()));
+        set.chain(default).chain(own_target).chain(binary).collect()
     }
 
     /// Runs it in `root` with this program's output streams and waits for it.
@@ -122,6 +129,7 @@ mod tests {
         set: &[("RUSTFLAGS", "--cfg loom")],
         default: &[("LARDER_CRASHES", "10")],
         own_target: Some("loom"),
+        makes_binary_in: Some("release"),
     };
 
     #[test]
@@ -145,7 +153,15 @@ mod tests {
             variables.into_iter().find(|(name, _)| *name == "CARGO_TARGET_DIR").unwrap().1
         };
         assert_eq!(target_of(None), Path::new("root").join("target").join("loom"));
-        assert_eq!(target_of(Some("elsewhere")), Path::new("elsewhere").join("loom"));
+        assert_eq!(target_of(Some("elsewhere")), Path::new("root").join("elsewhere").join("loom"));
+        assert_eq!(target_of(Some("/elsewhere")), Path::new("/elsewhere").join("loom"));
+    }
+
+    #[test]
+    fn tests_start_the_binary_that_was_made_beside_them() {
+        let variables = LONG.variables(Path::new("root"), |_| None);
+        let binary = Path::new("root").join("target").join("release").join("larder");
+        assert!(variables.contains(&("LARDER_BINARY", binary.into_os_string())), "{variables:?}");
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub(crate) enum Error {
         status: std::process::ExitStatus,
     },
 
+    /// The bill of materials cannot be made.
+    #[error("no bill of materials: {0}")]
+    Sbom(String),
+
     /// Some checks found problems; they are printed already.
     #[error("check failed: {0}")]
     Check(String),

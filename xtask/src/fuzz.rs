@@ -10,9 +10,20 @@ use crate::error::Error;
 const CARGO_FUZZ: &str = "0.13.2";
 /// Seconds of each target, when LARDER_FUZZ_SECONDS does not say.
 const SECONDS: u64 = 600;
-/// Targets, each with a file in `fuzz/libfuzzer/fuzz_targets`.
-const TARGETS: [&str; 7] =
-    ["wal_scan", "manifest", "snapshot_open", "sections", "catalog", "recovery", "ops_crash"];
+/// Targets, each with a file in `fuzz/libfuzzer/fuzz_targets`, and the words that their inputs are made of.
+const TARGETS: [(&str, &str); 11] = [
+    ("wal_scan", "storage"),
+    ("manifest", "storage"),
+    ("snapshot_open", "storage"),
+    ("sections", "storage"),
+    ("catalog", "storage"),
+    ("recovery", "storage"),
+    ("ops_crash", "storage"),
+    ("frame", "wire"),
+    ("request", "wire"),
+    ("definitions", "definitions"),
+    ("expression", "definitions"),
+];
 
 /// See the module. What is found lies in `fuzz/libfuzzer/artifacts`, what was learnt in `target/fuzz-corpus`.
 ///
@@ -24,8 +35,9 @@ pub(crate) fn run(root: &Path) -> Result<(), Error> {
     }
     let seconds = env::var("LARDER_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok());
     let time = format!("-max_total_time={}", seconds.unwrap_or(SECONDS));
-    let dictionary = format!("-dict={}", root.join("fuzz/dictionary/storage.dict").display());
-    for target in TARGETS {
+    for (target, words) in TARGETS {
+        let dictionary = root.join(format!("fuzz/dictionary/{words}.dict"));
+        let dictionary = format!("-dict={}", dictionary.display());
         let learnt = root.join("target/fuzz-corpus").join(target);
         std::fs::create_dir_all(&learnt)
             .map_err(|source| Error::Io { path: learnt.clone(), source })?;
@@ -63,10 +75,11 @@ mod tests {
     #[test]
     fn every_target_that_is_fuzzed_has_its_file_and_its_corpus() {
         let root = repository::root().expect("run by cargo");
-        for target in TARGETS {
+        for (target, words) in TARGETS {
             let file = format!("fuzz/libfuzzer/fuzz_targets/{target}.rs");
             assert!(root.join(file).exists(), "{target}");
             assert!(root.join("fuzz/corpus").join(target).is_dir(), "{target}");
+            assert!(root.join(format!("fuzz/dictionary/{words}.dict")).exists(), "{words}");
         }
         let files = std::fs::read_dir(root.join("fuzz/libfuzzer/fuzz_targets")).expect("a folder");
         assert_eq!(files.count(), TARGETS.len());

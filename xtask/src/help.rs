@@ -15,6 +15,13 @@ cargo xtask test --list       the steps, in order
 cargo xtask long RUN...       runs too long for CI; their size can be set by environment variables
 cargo xtask long --list       the runs
 
+cargo xtask bench             every benchmark in full
+cargo xtask bench --smoke     each once, and the instructions of the hot paths against benches/instructions.toml: part of CI
+cargo xtask bench --instructions [--record]
+                              the instructions alone, with valgrind; --record makes them the new bounds
+
+cargo xtask sbom              what the binary is made of, as CycloneDX JSON
+
 cargo xtask help              this text
 
 Problems and lists go to standard output, progress to standard error.

@@ -22,6 +22,7 @@ const RUNS: &[Step] = &[
             set: &[],
             default: &[("LARDER_CRASHES", "10000000")],
             own_target: None,
+            makes_binary_in: None,
         }),
     },
     Step {
@@ -32,6 +33,7 @@ const RUNS: &[Step] = &[
             set: &[],
             default: &[("LARDER_CRASHES", "10000000")],
             own_target: None,
+            makes_binary_in: None,
         }),
     },
     Step {
@@ -49,6 +51,7 @@ const RUNS: &[Step] = &[
             set: &[("RUSTFLAGS", "--cfg loom"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
             default: &[("LOOM_MAX_PREEMPTIONS", "3")],
             own_target: Some("loom"),
+            makes_binary_in: None,
         }),
     },
     Step {
@@ -66,6 +69,7 @@ const RUNS: &[Step] = &[
             set: &[("RUSTFLAGS", "--cfg shuttle"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
             default: &[("LARDER_SCHEDULES", "100000")],
             own_target: Some("shuttle"),
+            makes_binary_in: None,
         }),
     },
     Step {
@@ -84,6 +88,7 @@ const RUNS: &[Step] = &[
             set: &[],
             default: &[("LARDER_MEMORY_SECONDS", "60")],
             own_target: None,
+            makes_binary_in: None,
         }),
     },
     Step {
@@ -126,6 +131,27 @@ const RUNS: &[Step] = &[
         ])),
     },
     Step {
+        name: "abuse",
+        about: "random and changed frames at full speed on a live server for LARDER_ABUSE_SECONDS (300), while a model reads",
+        action: Action::Cargo(Cargo {
+            arguments: &[
+                "test",
+                "--release",
+                "--package",
+                "larder-server",
+                "--test",
+                "hostile",
+                "--",
+                "--nocapture",
+                "at_full_speed",
+            ],
+            set: &[],
+            default: &[("LARDER_ABUSE_SECONDS", "300")],
+            own_target: None,
+            makes_binary_in: None,
+        }),
+    },
+    Step {
         name: "fuzz",
         about: "every fuzz target under libFuzzer, LARDER_FUZZ_SECONDS (600) each; installs cargo-fuzz when it is not there",
         action: Action::Fuzz,
@@ -134,7 +160,13 @@ const RUNS: &[Step] = &[
 
 /// A call of tests on the real kernel that does many rounds of each.
 const fn on_the_machine(arguments: &'static [&'static str]) -> Cargo {
-    Cargo { arguments, set: &[], default: &[("LARDER_ROUNDS", "1000")], own_target: None }
+    Cargo {
+        arguments,
+        set: &[],
+        default: &[("LARDER_ROUNDS", "1000")],
+        own_target: None,
+        makes_binary_in: None,
+    }
 }
 
 /// Makes the runs that `arguments` names; `--list` prints what there is.

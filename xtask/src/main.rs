@@ -4,11 +4,14 @@
 //! main ─► check ─► one file a rule, each a function of the repository's files to problems
 //!      ─► test  ─► a table of steps ─┐
 //!      ─► long  ─► a table of runs  ─┴► step ─► cargo
+//!      ─► bench ─► criterion, and instructions against their bounds
+//!      └─ sbom  ─► what the binary is made of
 //! ```
 //!
 //! What it is not: a build script. Nothing of the product depends on it, and it depends on no crate of the product, so
 //! that it still compiles when they do not.
 
+mod bench;
 mod cargo;
 mod check;
 mod error;
@@ -18,6 +21,7 @@ mod long;
 mod problem;
 mod report;
 mod repository;
+mod sbom;
 mod select;
 mod source;
 mod step;
@@ -48,6 +52,8 @@ fn run(arguments: &[String]) -> Result<(), Error> {
         "check" => check::run(rest),
         "test" => test::run(rest),
         "long" => long::run(rest),
+        "bench" => bench::run(rest),
+        "sbom" => sbom::run(rest),
         "help" | "--help" | "-h" => {
             report::data(help::TEXT);
             Ok(())
@@ -73,7 +79,7 @@ mod tests {
 
     #[test]
     fn an_unknown_step_rule_or_run_is_refused_before_anything_runs() {
-        for command in ["test nonsense", "check nonsense", "long nonsense"] {
+        for command in ["test nonsense", "check nonsense", "long nonsense", "bench nonsense"] {
             let error = run(&words(command)).expect_err(command);
             assert!(error.to_string().contains("nonsense"), "{command}: {error}");
             assert_eq!(error.exit_code(), ExitCode::from(2), "{command}");
@@ -82,7 +88,7 @@ mod tests {
 
     #[test]
     fn help_names_every_command() {
-        for command in ["check", "test", "long", "help"] {
+        for command in ["check", "test", "long", "bench", "sbom", "help"] {
             assert!(help::TEXT.contains(&format!("cargo xtask {command}")), "{command}");
         }
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::bench;
 use crate::cargo::Cargo;
 use crate::check;
 use crate::error::Error;
@@ -31,6 +32,8 @@ pub(crate) enum Action {
     Cargo(Cargo),
     /// Every fuzz target under libFuzzer.
     Fuzz,
+    /// Every benchmark once, and the instructions of the hot paths.
+    BenchSmoke,
 }
 
 /// How one step went.
@@ -64,6 +67,7 @@ fn perform(step: &Step, root: &Path) -> Result<(), Error> {
         Action::Check => check::run(&[]),
         Action::Cargo(cargo) => cargo.run(root),
         Action::Fuzz => fuzz::run(root),
+        Action::BenchSmoke => bench::smoke(root),
     }
 }
 

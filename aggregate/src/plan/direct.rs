@@ -8,13 +8,23 @@ use model::{expr::Node, value::DataType, value::ValueRef};
 use super::{ColumnKind, PreparedEvent, WindowPlan, prepare::write_column};
 use crate::varint;
 
+/// The fields of one event, in columns.
+pub trait DirectFields<'a> {
+    /// The value of `field`, floats made exact; `None` where there is none.
+    fn value(&self, field: usize) -> Option<ValueRef<'a>>;
+
+    /// As [`DirectFields::value`], of a field whose values are of `data_type`, which is i64, timestamp or decimal; `None` also where
+    /// they are not. It comes in a register: a value of any type goes through memory, where it waits for what was written before.
+    fn number(&self, field: usize, data_type: DataType) -> Option<i64>;
+}
+
 /// What a [`WindowPlan`] asks of such events.
 #[derive(Debug, Clone)]
 pub struct DirectEvents {
     /// Fields that must be there, with their types, each once.
     fields: Vec<(usize, DataType)>,
-    /// The field of each column of the raw event log.
-    columns: Vec<(usize, ColumnKind)>,
+    /// The field of each column of the raw event log, and its type.
+    columns: Vec<(usize, ColumnKind, DataType)>,
     has_ids: bool,
 }
 
@@ -27,7 +37,10 @@ impl WindowPlan {
             _ => None,
         };
         let fields: Vec<_> = self.inputs.iter().map(field).collect::<Option<_>>()?;
-        let column = |column: &super::Column| Some((fields.get(column.input)?.0, column.kind));
+        let column = |column: &super::Column| {
+            let (field, data_type) = *fields.get(column.input)?;
+            Some((field, column.kind, data_type))
+        };
         let columns = self.columns.iter().map(column).collect::<Option<_>>()?;
         let is_direct = self.filters.is_empty() && !self.cells.is_empty();
         is_direct.then_some(DirectEvents { fields, columns, has_ids: self.has_ids })
@@ -41,25 +54,34 @@ impl DirectEvents {
         self.has_ids
     }
 
-    /// As [`WindowPlan::prepare`] of the same plan, with the values that `value` gives for fields; false, and nothing prepared, when
-    /// one is not there.
+    /// As [`WindowPlan::prepare`] of the same plan, with the values of `fields`; false, and nothing that counts prepared, when one is
+    /// not there.
     #[inline]
     pub fn prepare<'a>(
         &self,
-        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        fields: &impl DirectFields<'a>,
         event_time: i64,
         event_id: &[u8],
         event: &mut PreparedEvent,
     ) -> bool {
         for (field, data_type) in &self.fields {
-            if value(*field).is_none_or(|value| value.data_type() != *data_type) {
+            let is_there = if is_number(*data_type) {
+                fields.number(*field, *data_type).is_some()
+            } else {
+                fields.value(*field).is_some_and(|value| value.data_type() == *data_type)
+            };
+            if !is_there {
                 return false;
             }
         }
         (event.time, event.is_full, event.is_counted) = (event_time, true, true);
         event.body.clear();
-        for (field, kind) in &self.columns {
-            if let Some(value) = value(*field) {
+        for (field, kind, data_type) in &self.columns {
+            if *kind == ColumnKind::Number && is_number(*data_type) {
+                if let Some(number) = fields.number(*field, *data_type) {
+                    varint::put(&mut event.body, varint::zigzag(number));
+                }
+            } else if let Some(value) = fields.value(*field) {
                 write_column(&mut event.body, *kind, value);
             }
         }
@@ -70,10 +92,30 @@ impl DirectEvents {
     }
 }
 
+/// True for what [`DirectFields::number`] gives.
+fn is_number(data_type: DataType) -> bool {
+    matches!(data_type, DataType::I64 | DataType::Timestamp | DataType::Decimal(_))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::tests::plan;
+
+    struct Fields<'a>([Option<ValueRef<'a>>; 5]);
+
+    impl<'a> DirectFields<'a> for Fields<'a> {
+        fn value(&self, field: usize) -> Option<ValueRef<'a>> {
+            self.0[field]
+        }
+
+        fn number(&self, field: usize, data_type: DataType) -> Option<i64> {
+            match self.0[field].filter(|value| value.data_type() == data_type)? {
+                ValueRef::I64(n) | ValueRef::Timestamp(n) | ValueRef::Decimal(n, _) => Some(n),
+                other => panic!("{other:?} is no number"),
+            }
+        }
+    }
 
     #[test]
     fn direct_events_are_what_prepare_makes_of_them() {
@@ -88,11 +130,11 @@ mod tests {
         let (whole, mut expected, mut event) =
             (fields(Some("x")), PreparedEvent::default(), PreparedEvent::default());
         plan.prepare(&whole, 5, b"id", &mut expected).expect("nothing overflows");
-        assert!(direct.prepare(&|field| whole[field], 5, b"id", &mut event));
+        assert!(direct.prepare(&Fields(whole), 5, b"id", &mut event));
         let shown = |event: &PreparedEvent| format!("{:?}", event.stored());
         assert_eq!(shown(&event), shown(&expected));
         let other = fields(None);
-        assert!(!direct.prepare(&|field| other[field], 5, b"id", &mut event), "a field is null");
+        assert!(!direct.prepare(&Fields(other), 5, b"id", &mut event), "a field is null");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use model::{
 };
 
 pub(crate) use cells::{Cell, CellUse, Column, ColumnKind, SummaryUse};
-pub use direct::DirectEvents;
+pub use direct::{DirectEvents, DirectFields};
 pub(crate) use levels::{Level, Span};
 pub(crate) use needs::{Needs, Summary, SummaryKind, TileField, TileFieldKind};
 pub use prepare::{PreparedEvent, StoredEvent};

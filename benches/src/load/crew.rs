@@ -250,6 +250,11 @@ async fn open(
             timer.wait(due_ns - now_ns).await?;
             now_ns = clock.mono_ns();
         }
+        if now_ns >= task.until_ns + OVERTIME_NS {
+            // The time is long over, and more was due than could be sent in it.
+            task.tally.lock().failed_at(due_ns, "never sent: the generator was too slow");
+            continue;
+        }
         task.tally.lock().sent_at(due_ns, now_ns);
         while asking.try_join_next().is_some() {}
         if asking.len() >= OUTSTANDING_MAX {
@@ -278,6 +283,8 @@ async fn open(
     Ok(())
 }
 
+/// A generator that is late goes on for so long when the time is over; what is left then is never sent.
+const OVERTIME_NS: u64 = 2_000_000_000;
 /// A generator that is behind its schedule by more than this lets its requests go before it makes more.
 const YIELD_NS: u64 = 50_000;
 

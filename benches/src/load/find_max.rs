@@ -22,6 +22,9 @@ const REPETITIONS: usize = 2;
 const STEPS_MAX: usize = 60;
 /// No rate below this is tried.
 const RATE_MIN: f64 = 1.0;
+/// Nor one below this part of the first: steps get longer as rates get lower, and a limit that is missed there is missed by each
+/// request for itself.
+const LOWEST_PART: f64 = 16.0;
 /// A step longer than this is cut, and says that its percentile is not well founded.
 const STEP_MAX: Duration = Duration::from_secs(60);
 /// The sends that the generator may make late before a step says nothing of the server.
@@ -142,8 +145,11 @@ pub(super) fn search(
     start: f64,
     measure: &mut dyn FnMut(f64) -> Result<Step, Error>,
 ) -> Result<Search, Error> {
-    let mut seeking = Seeking { steps: Vec::new(), held: Vec::new(), missed: None, is_over: false };
-    let mut rate = Some(start.max(RATE_MIN));
+    let start = start.max(RATE_MIN);
+    let lowest = (start / LOWEST_PART).max(RATE_MIN);
+    let (steps, held) = (Vec::new(), Vec::new());
+    let mut seeking = Seeking { steps, held, missed: None, lowest, is_over: false };
+    let mut rate = Some(start);
     while let Some(tried) = rate {
         seeking.try_at(tried, measure)?;
         rate = seeking.next(measure)?;
@@ -157,6 +163,8 @@ struct Seeking {
     /// Rates that were held, ascending, all below the one missed.
     held: Vec<f64>,
     missed: Option<(f64, Verdict)>,
+    /// No rate below this is tried.
+    lowest: f64,
     is_over: bool,
 }
 
@@ -198,8 +206,8 @@ impl Seeking {
             let missed = self.missed.map(|(rate, _)| rate);
             match (self.held.last().copied(), missed) {
                 (Some(held), None) => return Ok(Some(held * 2.0)),
-                (None, Some(missed)) if missed > RATE_MIN => {
-                    return Ok(Some((missed / 2.0).max(RATE_MIN)));
+                (None, Some(missed)) if missed > self.lowest => {
+                    return Ok(Some((missed / 2.0).max(self.lowest)));
                 }
                 (Some(held), Some(missed)) if missed / held > CLOSE => {
                     return Ok(Some((held * missed).sqrt()));
@@ -367,7 +375,8 @@ mod tests {
             search(64.0, &mut |rate| Ok(simulated(&slo, rate, &mut prng))).expect("it ends");
         assert_eq!(found.held, None);
         assert!(found.sentence().starts_with("no rate held it"), "{}", found.sentence());
-        assert_eq!(found.steps.last().map(|step| step.rate), Some(RATE_MIN));
+        assert_eq!(found.steps.last().map(|step| step.rate), Some(4.0));
+        assert_eq!(found.steps.len(), 10, "each rate twice: 64, 32, 16, 8, 4");
     }
 
     #[test]

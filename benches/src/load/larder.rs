@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Client, GroupWriter, PutRow, Schema, ServiceReader, StreamWriter};
+use client::{Client, GroupWriter, PutRow, Schema, ServiceReader, StreamWriter, Vectors};
 use model::{
     key::{EntityKey, KeyPart, KeyType},
     packed_row::{Cell, write_row},
+    status::Status,
     value::{DataType, Value, ValueRef},
 };
 use stdx::{
@@ -175,7 +176,7 @@ impl Larder {
             }
         }
         let vectors = read.send().await?;
-        Ok(all_of(vectors.len(), operation.entities.len()))
+        Ok(all_of(&vectors, operation.entities.len()))
     }
 }
 
@@ -198,12 +199,19 @@ async fn read<W>(
     let Some((reader, _)) = table else { return Ok(unprepared()) };
     let keys = entities.iter().map(|entity| key(*entity));
     let vectors = reader.read().keys(keys).send().await?;
-    Ok(all_of(vectors.len(), entities.len()))
+    Ok(all_of(&vectors, entities.len()))
 }
 
-/// An answer is one only when it holds all that was asked for.
-fn all_of(got: usize, asked: usize) -> Outcome {
-    if got == asked { Outcome::whole(asked) } else { Outcome::failed("incomplete answer") }
+/// An answer is one only when it holds all that was asked for; of whom nothing is known is counted.
+fn all_of(vectors: &Vectors, asked: usize) -> Outcome {
+    if vectors.len() != asked {
+        return Outcome::failed("incomplete answer");
+    }
+    let not_found = Status::NotFound.code();
+    let is_unknown = |row: &usize| {
+        vectors.columns().any(|column| column.statuses().get(*row) == Some(&not_found))
+    };
+    Outcome::Answered { units: asked as u64, refused: (0..asked).filter(is_unknown).count() as u64 }
 }
 
 /// Of a kind that was not among those that the connection was made for.
@@ -216,11 +224,17 @@ fn word(error: &client::Error) -> String {
     match error {
         client::Error::Connect { .. } => "no connection".to_owned(),
         client::Error::Lost { .. } => "connection lost".to_owned(),
-        client::Error::Timeout { .. } => "timeout".to_owned(),
-        client::Error::Invalid(_) => "invalid".to_owned(),
+        client::Error::Timeout { .. } | client::Error::Expired { .. } => "timeout".to_owned(),
+        // What is wrong with the request is wrong with each: the reason says what to change.
+        fix @ (client::Error::Invalid(_) | client::Error::Fix(_)) => {
+            fix.to_string().chars().take(WORD_CHARS_MAX).collect()
+        }
         other => other.status().map_or_else(|| other.to_string(), |status| status.to_string()),
     }
 }
+
+/// Most of a failure's reason that is kept.
+const WORD_CHARS_MAX: usize = 200;
 
 fn key(entity: u64) -> EntityKey {
     let part = KeyPart::String(workload::key(entity).into());

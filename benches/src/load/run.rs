@@ -61,7 +61,7 @@ pub struct Run {
     pub pace: Pace,
     /// What came of them.
     pub tally: Tally,
-    /// CPU time of the server meanwhile, in ns, when it is on this machine.
+    /// CPU time of the server meanwhile, in ns, when it is on this machine and lived to the end.
     pub server_cpu_ns: Option<u64>,
     /// CPU time of the generators meanwhile, in ns.
     pub generator_cpu_ns: u64,
@@ -146,7 +146,7 @@ pub(super) fn run(
         };
         crew.send(number, task)?;
     }
-    let cpu = || (server.map(Measured::cpu_ns), kernel::process_ns());
+    let cpu = || (server.and_then(Measured::cpu_ns), kernel::process_ns());
     let mut watching = Watching {
         crew,
         clock,

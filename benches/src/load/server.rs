@@ -180,10 +180,11 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// CPU time so far, in ns.
+    /// CPU time so far, in ns; `None` once it has ended.
     #[must_use]
-    pub fn cpu_ns(self) -> u64 {
-        kernel::process_ns_of(self.pid)
+    pub fn cpu_ns(self) -> Option<u64> {
+        // One that listens has used some: there is none only of a process that is gone.
+        Some(kernel::process_ns_of(self.pid)).filter(|ns| *ns > 0)
     }
 
     /// Resident memory, in bytes.

@@ -17,7 +17,7 @@ pub(crate) enum Outcome {
     Answered {
         /// Rows or events of the answer.
         units: u64,
-        /// Those of them that were not taken.
+        /// Those of them that were not taken, or not found.
         refused: u64,
     },
     /// It was not, or the answer says that it could not be done: a status or a word.

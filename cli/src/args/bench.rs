@@ -123,7 +123,7 @@ pub(crate) struct Bench {
     #[arg(long, default_value = "always", value_name = "POLICY", conflicts_with = "addr")]
     pub(crate) sync: engine::SyncPolicy,
     /// Network threads of the server that is started; one for each core when not given.
-    #[arg(long, value_name = "N", conflicts_with = "addr")]
+    #[arg(long, value_name = "N", conflicts_with = "addr", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Seed of everything random.
     #[arg(long, default_value_t = 7, value_name = "SEED")]

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &args::Apply) -> Result<(), CliError> {
     let text = read_text(&args.file)?;
     let name = shown_name(&args.file);
     let reply = remote::run(async {
-        let client = remote::client(&args.server).build();
+        let client = remote::client(&args.server)?.build();
         Ok(client.apply(&name, &text, args.dry_run).await?)
     })?;
     let mut sheet = Sheet::new(["change", "kind", "name", "detail"]);

@@ -1,6 +1,6 @@
 //! `larder check`: is a data directory whole? Prints what was covered and every problem with file, place and remedy.
 
-mod history;
+mod beside;
 
 use std::{path::Path, sync::Arc};
 
@@ -10,6 +10,8 @@ use engine::{
 };
 use serde_json::{Value as Json, json};
 use stdx::clock::SystemClock;
+
+use beside::Beside;
 
 use crate::{
     args,
@@ -24,22 +26,24 @@ pub(crate) fn run(args: &args::Check) -> Result<(), CliError> {
         return Err(CliError::usage("a report is no list of rows: ask for --format table or json"));
     }
     let report = checked(&args.dir)?;
-    let history = history::checked(&args.dir)?;
+    let beside = [("history", beside::history(&args.dir)?), ("reads", beside::reads(&args.dir)?)];
     match format {
         Format::Json => {
             let mut json = to_json(&report);
-            let is_ok = report.is_ok() && history.as_ref().is_none_or(|it| it.problems.is_empty());
-            json["ok"] = is_ok.into();
-            json["history"] = history::to_json(history.as_ref());
+            let is_whole = beside.iter().flat_map(|(_, it)| it).all(Beside::is_whole);
+            json["ok"] = (report.is_ok() && is_whole).into();
+            for (name, it) in &beside {
+                json[name] = it.as_ref().map_or(Json::Null, Beside::to_json);
+            }
             output::line(&json.to_string())?;
         }
         _ => {
             print_tables(&report)?;
-            history::print(history.as_ref())?;
+            beside.iter().flat_map(|(_, it)| it).try_for_each(Beside::print)?;
         }
     }
     verdict(&args.dir, &report)?;
-    history::verdict(&args.dir, history.as_ref())
+    beside.iter().flat_map(|(_, it)| it).try_for_each(|it| it.verdict(&args.dir))
 }
 
 /// Checks `directory`.

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &args::Checkpoint) -> Result<(), CliError> {
         }
     };
     let reply = remote::run(async {
-        let client = remote::client(&args.server).build();
+        let client = remote::client(&args.server)?.build();
         Ok(client.checkpoint(name.as_deref()).await?)
     })?;
     let copy = match (&args.copy, &reply.backup) {

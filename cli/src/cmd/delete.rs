@@ -5,7 +5,7 @@ use crate::{args, error::CliError, output, remote};
 /// See the module.
 pub(crate) fn run(args: &args::Delete) -> Result<(), CliError> {
     let reply = remote::run(async {
-        let group = remote::client(&args.server).build().group(&args.group).await?;
+        let group = remote::client(&args.server)?.build().group(&args.group).await?;
         Ok(group.delete(&args.keys).await?)
     })?;
     for reject in &reply.rejects {

@@ -12,7 +12,7 @@ use crate::{
 /// See the module.
 pub(crate) fn run(args: &args::Describe) -> Result<(), CliError> {
     let reply = remote::run(async {
-        let client = remote::client(&args.server).build();
+        let client = remote::client(&args.server)?.build();
         Ok(client.describe(args.name.as_deref()).await?)
     })?;
     let format = output::choose(args.format);

@@ -121,7 +121,7 @@ fn of_server(
         partials: args.partials,
     };
     let reply = remote::run(async {
-        let client = remote::client(&args.server).build();
+        let client = remote::client(&args.server)?.build();
         ask(&client, &request, bar).await
     })?;
     let directory = match &args.out {

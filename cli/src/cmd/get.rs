@@ -12,7 +12,7 @@ pub(crate) fn run(args: &args::Get) -> Result<(), CliError> {
     let as_of = args.as_of.as_deref().map(time::parse_timestamp).transpose();
     let as_of = as_of.map_err(|error| CliError::usage(format!("--as-of: {error}")))?;
     let printed = remote::run(async {
-        let client = remote::client(&args.server).build();
+        let client = remote::client(&args.server)?.build();
         let reader = reader(&client, &args.what).await?;
         let schema = reader.schema();
         let keys =

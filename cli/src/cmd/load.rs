@@ -1,12 +1,13 @@
-//! Loading a file into a stream or a group: batches in file order, a few in flight, counted record by record.
+//! Loading a file into a stream or a group: batches in file order, one on its way while the next is made, counted record by record.
 //!
-//! Batches are numbered; one that is sent again, after a lost connection or a restart of the server, is applied once.
+//! Batches are numbered; one that is sent again, after a lost connection or a restart of the server, is applied once. None is sent
+//! before the one ahead of it was answered: a batch that has to be sent again would otherwise come after those behind it, and of rows
+//! without an event time, or events with one id, the later in the file would not be the later on the server.
 
 mod rejects;
 mod send;
 mod unanswered;
 
-use std::collections::VecDeque;
 use std::path::Path;
 
 use export::input::{Input, Mapping, Origin, Rows, Size, Wanted};
@@ -24,9 +25,6 @@ use rejects::Rejects;
 pub(crate) use send::Patience;
 pub(super) use send::{Counts, Sent, Unanswered};
 use unanswered::Lost;
-
-/// Batches on their way at once: the server works on one while others travel and wait for the disk.
-const IN_FLIGHT: usize = 8;
 
 /// Rows of one request with the records they came from.
 pub(super) struct Batch<R> {
@@ -120,14 +118,15 @@ pub(super) async fn run_input<T: Target>(
         target,
         counts: Counts::default(),
         rejects,
-        flying: VecDeque::new(),
+        flying: None,
         sequence: 0,
         patience: options.patience,
         sent_to: 0,
         lost: Vec::new(),
     };
     let loaded = load.all(&mut rows, options.batch).await;
-    let landed = load.land_all().await;
+    // Also after another has failed: the counts must be complete.
+    let landed = load.land().await;
     load.progress.finish_and_clear();
     load.rejects.finish()?;
     print(&load.counts, words, output::choose(options.format))?;
@@ -150,7 +149,8 @@ struct Load<T: Target> {
     counts: Counts,
     rejects: Rejects,
     progress: ProgressBar,
-    flying: VecDeque<Flying>,
+    /// The batch that was sent last, until its answer was looked at.
+    flying: Option<Flying>,
     sequence: u64,
     patience: Patience,
     /// The last record that was sent.
@@ -194,30 +194,19 @@ impl<T: Target> Load<T> {
         Ok(())
     }
 
-    /// Waits for every batch on its way, also after one of them has failed: the counts must be complete.
-    async fn land_all(&mut self) -> Result<(), CliError> {
-        let mut landed = Ok(());
-        while !self.flying.is_empty() {
-            landed = landed.and(self.land().await);
-        }
-        landed
-    }
-
     async fn launch(&mut self, batch: Batch<T::Row>) -> Result<(), CliError> {
-        if self.flying.len() == IN_FLIGHT {
-            self.land().await?;
-        }
+        self.land().await?;
         self.sequence += 1;
         self.sent_to = batch.origins.last().map_or(self.sent_to, |(number, _)| *number);
         let sending = self.target.clone().send(batch.rows, self.sequence, self.patience);
         let (sequence, origins, sent) = (self.sequence, batch.origins, tokio::spawn(sending));
-        self.flying.push_back(Flying { sequence, origins, sent });
+        self.flying = Some(Flying { sequence, origins, sent });
         Ok(())
     }
 
-    /// Waits for the oldest batch and counts what became of it.
+    /// Waits for the batch on its way, if there is one, and counts what became of it.
     async fn land(&mut self) -> Result<(), CliError> {
-        let Some(flying) = self.flying.pop_front() else { return Ok(()) };
+        let Some(flying) = self.flying.take() else { return Ok(()) };
         let sent = flying.sent.await.map_err(|error| CliError::failed(error.to_string()))?;
         let sent = match sent {
             Ok(sent) => sent,

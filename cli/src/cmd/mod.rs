@@ -1,9 +1,12 @@
 //! One file for each command.
 
+pub(crate) mod access;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod checkpoint;
+pub(crate) mod config;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod explain;
@@ -12,12 +15,14 @@ pub(crate) mod get;
 pub(crate) mod inspect;
 pub(crate) mod push;
 pub(crate) mod put;
+pub(crate) mod ready;
 pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod retract;
 pub(crate) mod scan;
 pub(crate) mod serve;
 pub(crate) mod stats;
+pub(crate) mod top;
 pub(crate) mod verify;
 
 mod load;
@@ -34,7 +39,7 @@ use crate::error::CliError;
     clippy::disallowed_methods,
     reason = "a user's file is read as it is; it is no file of a database"
 )]
-fn read_text(path: &Path) -> Result<String, CliError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, CliError> {
     use std::io::Read;
     let mut text = String::new();
     let opened = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));

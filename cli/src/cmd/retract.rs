@@ -27,7 +27,7 @@ pub(crate) fn run(args: &args::Retract) -> Result<(), CliError> {
         again: Again::Rejected,
     };
     remote::run(async {
-        let client = remote::client(&args.server).request_timeout(options.patience.call_timeout());
+        let client = remote::client(&args.server)?.request_timeout(options.patience.call_timeout());
         let stream = client.build().stream(&args.stream).await?;
         load::run_input(input, &options, Retractions { stream }).await
     })

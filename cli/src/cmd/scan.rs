@@ -18,7 +18,7 @@ const PAGE: u32 = 500;
 pub(crate) fn run(args: &args::Scan) -> Result<(), CliError> {
     let format = output::choose(args.format);
     remote::run(async {
-        let group = remote::client(&args.server).build().group(&args.group).await?;
+        let group = remote::client(&args.server)?.build().group(&args.group).await?;
         let mut scan = group.scan(PAGE);
         let mut left = args.limit.unwrap_or(u64::MAX);
         let mut is_first = true;

@@ -10,12 +10,12 @@ use super::{read_text, shown_name};
 use crate::{
     args::{self, AtStop},
     error::CliError,
-    output,
+    logging, output,
 };
 
 /// See the module.
 pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
-    start_logging();
+    logging::start(args.telling.log_format);
     let config = Config {
         sync: args.sync,
         memory_bytes_max: args.max_memory,
@@ -28,22 +28,37 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         admin: args.admin,
         backups: Some(args.data.join("backups")),
         exports: args.export_dir.clone(),
+        access: args.access.clone(),
+        insecure: args.insecure,
+        admin_public: args.admin_public,
         history: Some(args.data.join(export::history::DIRECTORY)),
         checkpoint_at_stop: match args.checkpoint_at_stop {
             AtStop::Auto => CheckpointAtStop::Auto,
             AtStop::Always => CheckpointAtStop::Always,
             AtStop::Never => CheckpointAtStop::Never,
         },
+        drain: args.drain,
+        turn_max: args.max_wait,
+        audit: args.audited.options()?,
+        tls: args.door.tls(),
+        max_connections: args.door.max_connections,
+        max_connections_per_address: args.door.max_connections_per_address,
+        slow: args.telling.slow(),
         ..server::Config::default()
     };
     if let Some(threads) = args.threads {
-        options.threads = threads;
+        options.threads = usize::from(threads);
     }
     let failed = |error: server::Error| CliError::failed(error.to_string());
     let read = |path| read_text(path).map(|text| (path, text));
     let definitions = args.apply.as_deref().map(read).transpose()?;
-    // Before the directory: a server that cannot have its ports leaves nothing behind. Nobody is let in before there is a database.
-    let ports = Ports::take(&options).map_err(failed)?;
+    if let Some(path) = &options.access {
+        // Read again when the server starts; a mistake in it is told before anything is touched.
+        server::access::Policy::load(path).map_err(CliError::failed)?;
+    }
+    // Before the directory: a server that cannot have its ports leaves nothing behind. Who asks on the
+    // admin port is told that there is no database yet; nobody else is let in before.
+    let ports = Ports::take(&options).and_then(Ports::open_admin).map_err(failed)?;
     let files = OsFs::open(&args.data).map_err(engine::Error::from)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let database = Database::open(files, &config, Arc::clone(&clock))?;
@@ -56,20 +71,12 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
     // Before anybody is told: whoever starts and stops a server at once stops it gently, too.
     let stop = StopSignals::listen()?;
     output::line(&ready)?;
-    stop.wait();
+    stop.wait(|| {
+        // What was wrong is in the log, and the server goes on as it was.
+        let _told = server.reload();
+    })?;
     tracing::info!("stopping: requests in flight are answered, the log is synced and sealed");
     server.shutdown().map_err(failed)
-}
-
-fn start_logging() {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    // Only the first of a process takes effect; there is no second here.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 fn tell_recovery(database: &Database<OsFs>, seed: u64, took_ms: u64) {
@@ -111,11 +118,12 @@ fn apply(database: &Database<OsFs>, path: &std::path::Path, text: &str) -> Resul
     Ok(())
 }
 
-/// SIGTERM and Ctrl-C, heard from the moment this was made.
+/// SIGTERM, Ctrl-C and SIGHUP, heard from the moment this was made.
 struct StopSignals {
     runtime: tokio::runtime::Runtime,
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
 }
 
 impl StopSignals {
@@ -125,17 +133,35 @@ impl StopSignals {
         let entered = runtime.enter();
         let terminate = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
+        let hangup = signal(SignalKind::hangup())?;
         drop(entered);
-        Ok(Self { runtime, terminate, interrupt })
+        Ok(Self { runtime, terminate, interrupt, hangup })
     }
 
-    /// Returns on the first of them.
-    fn wait(mut self) {
+    /// Returns on the first of them; the second ends the process. SIGHUP is for `reload`.
+    fn wait(mut self, reload: impl Fn()) -> Result<(), CliError> {
         self.runtime.block_on(async {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = self.terminate.recv() => return,
+                    _ = self.interrupt.recv() => return,
+                    _ = self.hangup.recv() => reload(),
+                }
             }
         });
+        let again = move || {
+            self.runtime.block_on(async {
+                tokio::select! {
+                    _ = self.terminate.recv() => {}
+                    _ = self.interrupt.recv() => {}
+                }
+            });
+            tracing::warn!(
+                "ended at once: the next start replays what the log holds; nothing acknowledged is lost"
+            );
+            std::process::exit(1);
+        };
+        std::thread::Builder::new().name("larder-stop".to_owned()).spawn(again)?;
+        Ok(())
     }
 }

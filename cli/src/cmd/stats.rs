@@ -12,7 +12,7 @@ use crate::{
 
 /// See the module.
 pub(crate) fn run(args: &args::Stats) -> Result<(), CliError> {
-    let figures = remote::run(async { Ok(remote::client(&args.server).build().stats().await?) })?;
+    let figures = remote::run(async { Ok(remote::client(&args.server)?.build().stats().await?) })?;
     let mut sheet = Sheet::new(["name", "value"]);
     for (name, value) in figures {
         let value = match value {

@@ -48,6 +48,9 @@ fn print_tables(report: &VerifyReport) -> Result<(), CliError> {
     for (why, vectors) in &report.unverifiable {
         push(format!("vectors not verifiable: {why}"), *vectors);
     }
+    if report.files_gone > 0 {
+        push("files of reads that the server removed meanwhile".to_owned(), report.files_gone);
+    }
     sheet.print(Format::Table)?;
     if report.differences.is_empty() {
         return Ok(());
@@ -98,6 +101,7 @@ fn to_json(report: &VerifyReport) -> Json {
         "unverifiable_reads": report.unverifiable_reads(),
         "unverifiable": unverifiable.collect::<serde_json::Map<_, _>>(),
         "differences": differences.collect::<Vec<_>>(),
+        "files_gone": report.files_gone,
         "position": report.position.0,
     })
 }
@@ -114,7 +118,8 @@ fn verdict(report: &VerifyReport) -> Result<(), CliError> {
     }
     match (report.values, report.unverifiable_reads()) {
         (0, 0) => Err(CliError::failed(
-            "nothing was compared: no reads are logged; a service declares log_reads = 0.001",
+            "nothing was compared: no reads are logged; a service declares log_reads = 0.001, and what was read in the last \
+             minute is not written yet",
         )),
         (0, vectors) => Err(CliError::failed(format!(
             "nothing was compared: none of {vectors} logged vectors can be computed from this history"

@@ -44,6 +44,17 @@ fn one_command_starts_a_server_fills_it_measures_it_and_judges() {
 }
 
 #[test]
+fn a_file_without_a_place_is_told_before_anything_is_measured() {
+    for option in ["--report", "--json"] {
+        let told = larder(NOWHERE, &[&TINY[..], &[option, "not-there/r.out"]].concat());
+        let note = String::from_utf8_lossy(&told.stderr);
+        assert_eq!(told.status.code(), Some(2), "{note}");
+        assert!(note.contains("there is no directory not-there: make it first"), "{note}");
+        assert!(told.stdout.is_empty(), "nothing was measured");
+    }
+}
+
+#[test]
 fn an_echo_of_the_same_sizes_gives_ratios() {
     let compared = larder(
         NOWHERE,

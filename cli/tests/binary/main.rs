@@ -1,10 +1,14 @@
 //! The `larder` binary as its users meet it, one story a file.
 
 mod a_new_user;
+mod access;
+mod audit;
 mod bench;
 mod checkpoints;
 mod commits_equal_brute_force;
+mod configuration;
 mod damaged_snapshot;
+mod deployment;
 mod explain;
 mod exports;
 mod harness;
@@ -15,5 +19,6 @@ mod memory_limit;
 mod offline;
 mod retractions;
 mod tables;
+mod top;
 mod verify;
 mod what_an_operator_is_told;

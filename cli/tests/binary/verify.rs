@@ -220,4 +220,10 @@ fn everything_served_across_a_kill_is_what_history_says() {
     assert!(server.wait().success(), "SIGTERM ends it well");
 
     verify(&data);
+    let checked =
+        larder("127.0.0.1:1", &["check", data.to_str().expect("UTF-8"), "--format", "json"]);
+    let checked: Json = serde_json::from_slice(&checked.stdout).expect("a report");
+    let reads = &checked["reads"];
+    assert!(checked["ok"] == json!(true) && reads["problems"] == json!([]), "{checked:#}");
+    assert!(reads["vectors"].as_u64() > Some(1000), "{reads:#}");
 }

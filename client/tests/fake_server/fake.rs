@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use client::{Client, ClientBuilder};
 use model::{
     column::Column,
+    columns::Columns,
     key::KeyType,
     status::Status,
     value::{DataType, ValueRef},
@@ -63,8 +64,17 @@ impl Peer {
         }
     }
 
-    /// True when more than whole requests taken so far has arrived.
-    pub(crate) fn has_input(&self) -> bool {
+    /// Waits for some bytes, and leaves all that follow them where they are.
+    pub(crate) async fn some_input(&mut self) {
+        let read = self.stream.read_buf(&mut self.input).await.expect("loopback works");
+        assert!(read > 0, "the client is there");
+    }
+
+    /// True when more than whole requests taken so far has arrived: also what still lies in the socket.
+    pub(crate) async fn has_input(&mut self) -> bool {
+        // Between two turns the runtime hears of what has come.
+        tokio::task::yield_now().await;
+        let _nothing_there = self.stream.try_read_buf(&mut self.input);
         !self.input.is_empty()
     }
 
@@ -80,7 +90,11 @@ impl Peer {
     }
 
     pub(crate) async fn fail(&mut self, request: &Frame, status: CallStatus) {
-        let failure = Failure { status, detail: 0, message: "as told".to_owned() };
+        self.fail_with(request, status, 0).await;
+    }
+
+    pub(crate) async fn fail_with(&mut self, request: &Frame, status: CallStatus, detail: i64) {
+        let failure = Failure { status, detail, message: "as told".to_owned() };
         self.reply(request.header().reply(status), |out| failure.encode(out)).await;
     }
 
@@ -100,6 +114,13 @@ impl Peer {
         let request = self.expect(Opcode::Prepare).await;
         self.ok(&request, |out| prepared.encode(out)).await;
     }
+}
+
+/// Lets `ms` milliseconds pass at once, while nothing else is to happen.
+pub(crate) async fn pass(ms: u64) {
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_millis(ms)).await;
+    tokio::time::resume();
 }
 
 /// The schema of a service over two entities, with one request value.
@@ -139,12 +160,18 @@ fn column(name: &str, data_type: DataType) -> PreparedColumn {
 
 /// A reply with `rows` vectors of the service above.
 pub(crate) fn vectors(rows: u32) -> ReadReply {
+    let columns = Columns::of(&columns(rows)).expect("as many rows each");
+    ReadReply { as_of: 1_000, snapped: false, columns, times: None }
+}
+
+/// Its columns.
+pub(crate) fn columns(rows: u32) -> [Column; 2] {
     let mut columns = [DataType::Decimal(2), DataType::String].map(|kind| Column::new(kind, 2));
     for row in 0..rows {
         columns[0].push(Status::Present, ValueRef::Decimal(1250 + i64::from(row), 2));
         columns[1].push_empty(Status::NotFound);
     }
-    ReadReply { as_of: 1_000, snapped: false, rows, columns: columns.into(), times: None }
+    columns
 }
 
 pub(crate) fn receipt() -> Receipt {

@@ -45,7 +45,7 @@ async fn keys_fill_tuples_and_request_values_follow_their_tuple() {
         let read = ReadRequest::decode(request.body()).expect("valid");
         assert_eq!((read.entities, read.tuples()), (2, 2));
         let (nine, ten) = (int_key(9), int_key(10));
-        assert_eq!(read.keys, [b"c1", &nine[..], b"c2", &ten[..]], "in schema order");
+        assert_eq!(read.keys[..], [b"c1", &nine[..], b"c2", &ten[..]], "in schema order");
         let amounts: Vec<_> = read
             .request_rows
             .iter()

@@ -14,7 +14,7 @@ use model::{
 
 pub(crate) use codec::CatalogRecord;
 
-use crate::{Error, rows::RowLayout, shard::ShardSet, stream::StreamState};
+use crate::{Error, rows::RowLayout, shard::ShardSet, stream::StreamState, tally::RowsTally};
 
 /// What a group needs at run time.
 #[derive(Debug, Clone)]
@@ -25,11 +25,23 @@ pub(crate) enum GroupRuntime {
     Windows(Arc<WindowsRuntime>),
 }
 
+impl GroupRuntime {
+    /// What became of the rows of a row group, to go on with.
+    fn tally(&self) -> Arc<RowsTally> {
+        match self {
+            Self::Rows(rows) => Arc::clone(&rows.tally),
+            Self::Windows(_) => Arc::default(),
+        }
+    }
+}
+
 /// A row group, compiled.
 #[derive(Debug)]
 pub(crate) struct RowsRuntime {
     pub(crate) layout: Arc<RowLayout>,
     pub(crate) max_age_ms: Option<i64>,
+    /// What became of its rows; shared by all versions of the catalog.
+    pub(crate) tally: Arc<RowsTally>,
 }
 
 /// A window group, compiled.
@@ -113,9 +125,10 @@ impl Catalog {
             .iter()
             .enumerate()
             .map(|(index, group)| match (&group.kind, self.groups.get(index)) {
-                (GroupKind::Rows(rows), _) => GroupRuntime::Rows(Arc::new(RowsRuntime {
+                (GroupKind::Rows(rows), existing) => GroupRuntime::Rows(Arc::new(RowsRuntime {
                     layout: Arc::new(RowLayout::new(&rows.features)),
                     max_age_ms: rows.max_age_ms,
+                    tally: existing.map_or_else(Arc::default, GroupRuntime::tally),
                 })),
                 (GroupKind::Windows(_), Some(existing)) => existing.clone(),
                 (GroupKind::Windows(windows), None) => {

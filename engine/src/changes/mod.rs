@@ -18,6 +18,7 @@ use storage::Lsn;
 
 use crate::producer::ProducerId;
 pub(crate) use hold::HistoryHold;
+pub use hold::LogKept;
 pub use reader::{ChangeReader, ChangesRead};
 
 /// What changed, by its index in the definitions.

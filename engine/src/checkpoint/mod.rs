@@ -70,11 +70,23 @@ impl<V: Vfs> Database<V> {
         self.checkpoints.stop();
     }
 
+    /// That `bytes` more fit on `disk`, which may be the database's own, while what the log may need stays free: who writes beside the
+    /// log asks before it does.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]: [`storage::Error::Full`] with the figures, [`storage::Error::Io`].
+    pub fn leaves_room(&self, disk: &V, bytes: u64) -> Result<(), Error> {
+        let kept = KEPT_FREE_SEGMENTS * self.segment_bytes;
+        Ok(storage::must_leave_room(disk, bytes, kept)?)
+    }
+
     fn checkpoint_now(
         &self,
         progress: &mut dyn FnMut(CheckpointProgress),
         started_ns: u64,
     ) -> Result<Checkpointed, Error> {
+        // Else it would find none for a snapshot.
+        self.make_room(KEPT_FREE_SEGMENTS)?;
         for _ in 0..ATTEMPTS_MAX {
             if let Some(mut done) = self.try_checkpoint(progress)? {
                 done.took_ms = self.clock.mono_ns().saturating_sub(started_ns) / 1_000_000;
@@ -115,6 +127,7 @@ impl<V: Vfs> Database<V> {
             // with the log.
             self.wait_durable(newest)?;
         }
+        self.check_whole()?;
         let reference = out.finish()?;
         self.bound_history_hold(Lsn(clocks.replay_from()));
         let removed = directory.install(reference, Lsn(clocks.replay_from()))?;

@@ -62,6 +62,38 @@ impl fmt::Display for MemoryUse {
     }
 }
 
+/// Where the bytes of [`MemoryUse`] are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct MemoryParts {
+    /// Rows of row groups, their keys and indexes.
+    rows: usize,
+    /// Window states, their keys and indexes.
+    windows: usize,
+    /// Ids of events that arrived lately.
+    event_ids: usize,
+    /// What is remembered of producers.
+    producers: usize,
+    /// What the log's buffers may take.
+    log_buffers: usize,
+}
+
+impl MemoryParts {
+    /// Each part's name and bytes.
+    pub(crate) fn list(self) -> [(&'static str, u64); 5] {
+        [
+            ("rows", self.rows as u64),
+            ("windows", self.windows as u64),
+            ("event_ids", self.event_ids as u64),
+            ("producers", self.producers as u64),
+            ("log_buffers", self.log_buffers as u64),
+        ]
+    }
+
+    fn sum(self) -> u64 {
+        self.list().iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
 impl<V: Vfs> Database<V> {
     /// Counts memory anew; to be called about every 100 ms, so that estimates of writes are replaced by what they
     /// became, and writes are taken again as soon as there is room.
@@ -88,21 +120,30 @@ impl<V: Vfs> Database<V> {
 
     /// The walk. No shard and no ids may be locked by the caller.
     pub(crate) fn memory_in_use(&self, catalog: &Catalog) -> u64 {
-        let mut bytes = self.log_buffers_bytes_max;
+        self.parts_in_use(catalog).sum()
+    }
+
+    /// The walk, part by part. No shard and no ids may be locked by the caller.
+    pub(crate) fn memory_parts(&self) -> MemoryParts {
+        self.parts_in_use(&self.catalog.read())
+    }
+
+    fn parts_in_use(&self, catalog: &Catalog) -> MemoryParts {
+        let mut parts =
+            MemoryParts { log_buffers: self.log_buffers_bytes_max, ..MemoryParts::default() };
         for shard in 0..SHARD_COUNT {
             let shard = self.shards.read(shard);
-            let tables = (0..catalog.groups.len()).filter_map(|group| shard.table(group));
-            bytes += tables.map(table_bytes).sum::<usize>();
+            for table in (0..catalog.groups.len()).filter_map(|group| shard.table(group)) {
+                match table {
+                    GroupTable::Rows(table) => parts.rows += row_bytes(table),
+                    GroupTable::Windows(table) => parts.windows += window_bytes(table),
+                }
+            }
         }
-        bytes += catalog.streams.iter().map(|stream| stream.state.dedup.bytes()).sum::<usize>();
-        self.producers.bytes() + bytes as u64
-    }
-}
-
-fn table_bytes(table: &GroupTable) -> usize {
-    match table {
-        GroupTable::Rows(table) => row_bytes(table),
-        GroupTable::Windows(table) => window_bytes(table),
+        let dedup = catalog.streams.iter().map(|stream| stream.state.dedup.bytes());
+        parts.event_ids = dedup.sum();
+        parts.producers = usize::try_from(self.producers.bytes()).unwrap_or(usize::MAX);
+        parts
     }
 }
 

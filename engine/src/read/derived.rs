@@ -2,7 +2,8 @@
 
 use aggregate::expr;
 use model::{
-    column::Column,
+    column::{Column, ColumnRef},
+    columns::Columns,
     packed_row::{self, Cell},
     status::Status,
     value::{DataType, ValueRef},
@@ -11,25 +12,114 @@ use model::{
 use super::ReadPlan;
 use crate::Error;
 
+/// The values that came with a request: one row for all vectors, or one for each.
+struct Given<'a> {
+    rows: Vec<Vec<Cell<'a>>>,
+    /// Values of a row.
+    width: usize,
+}
+
 impl ReadPlan {
-    /// Fills the derived columns of `rows` vectors, which are empty and come behind the stored ones.
+    /// Fills the derived columns, which come behind the stored ones.
     ///
     /// # Errors
     /// [`Error::Invalid`] when request values are missing or wrong.
-    pub(crate) fn derive(
+    pub(super) fn derive(
         &self,
-        columns: &mut [Column],
+        columns: &mut Columns,
+        request_rows: &[&[u8]],
+    ) -> Result<(), Error> {
+        if self.derived_count() == 0 && request_rows.is_empty() && self.request_fields().is_empty()
+        {
+            return Ok(());
+        }
+        let rows = columns.rows();
+        let given = self.given(request_rows, rows)?;
+        for (index, place) in self.derived_places() {
+            let known: Vec<_> = columns.iter().take(place).collect();
+            let derived = self.derived(index, (&known, &given), rows)?;
+            columns.put_column(place, derived.view())?;
+        }
+        Ok(())
+    }
+
+    /// Appends the derived columns to the stored ones of `rows` vectors.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when request values are missing or wrong.
+    pub(crate) fn derive_onto(
+        &self,
+        columns: &mut Vec<Column>,
         request_rows: &[&[u8]],
         rows: usize,
     ) -> Result<(), Error> {
+        let given = self.given(request_rows, rows)?;
+        for (index, _) in self.derived_places() {
+            let known: Vec<_> = columns.iter().map(Column::view).collect();
+            let derived = self.derived(index, (&known, &given), rows)?;
+            columns.push(derived);
+        }
+        Ok(())
+    }
+
+    /// Number and column of each derived feature.
+    fn derived_places(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let stored = self.service().features.len();
+        (0..self.derived_count()).map(move |index| (index, stored + index))
+    }
+
+    /// One derived column, from those before it.
+    fn derived(
+        &self,
+        index: usize,
+        (known, given): (&[ColumnRef<'_>], &Given<'_>),
+        rows: usize,
+    ) -> Result<Column, Error> {
         let service = self.service();
+        let missing = || Error::Internal(format!("there is no derived feature {index}"));
+        let derived = service.derived.get(index).ok_or_else(missing)?;
+        let used = derived.expr.inputs();
+        let (stored, mut out) = (service.features.len(), Column::new(derived.data_type, rows));
+        let mut values = Vec::new();
+        for row in 0..rows {
+            values.clear();
+            values.resize(known.len() + given.width, None);
+            let mut is_partial = false;
+            for input in &used {
+                let Some(place) = values.get_mut(*input) else { continue };
+                let column = match input.checked_sub(stored) {
+                    None => *input,
+                    Some(field) if field < given.width => {
+                        *place = given.value(row, field);
+                        continue;
+                    }
+                    Some(_) => *input - given.width,
+                };
+                let Some(column) = known.get(column) else { continue };
+                let (status, value) = column.get(row)?;
+                *place = value;
+                is_partial |= status == Status::Partial;
+            }
+            let status = if is_partial { Status::Partial } else { Status::Present };
+            match expr::evaluate(&derived.expr, &values) {
+                Ok(Some(value)) => out.push(status, value),
+                Ok(None) => out.push_empty(Status::Null),
+                Err(_) => out.push_empty(Status::Error),
+            }
+        }
+        Ok(out)
+    }
+
+    /// Reads the request's values.
+    fn given<'a>(&self, request_rows: &[&'a [u8]], rows: usize) -> Result<Given<'a>, Error> {
         self.check_request_rows(request_rows, rows)?;
-        let types: Vec<DataType> = service.request.iter().map(|field| field.data_type).collect();
-        let mut requests = Vec::with_capacity(request_rows.len());
+        let fields = self.request_fields();
+        let types: Vec<DataType> = fields.iter().map(|field| field.data_type).collect();
+        let mut given = Given { rows: Vec::with_capacity(request_rows.len()), width: types.len() };
         for row in request_rows {
             let cells = packed_row::read_row(row, &types)?;
             let missing = cells.iter().position(|cell| matches!(cell, Cell::Absent));
-            if let Some(field) = missing.and_then(|missing| service.request.get(missing)) {
+            if let Some(field) = missing.and_then(|missing| fields.get(missing)) {
                 let (name, data_type) = (field.name.as_str(), field.data_type.to_string());
                 return Err(Error::Invalid(model::Error::mismatch(
                     format!("request value {name}"),
@@ -37,27 +127,9 @@ impl ReadPlan {
                     "nothing: give a value or null",
                 )));
             }
-            requests.push(cells);
+            given.rows.push(cells);
         }
-        for (place, derived) in (service.features.len()..).zip(&service.derived) {
-            let used = derived.expr.inputs();
-            let Some((known, [out, ..])) = columns.split_at_mut_checked(place) else { continue };
-            for row in 0..rows {
-                // One row of request values for all vectors, or one for each.
-                let request = requests.get(row).or(requests.first());
-                let request = request.map(Vec::as_slice).unwrap_or_default();
-                let inputs =
-                    Inputs::gather(known, service.features.len(), request, types.len(), row)?;
-                let given =
-                    if inputs.any_partial(&used) { Status::Partial } else { Status::Present };
-                match expr::evaluate(&derived.expr, &inputs.values) {
-                    Ok(Some(value)) => out.push(given, value),
-                    Ok(None) => out.push_empty(Status::Null),
-                    Err(_) => out.push_empty(Status::Error),
-                }
-            }
-        }
-        Ok(())
+        Ok(given)
     }
 
     /// Request values: nothing when none are declared, else one row for all vectors or one for each.
@@ -83,45 +155,10 @@ impl ReadPlan {
     }
 }
 
-/// The inputs of one evaluation: stored values, then the request's, then derived ones so far.
-struct Inputs<'a> {
-    values: Vec<Option<ValueRef<'a>>>,
-    partial: Vec<bool>,
-}
-
-impl<'a> Inputs<'a> {
-    fn gather(
-        columns: &'a [Column],
-        stored: usize,
-        request: &[Cell<'a>],
-        request_count: usize,
-        row: usize,
-    ) -> Result<Self, Error> {
-        let count = columns.len() + request_count;
-        let mut inputs =
-            Self { values: Vec::with_capacity(count), partial: Vec::with_capacity(count) };
-        for (index, column) in columns.iter().enumerate() {
-            if index == stored {
-                inputs.request(request, request_count);
-            }
-            let (status, value) = column.get(row)?;
-            inputs.values.push(value);
-            inputs.partial.push(status == Status::Partial);
-        }
-        if columns.len() <= stored {
-            inputs.request(request, request_count);
-        }
-        Ok(inputs)
-    }
-
-    fn request(&mut self, request: &[Cell<'a>], count: usize) {
-        for field in 0..count {
-            self.values.push(request.get(field).and_then(|cell| cell.value()));
-            self.partial.push(false);
-        }
-    }
-
-    fn any_partial(&self, used: &[usize]) -> bool {
-        used.iter().any(|input| self.partial.get(*input) == Some(&true))
+impl<'a> Given<'a> {
+    /// The value of `field` for vector `row`.
+    fn value(&self, row: usize, field: usize) -> Option<ValueRef<'a>> {
+        let cells = self.rows.get(row).or(self.rows.first())?;
+        cells.get(field).and_then(|cell| cell.value())
     }
 }

@@ -2,18 +2,16 @@
 
 use aggregate::{EntityView, Overflow, ReadAt, ReadScratch, WindowPlan};
 use model::{
-    column::Column,
     definition::{Stream, StreamClock},
     status::Status,
     value::ValueRef,
 };
 
-use super::{ReadOptions, plan::GroupRead};
+use super::{ReadOptions, plan::GroupRead, row::read_row, sink::Sink};
 use crate::{
     Error,
     catalog::{Catalog, GroupRuntime, RowsRuntime, StreamRuntime, WindowsRuntime},
     replay::ReplayMoment,
-    rows::Slot,
     shard::Shard,
 };
 
@@ -23,10 +21,19 @@ pub(crate) struct GroupMoment<'a> {
     kind: Kind<'a>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one for each group of a read, kept in a list: a box would cost an allocation a read"
-)]
+/// What a moment needs memory for; of windows only.
+#[derive(Debug, Default)]
+pub(crate) struct MomentSpace {
+    /// Start of each selected column's window, in ms.
+    starts: Vec<i64>,
+    /// Of each selected column, whether its window reaches back before observation began.
+    partial: Vec<bool>,
+    scratch: ReadScratch,
+}
+
+/// Memory of moments that are over: boxes go from here into moments and back, without what they hold being moved.
+pub(crate) type Spaces = Vec<Box<MomentSpace>>;
+
 enum Kind<'a> {
     Rows {
         rows: &'a RowsRuntime,
@@ -43,21 +50,19 @@ enum Kind<'a> {
         at: ReadAt,
         /// Since when events are observed, as it was known when the read began, in ms.
         since: i64,
-        /// Start of each selected column's window, in ms.
-        starts: Vec<i64>,
-        /// Of each selected column, whether its window reaches back before observation began.
-        partial: Vec<bool>,
-        scratch: ReadScratch,
+        /// Boxed: a moment of rows needs none, and all moments of a read stand in one short list.
+        space: Box<MomentSpace>,
     },
 }
 
 impl<'a> GroupMoment<'a> {
-    /// Decides at which times the group is read.
+    /// Decides at which times the group is read. Windows need memory, which `space` gives.
     pub(crate) fn new(
         catalog: &'a Catalog,
         read: &'a GroupRead,
         options: &ReadOptions,
         wall_ms: i64,
+        space: impl FnOnce() -> Box<MomentSpace>,
     ) -> Result<Self, Error> {
         let kind = match catalog.groups.get(read.group) {
             Some(GroupRuntime::Rows(rows)) => {
@@ -76,25 +81,28 @@ impl<'a> GroupMoment<'a> {
                 let x = if options.exclusive { as_of } else { as_of.saturating_add(1) };
                 let at =
                     if as_of < floor { ReadAt::Snapped { x, now } } else { ReadAt::Exact { x } };
-                let starts: Vec<_> =
-                    read.columns.iter().map(|column| start(&windows.plan, *column, at)).collect();
                 let since = windows.observed_since();
-                let partial = starts.iter().map(|start| is_partial(*start, since)).collect();
-                let scratch = ReadScratch::default();
-                Kind::Windows {
-                    windows,
-                    stream: (stream, runtime),
-                    as_of,
-                    at,
-                    since,
-                    starts,
-                    partial,
-                    scratch,
-                }
+                let mut space = space();
+                let starts = read.columns.iter();
+                space.fill(starts.map(|column| start(&windows.plan, *column, at)), since);
+                Kind::Windows { windows, stream: (stream, runtime), as_of, at, since, space }
             }
             None => return Err(Error::Internal(format!("no group has index {}", read.group))),
         };
         Ok(Self { read, kind })
+    }
+
+    /// Its memory.
+    pub(crate) fn into_space(self) -> Option<Box<MomentSpace>> {
+        match self.kind {
+            Kind::Windows { space, .. } => Some(space),
+            Kind::Rows { .. } => None,
+        }
+    }
+
+    /// Index of the group if it has rows.
+    pub(crate) fn row_group(&self) -> Option<usize> {
+        matches!(self.kind, Kind::Rows { .. }).then_some(self.read.group)
     }
 
     /// Position of the group's entity in the plan.
@@ -144,7 +152,8 @@ impl<'a> GroupMoment<'a> {
         options: &ReadOptions,
         wall_ms: i64,
     ) -> Result<(), Error> {
-        let Kind::Windows { stream: (stream, runtime), as_of, at, .. } = &self.kind else {
+        let Kind::Windows { stream: (stream, runtime), as_of, at, space, .. } = &mut self.kind
+        else {
             return Ok(());
         };
         // Whatever the wall clock says: what counts is the latest now that something was folded under.
@@ -155,7 +164,8 @@ impl<'a> GroupMoment<'a> {
             ReadAt::Snapped { now: then, .. } => *then < now,
         };
         if passed {
-            *self = Self::new(catalog, self.read, options, wall_ms)?;
+            let space = std::mem::take(space);
+            *self = Self::new(catalog, self.read, options, wall_ms, || space)?;
         }
         Ok(())
     }
@@ -167,8 +177,8 @@ impl<'a> GroupMoment<'a> {
 
     /// Writes the start of each window into its column's place.
     pub(crate) fn window_starts(&self, out: &mut [i64]) {
-        if let Kind::Windows { starts, .. } = &self.kind {
-            for (output, start) in self.read.outputs.iter().zip(starts) {
+        if let Kind::Windows { space, .. } = &self.kind {
+            for (output, start) in self.read.outputs.iter().zip(&space.starts) {
                 if let Some(place) = out.get_mut(*output) {
                     *place = *start;
                 }
@@ -176,68 +186,82 @@ impl<'a> GroupMoment<'a> {
         }
     }
 
-    /// Appends one row to each of the group's columns; returns the newest event time of a row group's values that are served.
-    pub(crate) fn read(
+    /// Gives an entity's values to `sink`; returns the newest event time of a row group's values that are served.
+    pub(crate) fn read<S: Sink + ?Sized>(
         &mut self,
         shard: &Shard,
         hash: u64,
         key: &[u8],
-        columns: &mut [Column],
+        sink: &mut S,
     ) -> Result<Option<i64>, Error> {
         match &mut self.kind {
             Kind::Rows { rows, as_of, is_past } => {
                 let table = shard.rows(self.read.group);
                 let row = table.map_or(Ok(None), |table| table.get(hash, key))?;
                 let read = (self.read, self.read.outputs.as_slice());
-                read_row(read, rows, (*as_of, *is_past), row.as_ref(), columns)
+                Ok(read_row(read, rows, (*as_of, *is_past), row.as_ref(), sink))
             }
-            Kind::Windows { windows, at, partial, scratch, .. } => {
+            Kind::Windows { windows, at, space, .. } => {
                 let table = shard.windows(self.read.group);
                 let state = table.map_or(Ok(None), |table| table.get(&windows.plan, hash, key))?;
                 let read = (self.read, self.read.outputs.as_slice());
+                let MomentSpace { partial, scratch, .. } = &mut **space;
                 let at = (*at, partial.as_slice());
-                read_windows(read, &windows.plan, state.unwrap_or_default(), at, scratch, columns);
+                read_windows(read, &windows.plan, state.unwrap_or_default(), at, scratch, sink);
                 Ok(None)
             }
         }
     }
 }
 
-/// Appends the values of an entity's windows at their moment, and with it which of them are partial, to the columns whose places
+impl MomentSpace {
+    /// Notes where windows start.
+    fn fill(&mut self, starts: impl Iterator<Item = i64>, observed_since: i64) {
+        self.starts.clear();
+        self.starts.extend(starts);
+        self.partial.clear();
+        let partial = self.starts.iter().map(|start| is_partial(*start, observed_since));
+        self.partial.extend(partial);
+    }
+}
+
+/// Gives the values of an entity's windows at their moment, and with it which of them are partial, to `sink`, under the columns that
 /// `outputs` lists.
-pub(crate) fn read_windows(
+pub(crate) fn read_windows<S: Sink + ?Sized>(
     (read, outputs): (&GroupRead, &[usize]),
     plan: &WindowPlan,
     state: EntityView<'_>,
     (at, partial): (ReadAt, &[bool]),
     scratch: &mut ReadScratch,
-    columns: &mut [Column],
+    sink: &mut S,
 ) {
     let Some(selection) = &read.selection else { return };
     state.read(plan, selection, at, scratch, &mut |position, value| {
-        let column = outputs.get(position).and_then(|output| columns.get_mut(*output));
-        let Some(column) = column else { return };
-        put_value(column, partial.get(position) == Some(&true), value);
+        if let Some(output) = outputs.get(position) {
+            put_value(sink, *output, partial.get(position) == Some(&true), value);
+        }
     });
 }
 
-/// Appends the value of a window, as it is or why there is none.
+/// Gives the value of a window to `sink`, as it is or why there is none.
 #[inline]
-pub(crate) fn put_value(
-    column: &mut Column,
+pub(crate) fn put_value<S: Sink + ?Sized>(
+    sink: &mut S,
+    column: usize,
     is_partial: bool,
     value: Result<Option<ValueRef<'_>>, Overflow>,
 ) {
     match value {
-        Ok(Some(value)) if is_partial => column.push(Status::Partial, value),
-        Ok(Some(value)) => column.push(Status::Present, value),
-        Ok(None) => column.push_empty(Status::Null),
-        Err(_) => column.push_empty(Status::Error),
+        Ok(Some(value)) if is_partial => sink.value(column, Status::Partial, value),
+        Ok(Some(value)) => sink.value(column, Status::Present, value),
+        Ok(None) => sink.empty(column, Status::Null),
+        Err(_) => sink.empty(column, Status::Error),
     }
 }
 
 /// True when a window that starts at `start` reaches back before observation began. One over everything has no start before
 /// which something could be missing.
+#[inline]
 pub(crate) fn is_partial(start: i64, observed_since: i64) -> bool {
     start != i64::MIN && start < observed_since
 }
@@ -248,50 +272,4 @@ pub(crate) fn start(plan: &WindowPlan, column: usize, at: ReadAt) -> i64 {
         ReadAt::Exact { x } => plan.window_start(column, x),
         ReadAt::Snapped { x, now } => plan.window_start(column, plan.snap_x(column, x, now)),
     }
-}
-
-/// Appends the features of an entity's row at an as-of to the columns whose places `outputs` lists; returns the newest event time
-/// of those that are served.
-pub(crate) fn read_row(
-    (read, outputs): (&GroupRead, &[usize]),
-    rows: &RowsRuntime,
-    (as_of, is_past): (i64, bool),
-    row: Option<&Slot<'_>>,
-    columns: &mut [Column],
-) -> Result<Option<i64>, Error> {
-    let mut newest = None;
-    let withheld = |time| withheld(rows, as_of.saturating_sub(time), is_past);
-    // Nearly all rows were written whole: what their one time means is looked at once.
-    let whole = row.and_then(Slot::one_time).map(|time| (time, withheld(time)));
-    for (feature, output) in read.columns.iter().copied().zip(outputs) {
-        let Some(column) = columns.get_mut(*output) else { continue };
-        let state = row.map_or(0, |row| row.state(feature));
-        let Some(row) = row.filter(|_| state != 0) else {
-            column.push_empty(Status::NotFound);
-            continue;
-        };
-        let (time, withheld) = whole.unwrap_or_else(|| {
-            let time = row.time_of(feature);
-            (time, withheld(time))
-        });
-        if let Some(why) = withheld {
-            column.push_empty(why);
-            continue;
-        }
-        newest = newest.max(Some(time));
-        if state == 1 {
-            column.push_empty(Status::Null);
-        } else {
-            column.push_cell(Status::Present, row.cell(feature));
-        }
-    }
-    Ok(newest)
-}
-
-/// Why a value of this age, in ms, is not served, if so: at an as-of in the past it was not known yet, or it is too old.
-fn withheld(rows: &RowsRuntime, age: i64, is_past: bool) -> Option<Status> {
-    if is_past && age < 0 {
-        return Some(Status::NotFound);
-    }
-    rows.max_age_ms.is_some_and(|max| age > max).then_some(Status::Expired)
 }

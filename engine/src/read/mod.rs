@@ -1,16 +1,20 @@
 //! Reads: a plan compiled once per service, then columns filled entity by entity.
 //!
-//! One shared lock per entity: its rows and windows are seen as they are at one moment. Derived features are computed
-//! from what was read, after the lock is gone.
+//! An entity is read under the shared lock of its shard: its rows and windows are seen as they are at one moment. A batch goes from
+//! shard to shard. Derived features are computed from what was read, after the locks are gone.
 
 mod derived;
 mod dump;
 pub(crate) mod group;
+mod order;
 mod plan;
+pub(crate) mod row;
 mod scan;
+pub(crate) mod sink;
 mod trace;
 
-use model::{column::Column, key, limits::BATCH_MAX};
+use model::{columns::Columns, limits::BATCH_MAX};
+use smallvec::SmallVec;
 use storage::Vfs;
 
 pub use dump::{Dump, DumpChunk};
@@ -19,8 +23,10 @@ pub use plan::ReadPlan;
 pub use scan::{ScanCursor, ScanPage};
 pub use trace::{ReadTrace, VectorTrace};
 
-use crate::{Database, Error, catalog::Catalog, shard::shard_of};
-use group::GroupMoment;
+use crate::{Database, Error, catalog::Catalog, shard::Shard};
+use group::{GroupMoment, Spaces};
+use order::{Guards, Lookup, TOGETHER_MAX, arrange};
+use sink::RowOf;
 use trace::Tracing;
 
 /// When a read looks.
@@ -55,11 +61,20 @@ pub struct Vectors {
     /// True when a window was read at a tile edge instead of the as-of asked for.
     pub snapped: bool,
     /// Stored columns, then derived ones; one row for each vector.
-    pub columns: Vec<Column>,
+    pub columns: Columns,
     /// For each group of the plan the event time of each vector's row, `i64::MIN` for none; empty unless asked for.
     pub group_times: Vec<Vec<i64>>,
     /// For each column the start of its window in ms, `i64::MIN` for other columns; empty unless asked for.
     pub window_starts: Vec<i64>,
+}
+
+/// What a read gave, and the memory of it: whoever keeps it for the next read makes that one allocate next to nothing.
+#[derive(Debug, Default)]
+pub struct ReadSpace {
+    /// What the last read gave; anything after an error.
+    pub vectors: Vectors,
+    lookups: Vec<Lookup>,
+    moments: Spaces,
 }
 
 impl<V: Vfs> Database<V> {
@@ -69,28 +84,12 @@ impl<V: Vfs> Database<V> {
     /// [`Error::StalePlan`] when definitions changed, [`Error::AsOfTooOld`], [`Error::Invalid`] for wrong keys or request
     /// values.
     pub fn read(&self, plan: &ReadPlan, request: &ReadRequest<'_>) -> Result<Vectors, Error> {
-        let mut out = Vectors::default();
-        self.read_into(plan, request, &[], &mut out)?;
-        Ok(out)
+        let mut space = ReadSpace::default();
+        self.read_into(plan, request, &[], &mut space)?;
+        Ok(space.vectors)
     }
 
-    /// As [`Database::read`]; also tells what was seen, as [`Database::read_into`].
-    ///
-    /// # Errors
-    /// As [`Database::read`].
-    pub fn read_traced(
-        &self,
-        plan: &ReadPlan,
-        request: &ReadRequest<'_>,
-        traced: &[usize],
-    ) -> Result<(Vectors, ReadTrace), Error> {
-        let mut out = Vectors::default();
-        let trace = self.read_into(plan, request, traced, &mut out)?;
-        Ok((out, trace))
-    }
-
-    /// As [`Database::read`], into `out`, whose memory is used again: whoever reads often allocates once. Also tells what was seen of
-    /// the vectors at the places `traced`, which ascend. After an error `out` has anything.
+    /// As [`Database::read`], into `space`. Also tells what was seen of the vectors at the places `traced`, which ascend.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -99,7 +98,7 @@ impl<V: Vfs> Database<V> {
         plan: &ReadPlan,
         request: &ReadRequest<'_>,
         traced: &[usize],
-        out: &mut Vectors,
+        space: &mut ReadSpace,
     ) -> Result<ReadTrace, Error> {
         let catalog = self.catalog.read();
         plan.check(&catalog)?;
@@ -110,25 +109,15 @@ impl<V: Vfs> Database<V> {
             return Err(Error::Invalid(model::Error::invalid("batch", given, allowed)));
         }
         plan.check_size(vectors)?;
-        let mut reading = Reading::start(self, &catalog, plan, (request.options, traced), out)?;
+        plan.check_keys(request.keys)?;
+        let mut reading = Reading::start(self, &catalog, plan, (request.options, traced), space)?;
         reading.room(plan, vectors);
-        let width = plan.entities().len();
-        for vector in 0..vectors {
-            let tuple = request.keys.get(vector * width..(vector + 1) * width).unwrap_or_default();
-            let is_traced = reading.tracing.wants(vector);
-            for (entity, key) in tuple.iter().enumerate() {
-                key::validate(key, plan.key_types(entity))
-                    .map_err(|error| plan.blame(entity, error))?;
-                reading.entity(entity, key, is_traced)?;
-            }
-            if is_traced {
-                reading.traced(vector);
-            }
-        }
-        plan.derive(&mut reading.out.columns, request.request_rows, vectors)?;
+        reading.entities(plan, request.keys)?;
+        reading.vectors.columns.settle();
+        plan.derive(&mut reading.vectors.columns, request.request_rows)?;
+        self.check_whole()?;
         self.counters.reads(vectors);
-        reading.finish();
-        Ok(reading.trace())
+        Ok(reading.finish())
     }
 }
 
@@ -138,8 +127,14 @@ struct Reading<'a, V: Vfs> {
     catalog: &'a Catalog,
     options: ReadOptions,
     wall_ms: i64,
-    moments: Vec<GroupMoment<'a>>,
-    out: &'a mut Vectors,
+    /// Keys of a vector.
+    width: usize,
+    /// One for each group; most services read few.
+    moments: SmallVec<[GroupMoment<'a>; 2]>,
+    vectors: &'a mut Vectors,
+    lookups: &'a mut Vec<Lookup>,
+    /// Memory that moments have been made of, and are again.
+    spaces: &'a mut Spaces,
     tracing: Tracing<'a>,
 }
 
@@ -149,61 +144,132 @@ impl<'a, V: Vfs> Reading<'a, V> {
         catalog: &'a Catalog,
         plan: &'a ReadPlan,
         (options, traced): (ReadOptions, &'a [usize]),
-        out: &'a mut Vectors,
+        space: &'a mut ReadSpace,
     ) -> Result<Self, Error> {
         let wall_ms = database.clock.wall_ms();
-        let moment = |group| GroupMoment::new(catalog, group, &options, wall_ms);
-        let moments: Vec<_> = plan.groups().map(moment).collect::<Result<_, _>>()?;
+        let ReadSpace { vectors, lookups, moments: spaces } = space;
+        let moment = |group| {
+            let space = || spaces.pop().unwrap_or_default();
+            GroupMoment::new(catalog, group, &options, wall_ms, space)
+        };
+        let moments: SmallVec<_> = plan.groups().map(moment).collect::<Result<_, _>>()?;
         Ok(Self {
             database,
             catalog,
             options,
             wall_ms,
+            width: plan.entities().len(),
             moments,
-            out,
+            vectors,
+            lookups,
+            spaces,
             tracing: Tracing::new(traced),
         })
     }
 
-    /// Makes room for so many rows.
-    fn room(&mut self, plan: &ReadPlan, rows: usize) {
-        plan.reset_columns(&mut self.out.columns, rows);
-        let times = if self.options.times { self.moments.len() } else { 0 };
-        self.out.group_times.clear();
-        self.out.group_times.resize_with(times, || Vec::with_capacity(rows));
+    /// Makes room for so many vectors.
+    fn room(&mut self, plan: &ReadPlan, vectors: usize) {
+        let types = plan.outputs().iter().map(|(_, data_type)| *data_type);
+        self.vectors.columns.reset(types, vectors);
+        let groups = if self.options.times { self.moments.len() } else { 0 };
+        self.vectors.group_times.clear();
+        self.vectors.group_times.resize_with(groups, || vec![i64::MIN; vectors]);
     }
 
-    /// Appends one row to every column that `entity` of the plan gives.
-    fn entity(&mut self, entity: usize, key: &[u8], is_traced: bool) -> Result<(), Error> {
-        let hash = self.database.shards.hasher().hash(key);
-        let shard = self.database.shards.read(shard_of(hash));
+    /// Reads all entities.
+    fn entities(&mut self, plan: &ReadPlan, keys: &[&[u8]]) -> Result<(), Error> {
+        let is_traced = self.tracing.is_wanted();
+        if self.width == 0 && is_traced {
+            // Of request values alone: nothing is looked at.
+            self.traced(0);
+        }
+        let shards = &self.database.shards;
+        let mut lookups = std::mem::take(self.lookups);
+        arrange(shards.hasher(), keys, !is_traced, &mut lookups);
+        // A read that is traced has its vectors one after the other; windows may take so long that a writer would notice.
+        // Rows of a snapshot may have to come from the disk: nobody waits for more than one of them.
+        let is_mapped = keys.len() > 1 && self.database.snapshot.lock().is_some();
+        let together = match (is_traced || is_mapped, plan.has_windows()) {
+            (true, _) => 1,
+            (false, true) => TOGETHER_MAX / 8,
+            (false, false) => TOGETHER_MAX,
+        };
+        for some in lookups.chunks(together) {
+            let guards = Guards::lock(shards, some);
+            if some.len() > 1 {
+                self.warm(some, &guards);
+            }
+            for (lookup, shard) in some.iter().zip(guards.shards()) {
+                let Some(key) = keys.get(lookup.place) else { continue };
+                let at = (lookup.place / self.width, lookup.place % self.width);
+                self.entity(shard, at, lookup.hash, key)?;
+                plan.check_bytes(self.vectors.columns.bytes())?;
+            }
+        }
+        *self.lookups = lookups;
+        Ok(())
+    }
+
+    /// Looks at the rows that are about to be read, all of them at each step of the way there: a processor waits for many cache misses
+    /// at once when none depends on another.
+    fn warm(&self, some: &[Lookup], guards: &Guards<'_>) {
+        for moment in &self.moments {
+            let Some(group) = moment.row_group() else { continue };
+            let mut guesses = [None; TOGETHER_MAX];
+            for ((guess, lookup), shard) in guesses.iter_mut().zip(some).zip(guards.shards()) {
+                if lookup.place % self.width == moment.entity() {
+                    let table = shard.rows(group);
+                    *guess = table.and_then(|table| Some((table, table.guess(lookup.hash)?)));
+                }
+            }
+            let seen = guesses.iter().flatten().map(|(table, slot)| table.touch(*slot));
+            std::hint::black_box(seen.fold(0, u8::wrapping_add));
+        }
+    }
+
+    /// Fills in what `entity` of the plan gives for one vector.
+    fn entity(
+        &mut self,
+        shard: &Shard,
+        (row, entity): (usize, usize),
+        hash: u64,
+        key: &[u8],
+    ) -> Result<(), Error> {
+        let mut sink = RowOf { columns: &mut self.vectors.columns, row };
         for (index, moment) in self.moments.iter_mut().enumerate() {
             if moment.entity() != entity {
                 continue;
             }
             moment.keep_up(self.catalog, &self.options, self.wall_ms)?;
-            let time = moment.read(&shard, hash, key, &mut self.out.columns)?;
-            if let Some(times) = self.out.group_times.get_mut(index) {
-                times.push(time.unwrap_or(i64::MIN));
+            let time = moment.read(shard, hash, key, &mut sink)?;
+            let times = self.vectors.group_times.get_mut(index);
+            if let (Some(place), Some(time)) = (times.and_then(|times| times.get_mut(row)), time) {
+                *place = time;
             }
         }
-        if is_traced {
+        if self.tracing.wants(row) {
             self.sees();
+            if entity + 1 == self.width {
+                self.traced(row);
+            }
         }
-        drop(shard);
         Ok(())
     }
 
-    /// Says when was looked.
-    fn finish(&mut self) {
-        let out = &mut *self.out;
-        out.window_starts.clear();
+    /// Says when was looked, and gives memory back.
+    fn finish(mut self) -> ReadTrace {
+        let vectors = &mut *self.vectors;
+        vectors.window_starts.clear();
         if self.options.times {
-            out.window_starts.resize(out.columns.len(), i64::MIN);
-            self.moments.iter().for_each(|moment| moment.window_starts(&mut out.window_starts));
+            vectors.window_starts.resize(vectors.columns.len(), i64::MIN);
+            let starts = &mut vectors.window_starts;
+            self.moments.iter().for_each(|moment| moment.window_starts(starts));
         }
         let seen = self.moments.iter().filter_map(GroupMoment::own_as_of).max();
-        out.as_of = seen.or(self.options.as_of).unwrap_or(self.wall_ms);
-        out.snapped = self.moments.iter().any(GroupMoment::is_snapped);
+        vectors.as_of = seen.or(self.options.as_of).unwrap_or(self.wall_ms);
+        vectors.snapped = self.moments.iter().any(GroupMoment::is_snapped);
+        let moments = std::mem::take(&mut self.moments);
+        self.spaces.extend(moments.into_iter().filter_map(GroupMoment::into_space));
+        self.trace()
     }
 }

@@ -3,13 +3,14 @@
 use aggregate::ColumnSelection;
 use model::{
     column::Column,
-    definition::{Field, ReadLog, Service},
-    key::KeyType,
+    definition::{Field, ReadLog, Service, ServiceFeature},
+    key::{self, KeyType},
     limits::FRAME_BYTES_MAX,
     value::DataType,
 };
 use storage::Vfs;
 
+use super::row::RowCopy;
 use crate::{
     Database, Error,
     catalog::{Catalog, GroupRuntime},
@@ -26,6 +27,8 @@ pub(crate) struct GroupRead {
     pub(crate) outputs: Vec<usize>,
     /// The window columns, compiled; `None` for a row group.
     pub(crate) selection: Option<ColumnSelection>,
+    /// How a whole row is copied; of a row group.
+    pub(crate) copy: RowCopy,
 }
 
 /// A compiled service. It answers for one version of the definitions.
@@ -37,6 +40,8 @@ pub struct ReadPlan {
     groups: Vec<GroupRead>,
     /// Stored, then derived.
     outputs: Vec<(String, DataType)>,
+    /// Bytes of a vector's values of fixed types.
+    fixed_bytes: usize,
 }
 
 impl ReadPlan {
@@ -74,6 +79,7 @@ impl ReadPlan {
                         columns: Vec::new(),
                         outputs: Vec::new(),
                         selection: None,
+                        copy: RowCopy::default(),
                     });
                     let last = groups.len() - 1;
                     &mut groups[last]
@@ -83,8 +89,14 @@ impl ReadPlan {
             group.outputs.push(output);
         }
         for group in &mut groups {
-            if let Some(GroupRuntime::Windows(windows)) = catalog.groups.get(group.group) {
-                group.selection = Some(windows.plan.select(&group.columns));
+            match catalog.groups.get(group.group) {
+                Some(GroupRuntime::Windows(windows)) => {
+                    group.selection = Some(windows.plan.select(&group.columns));
+                }
+                Some(GroupRuntime::Rows(rows)) => {
+                    group.copy = RowCopy::new(&rows.layout, &group.columns, &group.outputs);
+                }
+                None => {}
             }
         }
         let entities = service
@@ -97,8 +109,9 @@ impl ReadPlan {
             service.features.iter().map(|feature| (feature.name.clone(), feature.data_type));
         let derived =
             service.derived.iter().map(|feature| (feature.name.to_string(), feature.data_type));
-        let outputs = stored.chain(derived).collect();
-        Ok(Self { version: catalog.version, service, entities, groups, outputs })
+        let outputs: Vec<_> = stored.chain(derived).collect();
+        let fixed_bytes = outputs.iter().filter_map(|(_, data_type)| data_type.fixed_bytes()).sum();
+        Ok(Self { version: catalog.version, service, entities, groups, outputs, fixed_bytes })
     }
 
     /// Version of the definitions it was made for.
@@ -131,6 +144,12 @@ impl ReadPlan {
         &self.service.request
     }
 
+    /// The stored features it reads, in order: also what derived features are computed of.
+    #[must_use]
+    pub fn features(&self) -> &[ServiceFeature] {
+        &self.service.features
+    }
+
     /// Which of its vectors are kept, if any.
     #[must_use]
     pub fn read_log(&self) -> Option<ReadLog> {
@@ -157,28 +176,15 @@ impl ReadPlan {
         self.groups.iter()
     }
 
-    pub(crate) fn key_types(&self, entity: usize) -> &[KeyType] {
-        self.entities.get(entity).map_or(&[], |(_, key)| key)
-    }
-
     /// Empty columns with room for `rows`, one for each stored feature.
     pub(crate) fn stored_columns(&self, rows: usize) -> Vec<Column> {
         self.service.features.iter().map(|feature| Column::new(feature.data_type, rows)).collect()
     }
 
-    /// Makes `columns` empty, with room for `rows`, one for each stored feature and then for each derived one.
-    pub(super) fn reset_columns(&self, columns: &mut Vec<Column>, rows: usize) {
-        columns.truncate(self.outputs.len());
-        for (column, (_, data_type)) in columns.iter_mut().zip(&self.outputs) {
-            column.reset(*data_type, rows);
-        }
-        self.add_columns(columns, rows);
-    }
-
-    /// Adds empty columns with room for `rows`, until there is one for each feature.
-    pub(crate) fn add_columns(&self, columns: &mut Vec<Column>, rows: usize) {
-        let others = self.outputs.iter().skip(columns.len());
-        columns.extend(others.map(|(_, data_type)| Column::new(*data_type, rows)));
+    /// True when windows are read: they take much longer than rows.
+    #[must_use]
+    pub fn has_windows(&self) -> bool {
+        self.groups.iter().any(|group| group.selection.is_some())
     }
 
     /// Refuses a plan made for other definitions.
@@ -191,24 +197,31 @@ impl ReadPlan {
 
     /// Refuses a read whose fixed-width values alone are more than a reply holds.
     pub(crate) fn check_size(&self, vectors: usize) -> Result<(), Error> {
-        let width: usize =
-            self.outputs.iter().filter_map(|(_, data_type)| data_type.fixed_bytes()).sum();
-        let bytes = width.saturating_mul(vectors);
+        self.check_bytes(self.fixed_bytes.saturating_mul(vectors))
+    }
+
+    /// Refuses a read whose values so far are more than a reply holds.
+    #[inline]
+    pub(crate) fn check_bytes(&self, bytes: usize) -> Result<(), Error> {
         if bytes <= FRAME_BYTES_MAX {
             return Ok(());
         }
         let allowed =
             format!("a reply of at most {FRAME_BYTES_MAX} bytes: read fewer entities at once");
-        let given = format!("{vectors} vectors of {width} bytes");
+        let given = format!("{bytes} bytes of values or more");
         Err(Error::Invalid(model::Error::invalid("read", given, allowed)))
     }
 
     /// How many vectors `keys` keys make.
     pub(crate) fn vector_count(&self, keys: usize) -> Result<usize, Error> {
         let width = self.entities.len();
-        if width == 0 {
+        if width == 0 && keys == 0 {
             // A service of request values alone: one vector.
             return Ok(1);
+        }
+        if width == 0 {
+            let allowed = "none: the service reads no entity";
+            return Err(Error::Invalid(model::Error::invalid("keys", keys.to_string(), allowed)));
         }
         if keys.is_multiple_of(width) {
             return Ok(keys / width);
@@ -218,8 +231,18 @@ impl ReadPlan {
         Err(Error::Invalid(model::Error::invalid("keys", keys.to_string(), allowed)))
     }
 
+    /// Refuses keys that are none of their entities.
+    pub(crate) fn check_keys(&self, keys: &[&[u8]]) -> Result<(), Error> {
+        for tuple in keys.chunks(self.entities.len().max(1)) {
+            for (entity, (key, (_, types))) in tuple.iter().zip(&self.entities).enumerate() {
+                key::validate(key, types).map_err(|error| self.blame(entity, error))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Says whose key was wrong.
-    pub(crate) fn blame(&self, entity: usize, error: model::Error) -> Error {
+    fn blame(&self, entity: usize, error: model::Error) -> Error {
         let name = self.entities.get(entity).map_or("", |(name, _)| name);
         Error::Invalid(model::Error::mismatch(
             format!("key of {name}"),

@@ -150,6 +150,7 @@ impl<V: Vfs> Database<V> {
         let (options, mut beside) = (ReadOptions::default(), |_: &_, _: &_, _, _: &_| Ok(0));
         let most = (limit, PAGE_BYTES);
         self.scan_on(plan, options, most, on_damage, &mut page, &mut beside)?;
+        self.check_whole()?;
         Ok(page)
     }
 
@@ -172,7 +173,7 @@ impl<V: Vfs> Database<V> {
             return Err(Error::Invalid(error));
         };
         let wall_ms = self.clock.wall_ms();
-        let mut moment = GroupMoment::new(&catalog, group, &options, wall_ms)?;
+        let mut moment = GroupMoment::new(&catalog, group, &options, wall_ms, Box::default)?;
         let mut cursor = page.next.take();
         let Some(first) = cursor else { return Ok(()) };
         page.unreadable = first.unreadable;
@@ -184,7 +185,7 @@ impl<V: Vfs> Database<V> {
                 moment.keep_up(&catalog, &options, wall_ms)?;
                 let read = key.map_err(Error::from).and_then(|key| {
                     let hash = self.shards.hasher().hash(key);
-                    let time = moment.read(&shard, hash, key, &mut page.columns)?;
+                    let time = moment.read(&shard, hash, key, page.columns.as_mut_slice())?;
                     Ok((key, hash, time))
                 });
                 let mut more = 0;

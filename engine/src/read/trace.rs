@@ -49,6 +49,11 @@ impl<'a> Tracing<'a> {
         Self { wanted, ..Self::default() }
     }
 
+    /// True when vectors are still to be traced.
+    pub(super) fn is_wanted(&self) -> bool {
+        !self.wanted.is_empty()
+    }
+
     /// True when the vector at this place is traced.
     pub(super) fn wants(&self, vector: usize) -> bool {
         self.wanted.first() == Some(&vector)

@@ -13,6 +13,7 @@ use model::{
     column::Column,
     definition::{GroupKind, WindowGroup},
     packed_row::{self, Cell},
+    status::Status,
     value::DataType,
 };
 use stdx::hash::KeyHasher;
@@ -22,7 +23,8 @@ use crate::{
     catalog::{Catalog, GroupRuntime, RowsRuntime},
     read::{
         GroupRead,
-        group::{is_partial, put_value, read_row, read_windows, start},
+        group::{is_partial, read_windows, start},
+        row::read_row,
     },
     rows::RowTable,
 };
@@ -233,8 +235,12 @@ impl<'p> EntityReplay<'p> {
                 sweep.read(moment.x(), |position, start, value| {
                     let is_partial = is_partial(start, moment.observed_since);
                     is_incomplete |= is_partial;
-                    if let Some(column) = columns.get_mut(position) {
-                        put_value(column, is_partial, value);
+                    let Some(column) = columns.get_mut(position) else { return };
+                    match value {
+                        Ok(Some(word)) if is_partial => column.push_word(Status::Partial, word),
+                        Ok(Some(word)) => column.push_word(Status::Present, word),
+                        Ok(None) => column.push_empty(Status::Null),
+                        Err(_) => column.push_empty(Status::Error),
                     }
                 });
                 Ok(is_incomplete)
@@ -242,7 +248,7 @@ impl<'p> EntityReplay<'p> {
             Kind::Rows { rows, table, hasher } => {
                 let row = table.get(hasher.hash(ROW), ROW)?;
                 let at = (moment.as_of, moment.is_past);
-                read_row(read, rows, at, row.as_ref(), columns)?;
+                read_row(read, rows, at, row.as_ref(), columns);
                 Ok(false)
             }
         }

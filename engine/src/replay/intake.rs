@@ -1,12 +1,14 @@
 //! From the fields of an event to what it changes in each window group of its stream, or why it is refused.
 
-use aggregate::{DirectEvents, PreparedEvent, StoredEvent, expr::decimal_from_f64, ingest};
+use aggregate::{
+    DirectEvents, DirectFields, PreparedEvent, StoredEvent, expr::decimal_from_f64, ingest,
+};
 use model::{
     definition::Stream,
     key,
     limits::{EVENT_TIME_ABS_MAX, FLOAT_FIELD_SCALE},
     packed_row::Cell,
-    value::ValueRef,
+    value::{DataType, ValueRef},
 };
 
 use crate::{
@@ -46,8 +48,16 @@ pub fn exact_float(float: f64) -> Option<i64> {
 pub struct TakenEvent {
     /// When it happened, in ms.
     pub event_time: i64,
-    /// Tells its id from others: `None` where the stream does not look for duplicates.
+    /// Tells its id from others, as [`TakenEvent::id_of`] does: `None` where nobody asks for it.
     pub id: Option<u128>,
+}
+
+impl TakenEvent {
+    /// A number for the bytes of a declared id. Two ids have the same with probability 2^-128.
+    #[must_use]
+    pub fn id_of(declared: &[u8]) -> u128 {
+        fingerprint(declared)
+    }
 }
 
 /// Events of one stream, one after the other. Memory of one event is used again for the next.
@@ -75,6 +85,22 @@ struct Part<'p> {
     is_there: bool,
     key: Vec<u8>,
     prepared: PreparedEvent,
+}
+
+/// Writes the key that `fields` make; false when one is null, or they make none.
+fn write_key<'a>(key: &mut Vec<u8>, fields: &[usize], values: &impl DirectFields<'a>) -> bool {
+    let parts = fields.iter().map(|field| values.value(*field));
+    matches!(key::write_values(key, parts), Ok(true))
+}
+
+/// The current event as a whole.
+struct Prepared {
+    /// In ms.
+    event_time: i64,
+    /// The id that it declares.
+    declared: Option<Box<[u8]>>,
+    /// Whether it describes an entity of any group that is wanted, or there are no groups.
+    is_somewhere: bool,
 }
 
 /// What an event changes in a group that the target reads.
@@ -124,12 +150,17 @@ impl<'p> EventIntake<'p> {
         origin: EventOrigin,
         values: &mut Vec<Option<ValueRef<'a>>>,
     ) -> Result<TakenEvent, model::Error> {
-        let (taken, is_somewhere) = self.prepare(cells, origin, values, |_| true)?;
-        if is_somewhere { Ok(taken) } else { Err(no_key(self.stream)) }
+        let Prepared { event_time, declared, is_somewhere } =
+            self.prepare(cells, origin, values, |_| true)?;
+        if !is_somewhere {
+            return Err(no_key(self.stream));
+        }
+        let declared = self.stream.dedup_ms.and(declared.as_deref());
+        Ok(TakenEvent { event_time, id: declared.map(fingerprint) })
     }
 
     /// Takes the fields of an event that was accepted when the first `groups` groups were defined: those defined later never got it,
-    /// and what the target does not read is left out.
+    /// and what the target does not read is left out. It has an id even where none is declared: that of no bytes.
     ///
     /// # Errors
     /// What is wrong with the event: it cannot have been accepted.
@@ -141,7 +172,9 @@ impl<'p> EventIntake<'p> {
         values: &mut Vec<Option<ValueRef<'a>>>,
     ) -> Result<TakenEvent, model::Error> {
         let wanted = |part: &Part<'_>| part.place.is_some() && part.group < groups;
-        Ok(self.prepare(cells, origin, values, wanted)?.0)
+        let Prepared { event_time, declared, .. } = self.prepare(cells, origin, values, wanted)?;
+        let id = TakenEvent::id_of(declared.as_deref().unwrap_or_default());
+        Ok(TakenEvent { event_time, id: Some(id) })
     }
 
     /// Takes the row of a retraction, of which time, id and keys count: the time in ms and the id of what goes, from each of
@@ -167,15 +200,14 @@ impl<'p> EventIntake<'p> {
         Ok((time, id))
     }
 
-    /// Prepares the event for the groups that are `wanted`; also whether it describes an entity of any of them, or there are no
-    /// groups.
+    /// Prepares the event for the groups that are `wanted`.
     fn prepare<'a>(
         &mut self,
         cells: &[Cell<'a>],
         origin: EventOrigin,
         values: &mut Vec<Option<ValueRef<'a>>>,
         wanted: impl Fn(&Part<'_>) -> bool,
-    ) -> Result<(TakenEvent, bool), model::Error> {
+    ) -> Result<Prepared, model::Error> {
         ingest::exact_fields(self.stream, cells, values)?;
         let event_time = event_time_of(self.stream, values)?;
         let declared = declared_id_of(self.stream, values)?;
@@ -195,28 +227,25 @@ impl<'p> EventIntake<'p> {
             part.is_there = is_wanted && prepare_part(self.catalog, group, event, key, prepared)?;
             is_somewhere |= part.is_there;
         }
-        let declared = self.stream.dedup_ms.and(declared.as_deref());
-        Ok((TakenEvent { event_time, id: declared.map(fingerprint) }, is_somewhere))
+        Ok(Prepared { event_time, declared, is_somewhere })
     }
 
     /// As [`EventIntake::take`], of an event with a value in every field that somebody reads, where these are read as they are.
-    /// `value` gives the values of fields, floats made exact as [`ingest::exact_fields`] does. `None` for every other event, and
-    /// for one that may not be valid: take it.
+    /// `fields` has floats made exact as [`ingest::exact_fields`] does. `None` for every other event, and for one that may not be
+    /// valid: take it.
     #[inline]
     pub fn take_direct<'a>(
         &mut self,
-        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        values: &impl DirectFields<'a>,
         origin: EventOrigin,
     ) -> Option<TakenEvent> {
-        let Some(ValueRef::Timestamp(event_time)) = value(self.stream.event_time) else {
-            return None;
-        };
+        let event_time = values.number(self.stream.event_time, DataType::Timestamp)?;
         let is_possible = (-EVENT_TIME_ABS_MAX..=EVENT_TIME_ABS_MAX).contains(&event_time);
         if !is_possible || self.parts.is_empty() {
             return None;
         }
         self.id.clear();
-        match self.stream.event_id.map(value) {
+        match self.stream.event_id.map(|field| values.value(field)) {
             Some(Some(ValueRef::String(id))) => self.id.extend_from_slice(id.as_bytes()),
             Some(Some(ValueRef::Bytes(id))) => self.id.extend_from_slice(id),
             Some(Some(ValueRef::I64(id))) => self.id.extend_from_slice(&ordered_bytes(id)),
@@ -232,10 +261,17 @@ impl<'p> EventIntake<'p> {
         }
         for part in &mut self.parts {
             let (fields, plan) = part.direct.as_ref()?;
-            let is_whole =
-                key::write_values(&mut part.key, fields.iter().map(|field| value(*field)));
-            part.is_there = matches!(is_whole, Ok(true))
-                && plan.prepare(value, event_time, &self.id, &mut part.prepared);
+            let is_whole = match fields {
+                // Nearly all keys that are numbers: the canonical bytes of one.
+                [field] if let Some(number) = values.number(*field, DataType::I64) => {
+                    part.key.clear();
+                    part.key.extend_from_slice(&number.to_le_bytes());
+                    true
+                }
+                fields => write_key(&mut part.key, fields, values),
+            };
+            part.is_there =
+                is_whole && plan.prepare(values, event_time, &self.id, &mut part.prepared);
             if !part.is_there {
                 return None;
             }

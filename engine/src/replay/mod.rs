@@ -18,7 +18,7 @@ use model::{
     key::KeyType,
 };
 
-pub use aggregate::StoredEvent;
+pub use aggregate::{DirectFields, StoredEvent};
 pub use entity::{EntityReplay, ReplayMoment};
 pub use intake::{EventIntake, EventOrigin, TakenEvent, TakenPart, exact_float};
 
@@ -169,8 +169,7 @@ impl ReplayPlan {
         request_rows: &[&[u8]],
         rows: usize,
     ) -> Result<(), Error> {
-        self.read.add_columns(columns, rows);
-        self.read.derive(columns, request_rows, rows)
+        self.read.derive_onto(columns, request_rows, rows)
     }
 
     /// An intake of events of stream `index`.

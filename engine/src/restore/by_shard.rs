@@ -8,7 +8,8 @@ use super::{
 use crate::{
     Error,
     apply::{
-        admit_delete, admit_push, admit_put, apply_delete, apply_push, apply_put, apply_retract,
+        Shards, admit_delete, admit_push, admit_put, apply_delete, apply_push, apply_put,
+        apply_retract,
     },
     shard::{ShardMask, WriteGuards},
 };
@@ -59,6 +60,8 @@ impl Memory {
                     admit_put(guards, hasher, *group, rows())?;
                 }
                 let (applied, stale) = apply_put(guards, hasher, *group, rows());
+                let event_times = rows().map(|row| row.event_time);
+                catalog.rows(*group)?.tally.arrived(event_times);
                 ending.count(applied, stale);
             }
             Change::Delete { group, keys } => {
@@ -75,6 +78,7 @@ impl Memory {
                     admit_push(catalog, guards, events().map(|(_, part)| part))?;
                 }
                 let events = events().map(|(time, part)| (*time, part));
+                let guards = (guards, Shards::Keep);
                 apply_push(catalog, guards, hasher, stream, events, *now);
             }
             Change::Retract { rows, parts: places } => {

@@ -4,7 +4,6 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use model::packed_row;
 use storage::Lsn;
 
 use super::{
@@ -16,7 +15,7 @@ use crate::{
     mutation::{Delete, Header, Push, Put, Retract, kind},
     producer::Outcome,
     retraction::{Retraction, RetractionPart, route_retraction},
-    route::{EventPart, RoutedEvent, RoutedRow, route_event},
+    route::{EventPart, RouteSpace, RoutedEvent, RoutedRow, cells_of, route_event},
     shard::SHARD_COUNT,
     stream::fingerprint,
 };
@@ -152,14 +151,13 @@ impl Memory {
     fn route_put<'a>(&self, lsn: Lsn, put: Put<'a>) -> Result<(Change<'a>, Header, Ids), Error> {
         let group = put.group as usize;
         let layout = &self.catalog.rows(group)?.layout;
-        let types = layout.types().get(..put.features as usize).unwrap_or(layout.types());
         let mut rows = Vec::with_capacity(put.rows.len());
         for row in put.rows {
             let shard = self.shards.route(row.key);
             if self.fences.covers(shard, lsn) {
                 continue;
             }
-            let cells = packed_row::read_row(row.row, types)?;
+            let cells = cells_of(layout, put.features as usize, row.row)?;
             let (key, event_time, packed) = (row.key, row.event_time, row.row);
             rows.push(RoutedRow { key, event_time, packed, cells, shard });
         }
@@ -186,10 +184,11 @@ impl Memory {
         let writer = (push.header.producer, push.header.sequence);
         let mut parts = Vec::with_capacity(push.events.len() * runtime.groups.len());
         let mut events = Vec::with_capacity(push.events.len());
+        let mut space = RouteSpace::default();
         for event in &push.events {
             let of = (stream, runtime);
             let RoutedEvent { event_time, declared_id, parts: of_event, .. } =
-                route_event(&self.catalog, hasher, of, fields, *event, writer)?;
+                route_event(&self.catalog, hasher, of, fields, *event, writer, &mut space)?;
             let id = stream.dedup_ms.and(declared_id).map(|id| fingerprint(&id));
             let id = id.filter(|id| !self.fences.covers_id(push.stream, *id, lsn));
             events.push((id, event_time));

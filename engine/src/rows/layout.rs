@@ -28,6 +28,8 @@ pub(crate) struct RowLayout {
     places: Vec<Place>,
     slot_bytes: usize,
     variable_count: usize,
+    /// Every cell has a fixed width, and all its bytes are values: a packed row without gaps is a slot as it is.
+    is_plain: bool,
 }
 
 impl RowLayout {
@@ -57,7 +59,8 @@ impl RowLayout {
                 }
             });
         }
-        Self { types, places, slot_bytes, variable_count }
+        let is_plain = variable_count == 0 && !types.contains(&DataType::Bool);
+        Self { types, places, slot_bytes, variable_count, is_plain }
     }
 
     /// Types in feature order.
@@ -75,6 +78,22 @@ impl RowLayout {
         self.places.get(feature).copied()
     }
 
+    /// Where `feature` lies in a slot, if it takes 8 bytes.
+    pub(crate) fn word_offset(&self, feature: usize) -> Option<usize> {
+        match self.place(feature)? {
+            Place::Fixed { offset, width: 8 } => Some(offset),
+            Place::Fixed { .. } | Place::Variable(_) => None,
+        }
+    }
+
+    /// True when `packed`, of the first `features` features, has a value of each of the group's: it need not be decoded to be stored.
+    pub(crate) fn is_whole(&self, features: usize, packed: &[u8]) -> bool {
+        self.is_plain
+            && features == self.len()
+            && packed.len() == self.slot_bytes
+            && has_all_values(packed, features)
+    }
+
     /// Bytes of a slot.
     pub(crate) fn slot_bytes(&self) -> usize {
         self.slot_bytes
@@ -84,4 +103,15 @@ impl RowLayout {
     pub(crate) fn variable_count(&self) -> usize {
         self.variable_count
     }
+}
+
+/// True when the states at the front of `cells` say that each of `features` features has a value.
+pub(super) fn has_all_values(cells: &[u8], features: usize) -> bool {
+    const VALUES: u8 = 0b1010_1010;
+    let (whole, part) = (features / 4, features % 4);
+    let mask = !(u8::MAX << (part * 2));
+    cells.len() >= whole
+        && cells.iter().take(whole).all(|states| *states == VALUES)
+        // Bits behind the last feature are zero in a slot; a row that has others there is decoded.
+        && (part == 0 || cells.get(whole) == Some(&(VALUES & mask)))
 }

@@ -22,6 +22,16 @@ impl SlotMut<'_> {
         self.cells.get(feature / 4).map_or(0, |byte| byte >> (feature % 4 * 2) & 3)
     }
 
+    /// Becomes a row without gaps, if nothing of what is stored is newer.
+    pub(crate) fn replace(&mut self, time: i64, cells: &[u8]) -> bool {
+        if self.times.is_some() || time < *self.time || cells.len() != self.cells.len() {
+            return false;
+        }
+        *self.time = time;
+        self.cells.copy_from_slice(cells);
+        true
+    }
+
     /// Stores a null, or the packed bytes of a value.
     pub(crate) fn store(&mut self, layout: &RowLayout, feature: usize, cell: Option<&[u8]>) {
         if let Some(byte) = self.cells.get_mut(feature / 4) {

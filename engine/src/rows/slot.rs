@@ -10,7 +10,7 @@ use stdx::{
     mutant::{Mutant, is_planted},
 };
 
-use super::layout::{Place, RowLayout};
+use super::layout::{Place, RowLayout, has_all_values};
 
 /// Event times of single features.
 #[derive(Debug, Clone, Copy)]
@@ -123,6 +123,17 @@ impl<'a> Slot<'a> {
             return 0;
         }
         self.cells.get(feature / 4).map_or(0, |byte| byte >> (feature % 4 * 2) & 3)
+    }
+
+    /// True when it has a value of each of the group's `features`, and lies as they do.
+    pub(crate) fn is_full(&self, features: usize) -> bool {
+        self.layout.len() == features && has_all_values(self.cells, features)
+    }
+
+    /// `count` cells of 8 bytes from `offset` on; none when they are not there.
+    pub(crate) fn words(&self, offset: usize, count: usize) -> &'a [[u8; 8]] {
+        let bytes = self.cells.get(offset..offset + count * size_of::<i64>());
+        bytes.unwrap_or_default().as_chunks().0
     }
 
     /// Event time of `feature`, in ms.

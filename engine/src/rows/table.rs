@@ -1,7 +1,10 @@
 //! The rows of one group in one shard: key to slot, and the rule of the newest event time.
 
 use hashbrown::HashTable;
-use model::{Error, packed, packed_row::Cell};
+use model::{
+    Error, packed,
+    packed_row::{self, Cell},
+};
 use stdx::{cursor::Writer, hash::KeyHasher};
 
 use super::{
@@ -70,6 +73,19 @@ impl RowTable {
         self.base.as_ref().map_or(Ok(None), |base| base.find(hash, key))
     }
 
+    /// The slot that a key with this hash is most likely in. Only the index is looked at.
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |_| true).copied()
+    }
+
+    /// Looks at every cache line that reading the row of `slot` takes, so that it is there when it is read; the sum of what was seen.
+    pub(crate) fn touch(&self, slot: u32) -> u8 {
+        const LINE_BYTES: usize = 64;
+        let Some(row) = self.slab.get(&self.layout, slot) else { return 0 };
+        let cells = row.cells.iter().step_by(LINE_BYTES).copied();
+        cells.fold(row.key.first().copied().unwrap_or(0), u8::wrapping_add)
+    }
+
     /// Writes `cells` (of at most the layout's features) with `time`, feature by feature the newer time winning, the
     /// later write on a tie.
     pub(crate) fn put(
@@ -79,22 +95,43 @@ impl RowTable {
         time: i64,
         cells: &[Cell<'_>],
     ) -> PutEffect {
+        let slot = self.slot_to_write(hasher, key, time);
+        self.put_into(slot, time, cells)
+    }
+
+    /// As [`RowTable::put`], of a row for which [`RowLayout::is_whole`] is true.
+    pub(crate) fn put_whole(
+        &mut self,
+        hasher: &KeyHasher,
+        key: &[u8],
+        time: i64,
+        packed: &[u8],
+    ) -> PutEffect {
+        let slot = self.slot_to_write(hasher, key, time);
+        if self.slab.get_mut(slot).is_some_and(|mut row| row.replace(time, packed)) {
+            return PutEffect { applied: self.layout.len(), stale: 0 };
+        }
+        // A plain row is always readable.
+        let cells = packed_row::read_row(packed, self.layout.types()).unwrap_or_default();
+        self.put_into(slot, time, &cells)
+    }
+
+    /// The slot of `key` in memory, an empty one if nothing is known of it.
+    fn slot_to_write(&mut self, hasher: &KeyHasher, key: &[u8], time: i64) -> u32 {
         let hash = hasher.hash(key);
         let found = self.index.find(hash, |slot| self.slab.key(*slot) == key).copied();
-        let slot = match found {
-            Some(slot) => {
-                self.before_change(hash, slot);
-                slot
-            }
-            None => match self.promote(hasher, hash, key) {
-                Some(slot) => slot,
-                None => {
-                    let slot = self.insert(hasher, hash, key, time);
-                    self.pass(slot);
-                    slot
-                }
-            },
-        };
+        if let Some(slot) = found {
+            self.before_change(hash, slot);
+            return slot;
+        }
+        self.promote(hasher, hash, key).unwrap_or_else(|| {
+            let slot = self.insert(hasher, hash, key, time);
+            self.pass(slot);
+            slot
+        })
+    }
+
+    fn put_into(&mut self, slot: u32, time: i64, cells: &[Cell<'_>]) -> PutEffect {
         let before = self.row_heap_bytes(slot);
         let effect = match self.slab.get_mut(slot) {
             Some(mut row) => put_row(&self.layout, &mut row, time, cells),
@@ -349,6 +386,49 @@ mod tests {
         let (wide, _) = self::table(&[DataType::I64, DataType::I64, DataType::F64]);
         table.widen(&hasher, wide.layout().clone()).expect("cells are valid");
         assert_eq!(shown(&table, &hasher, b"k"), [(2, 2, 12), (1, 0, 10), (0, 0, 0)]);
+    }
+
+    /// Rows as they came, without being decoded, do what the same cells do.
+    #[test]
+    fn whole_rows_are_put_as_their_cells_are() {
+        let seed = 5;
+        let mut prng = stdx::prng::Prng::new(seed);
+        let types = [
+            DataType::I64,
+            DataType::Decimal(2),
+            DataType::F32,
+            DataType::Timestamp,
+            DataType::F64,
+        ];
+        for _ in 0..500 {
+            let (mut whole, hasher) = self::table(&types);
+            let (mut by_cells, _) = self::table(&types);
+            for _ in 0..4 {
+                let (time, number) = (prng.between(0, 3), prng.between(-9, 9));
+                let states: &[u8] = match prng.below(3) {
+                    0 => &[0b1010_1010, 0b00],
+                    1 => &[0b1010_1010, 0b01],
+                    _ => &[0b1010_1010, 0b10],
+                };
+                let mut packed = [states, &number.to_le_bytes().repeat(2), &[0; 4]].concat();
+                packed.extend(number.to_le_bytes());
+                if states[1] == 0b10 {
+                    packed.extend(number.to_le_bytes());
+                }
+                let cells = packed_row::read_row(&packed, &types).expect("a row");
+                let wanted = by_cells.put(&hasher, b"k", time, &cells);
+                let is_whole = whole.layout().is_whole(types.len(), &packed);
+                assert_eq!(is_whole, states[1] == 0b10);
+                let given = match is_whole {
+                    true => whole.put_whole(&hasher, b"k", time, &packed),
+                    false => whole.put(&hasher, b"k", time, &cells),
+                };
+                assert_eq!(given, wanted, "seed {seed}");
+                let rows = [&whole, &by_cells].map(|table| shown(table, &hasher, b"k"));
+                assert_eq!(rows[0], rows[1], "seed {seed}");
+            }
+            assert_eq!(whole.bytes(), by_cells.bytes(), "seed {seed}");
+        }
     }
 
     /// Whatever the order of the puts, each feature ends with its newest time; ties aside.

@@ -18,9 +18,14 @@ impl ShardMask {
         self.0 |= 1 << (shard % SHARD_COUNT);
     }
 
-    /// True when `shard` is in the set.
-    pub(crate) fn contains(self, shard: usize) -> bool {
-        self.0 >> (shard % SHARD_COUNT) & 1 == 1
+    /// Those in it, ascending.
+    pub(crate) fn shards(self) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let next = (left != 0).then(|| left.trailing_zeros() as usize);
+            left &= left.wrapping_sub(1);
+            next
+        })
     }
 }
 
@@ -49,12 +54,12 @@ impl<T> ShardLocks<T> {
 
     /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
     pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_, T> {
-        let guards = self
-            .shards
-            .iter()
-            .enumerate()
-            .map(|(index, shard)| wanted.contains(index).then(|| shard.write()))
-            .collect();
+        let mut guards = [const { None }; SHARD_COUNT];
+        for index in wanted.shards() {
+            if let (Some(guard), Some(shard)) = (guards.get_mut(index), self.shards.get(index)) {
+                *guard = Some(shard.write());
+            }
+        }
         WriteGuards { guards }
     }
 
@@ -69,7 +74,7 @@ impl<T> ShardLocks<T> {
 
 /// Exclusive access to some shards.
 pub(crate) struct WriteGuards<'a, T = Shard> {
-    guards: Vec<Option<RwLockWriteGuard<'a, T>>>,
+    guards: [Option<RwLockWriteGuard<'a, T>>; SHARD_COUNT],
 }
 
 impl<T> WriteGuards<'_, T> {
@@ -82,5 +87,13 @@ impl<T> WriteGuards<'_, T> {
             .get_mut(shard)
             .and_then(Option::as_mut)
             .expect("every key of a batch was routed before its shards were locked")
+    }
+
+    /// Lets one go: all that its batch changes in it is changed. Who holds several shards at once sees all of the batch or nothing:
+    /// none was let go before all were locked.
+    pub(crate) fn release(&mut self, shard: usize) {
+        if let Some(guard) = self.guards.get_mut(shard) {
+            *guard = None;
+        }
     }
 }

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use model::definition::{Stream, StreamClock};
 use stdx::mutant::{Mutant, is_planted};
 
+use crate::tally::Tally;
+
 pub(crate) use dedup::{Dedup, DedupGuards, STRIPES, fingerprint, stripe_of};
 
 /// What a stream's clock shows at one moment, in ms; `i64::MIN` where nothing is known yet.
@@ -60,12 +62,14 @@ pub(crate) struct StreamState {
     applied: AtomicI64,
     /// Ids seen lately.
     pub(crate) dedup: Dedup,
+    /// What became of its events.
+    pub(crate) tally: Tally,
 }
 
 impl Default for StreamState {
     fn default() -> Self {
         let never = || AtomicI64::new(i64::MIN);
-        Self { newest: never(), applied: never(), dedup: Dedup::default() }
+        Self { newest: never(), applied: never(), dedup: Dedup::default(), tally: Tally::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use model::definition::{Definitions, Plan};
 use storage::{CommitTicket, Vfs};
 
-use super::record_bytes_max;
+use super::{applying::Applying, record_bytes_max};
 use crate::{Database, Error, catalog::CatalogRecord, mutation};
 
 /// What applying definitions did or would do.
@@ -44,6 +44,7 @@ impl<V: Vfs> Database<V> {
         };
         let bytes = record.encode()?;
         let lsn = self.wal.append(mutation::kind::DEFINITIONS, &bytes)?;
+        let _applying = Applying::begin(self);
         self.hold_for_history(&definitions, lsn);
         catalog.adopt(definitions, record, &self.shards)?;
         let ticket = self.wal.ticket(lsn, None);

@@ -4,7 +4,9 @@ use model::key;
 use storage::Vfs;
 
 use super::{
-    Reject, RejectKind, WriteOptions, Written, once,
+    Reject, RejectKind, WriteOptions, Written,
+    applying::Applying,
+    once,
     put::{check_batch, to_u32},
     record_bytes_max,
 };
@@ -59,6 +61,7 @@ impl<V: Vfs> Database<V> {
             let at = Some(self.clock.wall_ms());
             Delete { header, group: to_u32(group), keys, at }.encode(&mut record);
             let lsn = self.wal.append(mutation::kind::DELETE, &record)?;
+            let _applying = Applying::begin(self);
             apply_delete(&mut guards, hasher, group, &routed);
             Ok((lsn, outcome, rejects))
         })

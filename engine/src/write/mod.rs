@@ -3,6 +3,7 @@
 //!
 //! Lock order: producer → catalog → ids of the stream → shards, ascending → log buffer.
 
+mod applying;
 mod define;
 mod delete;
 mod push;
@@ -11,6 +12,7 @@ mod retract;
 
 use storage::{CommitTicket, Lsn, SyncLevel, SyncPolicy, Vfs};
 
+pub(crate) use applying::Torn;
 pub use define::Applied;
 pub use push::PushRequest;
 pub use put::{PutRequest, PutRowRequest};

@@ -11,18 +11,20 @@ use model::definition::Stream;
 use storage::Vfs;
 
 use super::{
-    Reject, RejectKind, WriteOptions, Written, once,
+    Reject, RejectKind, WriteOptions, Written,
+    applying::Applying,
+    once,
     put::{check_batch, to_u32},
     record_bytes_max,
 };
 use crate::{
     Database, Error,
-    apply::{admit_push, apply_push},
+    apply::{Shards, admit_push, apply_push},
     catalog::{Catalog, StreamRuntime, WindowsRuntime},
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
-    route::{EventPart, RoutedEvent, parts_of, route_event, shards_of},
+    route::{EventPart, RouteSpace, RoutedEvent, parts_of, route_event, shards_of},
     stream::{
         ClockReading, DedupGuards, StreamState,
         admission::{Refusal, refuse_for_id, refuse_for_time},
@@ -76,6 +78,7 @@ impl<V: Vfs> Database<V> {
             let outcome = tally(accepted.len(), &rejects);
             if accepted.is_empty() {
                 self.counters.events(&outcome);
+                runtime.state.tally.count(&outcome);
                 return Ok((self.wal.appended_lsn(), outcome, rejects));
             }
             let now = clock.now(stream, wall_ms).unwrap_or(wall_ms);
@@ -91,14 +94,17 @@ impl<V: Vfs> Database<V> {
             let mut guards = self.shards.write(shards_of(&accepted));
             admit_push(&catalog, &mut guards, accepted.iter().flat_map(|event| &event.parts))?;
             let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
+            let _applying = Applying::begin(self);
             // Nothing can be refused any more: only now is anything changed. The clock moves first, see `GroupMoment::keep_up`.
             runtime.state.moves(clock, now);
             ids.keep(clock.before(stream, wall_ms));
             let parts = parts_of(&accepted);
-            apply_push(&catalog, &mut guards, self.shards.hasher(), stream, parts, now);
+            let guarded = (&mut guards, Shards::LetGo);
+            apply_push(&catalog, guarded, self.shards.hasher(), stream, parts, now);
             drop(guards);
             room.settle();
             self.counters.events(&outcome);
+            runtime.state.tally.count(&outcome);
             Ok((lsn, outcome, rejects))
         })
     }
@@ -122,9 +128,11 @@ impl<V: Vfs> Database<V> {
     ) -> Vec<RoutedEvent<'a>> {
         let hasher = self.shards.hasher();
         let mut routed = Vec::with_capacity(request.events.len());
+        let mut space = RouteSpace::default();
         for (index, event) in (0..).zip(&request.events) {
             let source = PushEvent { index, event };
-            match route_event(catalog, hasher, stream, request.fields, source, writer) {
+            let fields = request.fields;
+            match route_event(catalog, hasher, stream, fields, source, writer, &mut space) {
                 Ok(event) => routed.push(event),
                 Err(error) => rejects.push(Reject {
                     index,

@@ -3,11 +3,13 @@
 use model::{
     key,
     limits::{BATCH_MAX, EVENT_TIME_ABS_MAX},
-    packed_row::{self, Cell},
+    packed_row::Cell,
 };
 use storage::Vfs;
 
-use super::{Reject, RejectKind, WriteOptions, Written, once, record_bytes_max};
+use super::{
+    Reject, RejectKind, WriteOptions, Written, applying::Applying, once, record_bytes_max,
+};
 use crate::{
     Database, Error,
     apply::{admit_put, apply_put},
@@ -15,7 +17,7 @@ use crate::{
     memory_limit::put_bytes,
     mutation::{self, Header, Put, PutRow},
     producer::Outcome,
-    route::RoutedRow,
+    route::{RoutedRow, cells_of},
     shard::ShardMask,
 };
 
@@ -54,12 +56,14 @@ impl<V: Vfs> Database<V> {
             let bytes = record_bytes_max(rows);
             self.wal.reserve(bytes)?;
             let catalog = self.catalog.read();
-            let (routed, rejects) = self.route_rows(&catalog, request)?;
+            let (mut routed, rejects) = self.route_rows(&catalog, request)?;
             if routed.is_empty() {
                 let outcome = Outcome { rejected: to_u32(rejects.len()), ..Outcome::default() };
+                catalog.rows(request.group)?.tally.count(&outcome);
                 return Ok((self.wal.appended_lsn(), outcome, rejects));
             }
-            let needed = put_bytes(&catalog.rows(request.group)?.layout, &routed, bytes);
+            let runtime = catalog.rows(request.group)?;
+            let needed = put_bytes(&runtime.layout, &routed, bytes);
             let room = self.admit(&catalog, needed)?;
             let outcome = Outcome {
                 applied: to_u32(routed.len()),
@@ -85,12 +89,22 @@ impl<V: Vfs> Database<V> {
             let mut guards = self.shards.write(mask);
             admit_put(&mut guards, self.shards.hasher(), request.group, &routed)?;
             let lsn = self.wal.append(mutation::kind::PUT, &record)?;
-            let (applied, stale) =
-                apply_put(&mut guards, self.shards.hasher(), request.group, &routed);
+            let _applying = Applying::begin(self);
+            // Shard by shard, each let go at once, and rows of one entity in the request's order.
+            routed.sort_by_key(|row| row.shard);
+            let (mut applied, mut stale) = (0, 0);
+            for rows in routed.chunk_by(|a, b| a.shard == b.shard) {
+                let done = apply_put(&mut guards, self.shards.hasher(), request.group, rows);
+                (applied, stale) = (applied + done.0, stale + done.1);
+                rows.first().into_iter().for_each(|row| guards.release(row.shard));
+            }
             drop(guards);
             room.settle();
             self.counters.rows(applied, stale, outcome.rejected);
-            Ok((lsn, Outcome { applied, duplicate: stale, ..outcome }, rejects))
+            let outcome = Outcome { applied, duplicate: stale, ..outcome };
+            runtime.tally.count(&outcome);
+            runtime.tally.arrived(routed.iter().map(|row| row.event_time));
+            Ok((lsn, outcome, rejects))
         })
     }
 
@@ -101,20 +115,18 @@ impl<V: Vfs> Database<V> {
     ) -> Result<(Vec<RoutedRow<'a>>, Vec<Reject>), Error> {
         let layout = &catalog.rows(request.group)?.layout;
         let (_, key_types) = catalog.group_key(request.group)?;
-        let types = layout.types().get(..request.features).ok_or_else(|| {
-            model::Error::invalid(
-                "feature count",
-                request.features.to_string(),
-                format!("at most {}: prepare the group again", layout.len()),
-            )
-        })?;
+        if request.features > layout.len() {
+            let allowed = format!("at most {}: prepare the group again", layout.len());
+            let given = request.features.to_string();
+            return Err(model::Error::invalid("feature count", given, allowed).into());
+        }
         let now = self.clock.wall_ms();
         let (mut routed, mut rejects) = (Vec::with_capacity(request.rows.len()), Vec::new());
         for (index, row) in request.rows.iter().enumerate() {
             let event_time = row.event_time.unwrap_or(now);
             let checked = key::validate(row.key, key_types)
                 .and_then(|()| check_time(event_time))
-                .and_then(|()| packed_row::read_row(row.row, types))
+                .and_then(|()| cells_of(layout, request.features, row.row))
                 .and_then(given);
             match checked {
                 Ok(cells) => {
@@ -139,8 +151,9 @@ impl<V: Vfs> Database<V> {
 }
 
 /// A row that gives no feature would make an entity of nothing.
-fn given(cells: Vec<Cell<'_>>) -> Result<Vec<Cell<'_>>, model::Error> {
-    if cells.iter().any(|cell| !matches!(cell, Cell::Absent)) {
+fn given(cells: Option<Vec<Cell<'_>>>) -> Result<Option<Vec<Cell<'_>>>, model::Error> {
+    let is_given = |cells: &Vec<_>| cells.iter().any(|cell| !matches!(cell, Cell::Absent));
+    if cells.as_ref().is_none_or(is_given) {
         return Ok(cells);
     }
     Err(model::Error::invalid("row", "no feature", "give at least one feature, or null"))

@@ -16,7 +16,9 @@ use model::{definition::Stream, time};
 use storage::Vfs;
 
 use super::{
-    Reject, RejectKind, WriteOptions, Written, once,
+    Reject, RejectKind, WriteOptions, Written,
+    applying::Applying,
+    once,
     push::check_fields,
     put::{check_batch, to_u32},
     record_bytes_max,
@@ -96,6 +98,7 @@ impl<V: Vfs> Database<V> {
             let mut payload = Vec::with_capacity(bytes);
             record.encode(&mut payload);
             let lsn = self.wal.append(mutation::kind::RETRACT, &payload)?;
+            let _applying = Applying::begin(self);
             apply_retract(&catalog, &mut guards, hasher, parts_of(&retracted));
             retracted.iter().for_each(|one| ids.forget(fingerprint(&one.id)));
             self.counters.retractions(&outcome);

@@ -44,7 +44,7 @@ fn vector(database: &Database<SimFs>, user: u64) -> Result<Vector, Error> {
     let request =
         ReadRequest { keys: &[key.as_bytes()], request_rows: &[], options: ReadOptions::default() };
     let vectors = database.read(&plan, &request)?;
-    let shown = |column: &model::column::Column| {
+    let shown = |column: model::column::ColumnRef<'_>| {
         let (status, value) = column.get(0).expect("one row");
         (status, value.map(|value| value.to_owned()))
     };

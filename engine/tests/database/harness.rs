@@ -190,7 +190,7 @@ pub(crate) fn get(
     let plan = plan.expect("defined");
     let request = ReadRequest { keys: &[key.as_bytes()], request_rows: &[], options };
     let vectors = database.read(&plan, &request).expect("readable");
-    let shown = |column: &model::column::Column| {
+    let shown = |column: model::column::ColumnRef<'_>| {
         let (status, value) = column.get(0).expect("one row");
         match value {
             Some(value) => format!("{status} {}", value.to_owned()),

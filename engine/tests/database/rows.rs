@@ -1,7 +1,8 @@
 //! Rows: absent is not null, the newest event time wins per feature, old values expire, and all of it survives a crash.
 
 use crate::harness::{Place, START, get, put};
-use engine::{ReadOptions, WriteOptions};
+use engine::{ReadOptions, ReadRequest, WriteOptions};
+use model::limits::{BATCH_MAX, FRAME_BYTES_MAX, STRING_BYTES_MAX};
 
 const ALL: &[&str] = &["profile:country", "profile:limit"];
 
@@ -104,4 +105,26 @@ fn a_start_tells_the_records_it_replayed_from_those_that_the_snapshot_has() {
     let recovery = database.recovery();
     // The segment in which the snapshot ends is read whole: definitions and ten rows.
     assert_eq!((recovery.records, recovery.replayed), (11, 3));
+}
+
+/// One short request can name the same long text thousands of times: it is refused when a reply is full, not after all was gathered.
+#[test]
+fn more_text_than_a_reply_holds_is_refused_while_it_is_read() {
+    let place = Place::new();
+    let database = place.start();
+    let text = "x".repeat(STRING_BYTES_MAX);
+    put(&database, "profile", "ann", START, &[&text, "500"], &WriteOptions::default());
+    let plan = database.plan_features(ALL).expect("defined");
+    let read = |times: usize| {
+        let keys = vec![&b"ann"[..]; times];
+        let options = ReadOptions::default();
+        database.read(&plan, &ReadRequest { keys: &keys, request_rows: &[], options })
+    };
+    let most = FRAME_BYTES_MAX / (STRING_BYTES_MAX + 16);
+    assert_eq!(read(most).expect("it fits").columns.rows(), most);
+    let refused = read(BATCH_MAX).expect_err("256 MiB of text").to_string();
+    assert!(refused.contains("read fewer entities at once"), "{refused}");
+    let told = refused.split_whitespace().filter_map(|word| word.parse::<usize>().ok());
+    let largest = told.max().expect("it says how much");
+    assert!(largest <= FRAME_BYTES_MAX + 2 * STRING_BYTES_MAX, "{largest} bytes were gathered");
 }

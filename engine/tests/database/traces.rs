@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use engine::{Database, Lsn, ProducerId, ReadOptions, ReadRequest, WriteOptions};
+use engine::{Database, Lsn, ProducerId, ReadOptions, ReadRequest, ReadSpace, WriteOptions};
 use model::value::ValueRef;
 use storage::fs::SimFs;
 
@@ -16,9 +16,10 @@ fn counts(database: &Database<SimFs>) -> Vec<(usize, u64, i64)> {
     let keys: Vec<_> = USERS.iter().map(|user| user.as_bytes()).collect();
     let options = ReadOptions { as_of: Some(START + 1_000), ..ReadOptions::default() };
     let request = ReadRequest { keys: &keys, request_rows: &[], options };
-    let (vectors, trace) =
-        database.read_traced(&plan, &request, &[0, 1, 3]).expect("it can be read");
-    let column = vectors.columns.first().expect("one column");
+    let mut space = ReadSpace::default();
+    let trace = database.read_into(&plan, &request, &[0, 1, 3], &mut space);
+    let trace = trace.expect("it can be read");
+    let column = space.vectors.columns.get(0).expect("one column");
     let seen = trace.vectors.iter().map(|vector| {
         let (_, value) = column.get(vector.vector).expect("one row each");
         let Some(ValueRef::I64(count)) = value else { panic!("a count: {value:?}") };
@@ -81,7 +82,8 @@ fn a_trace_tells_moments_of_rows_and_windows() {
     let plan = database.plan_service("offer").expect("defined");
     let read = |options| {
         let request = ReadRequest { keys: &[b"ada"], request_rows: &[], options };
-        let (_, trace) = database.read_traced(&plan, &request, &[0]).expect("it can be read");
+        let trace = database.read_into(&plan, &request, &[0], &mut ReadSpace::default());
+        let trace = trace.expect("it can be read");
         assert_eq!((trace.version, trace.wall_ms, trace.vectors[0].vector), (1, START, 0));
         assert_eq!(trace.vectors[0].seen, [database.wal().appended_lsn()]);
         trace.vectors[0].moments.clone()
@@ -95,6 +97,7 @@ fn a_trace_tells_moments_of_rows_and_windows() {
     assert_eq!((past[1].as_of, past[1].snapped_at), (START - 90_000, Some(START)));
     let request =
         ReadRequest { keys: &[b"ada"], request_rows: &[], options: ReadOptions::default() };
-    let (_, none) = database.read_traced(&plan, &request, &[]).expect("it can be read");
+    let none = database.read_into(&plan, &request, &[], &mut ReadSpace::default());
+    let none = none.expect("it can be read");
     assert!(none.vectors.is_empty(), "nothing was asked for");
 }

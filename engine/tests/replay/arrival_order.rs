@@ -6,7 +6,7 @@ use engine::{
     replay::{EntityReplay, EventOrigin, ReplayMoment, ReplayPlan, ReplayTarget, ReplayVersion},
 };
 use model::{
-    column::Column,
+    column::{Column, ColumnRef},
     definition::StreamClock,
     packed_row::{Cell, write_row},
     value::{Value, ValueRef},
@@ -153,8 +153,9 @@ fn compare(live: &Live, text: &str, request: &[u8], context: &str) -> usize {
             });
             for (place, (options, expected)) in reads.enumerate() {
                 // Shown, floats that differ in a bit differ.
-                let shown = |column: &Column, row| format!("{:?}", column.get(row));
-                let (given, wanted) = (shown(column, place), shown(&expected[output], 0));
+                let expected = expected.get(output).expect("as many columns");
+                let shown = |column: ColumnRef<'_>, row| format!("{:?}", column.get(row));
+                let (given, wanted) = (shown(column.view(), place), shown(expected, 0));
                 let name = &plan.read_plan().outputs()[output].0;
                 assert_eq!(given, wanted, "{name} of {key}, read {place} {options:?}\n{context}");
                 compared += 1;

@@ -7,7 +7,7 @@ use engine::{
     RetractRequest, SyncPolicy, WriteOptions,
 };
 use model::{
-    column::Column,
+    columns::Columns,
     packed_row::{Cell, write_row},
     value::Value,
 };
@@ -30,7 +30,7 @@ pub(crate) enum Happened {
     /// An entity was deleted from a group.
     Deleted { group: usize, key: String },
     /// A vector was read.
-    Read { key: String, options: ReadOptions, wall_ms: i64, snapped: bool, columns: Vec<Column> },
+    Read { key: String, options: ReadOptions, wall_ms: i64, snapped: bool, columns: Columns },
 }
 
 /// See the module.

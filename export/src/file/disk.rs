@@ -56,6 +56,11 @@ impl Unfinished {
         self.target = target;
     }
 
+    /// Whether a file of this name is one, or was when its process ended.
+    pub(crate) fn is_name(name: &str) -> bool {
+        name.starts_with('.') && name.ends_with(".tmp")
+    }
+
     /// Gives the file its name, in place of a file that had it; survives a power loss once this returns.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         let named = self.file.flush().and_then(|()| {

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use arrow_ipc::CompressionType;
 use arrow_ipc::writer::{FileWriter, IpcWriteOptions};
 use arrow_json::writer::{LineDelimited, Writer as JsonWriter, WriterBuilder as JsonBuilder};
-use arrow_schema::{ArrowError, DataType, FieldRef, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -58,6 +58,20 @@ impl TableWriter {
     /// # Errors
     /// [`Error::Io`], or [`Error::Usage`] when the format has no such type.
     pub fn create(path: &Path, format: FileFormat, schema: SchemaRef) -> Result<Self, Error> {
+        Self::create_unsearched(path, format, schema, usize::MAX)
+    }
+
+    /// As [`TableWriter::create`]; nobody looks for rows by floats and decimals from column `from` on: Parquet has no least and greatest
+    /// of them.
+    ///
+    /// # Errors
+    /// As [`TableWriter::create`].
+    pub(crate) fn create_unsearched(
+        path: &Path,
+        format: FileFormat,
+        schema: SchemaRef,
+        from: usize,
+    ) -> Result<Self, Error> {
         let file = Unfinished::create(path)?;
         let sink = match format {
             FileFormat::Arrow => {
@@ -71,11 +85,18 @@ impl TableWriter {
                 let level = ZstdLevel::try_new(ZSTD_LEVEL);
                 let level = level.map_err(|error| parquet_failed(path, error))?;
                 let mut properties = WriterProperties::builder();
-                // Floats seldom repeat: a dictionary of them is made and thrown away.
-                let is_float = |field: &&FieldRef| *field.data_type() == DataType::Float64;
-                for float in schema.fields().iter().filter(is_float) {
-                    let column = ColumnPath::from(float.name().as_str());
-                    properties = properties.set_column_dictionary_enabled(column, false);
+                for (place, field) in schema.fields().iter().enumerate() {
+                    if !is_measured(field) {
+                        continue;
+                    }
+                    let column = ColumnPath::from(field.name().as_str());
+                    // Floats seldom repeat: a dictionary of them is made and thrown away.
+                    properties = properties.set_column_dictionary_enabled(column.clone(), false);
+                    if place >= from {
+                        // For least and greatest each value is compared twice.
+                        properties = properties
+                            .set_column_statistics_enabled(column, EnabledStatistics::None);
+                    }
                 }
                 let properties = properties
                     .set_compression(Compression::ZSTD(level))
@@ -185,6 +206,11 @@ impl TableWriter {
         file.finish()?;
         Ok(written)
     }
+}
+
+/// True for floats and decimals.
+fn is_measured(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::Float64 | DataType::Decimal128(..))
 }
 
 fn failed(path: &Path, error: ArrowError) -> Error {

@@ -13,6 +13,7 @@ use model::value::DataType;
 
 use crate::key::{arrays_of_keys, arrow_key_type, key_columns};
 use crate::metadata::{self, role};
+use crate::own_columns::name_apart;
 use crate::{Error, array_of, arrow_type, statuses_as_words};
 
 /// A group on its way to files.
@@ -126,29 +127,21 @@ impl GroupTable {
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
     }
 
-    /// Columns in the order of [`GroupTable::batch`]. A name that a feature has already gets underscores: what a column is for
-    /// stands in its metadata.
+    /// Columns in the order of [`GroupTable::batch`].
     fn make_schema(&self) -> SchemaRef {
-        let taken = |name: &str| self.features.iter().any(|feature| feature.name() == name);
-        let free = |field: &Field| {
-            let mut name = field.name().clone();
-            while taken(&name) {
-                name.push('_');
-            }
-            field.clone().with_name(name)
-        };
-        let mut fields: Vec<_> = self.keys.iter().map(free).collect();
+        let mut fields = self.keys.clone();
         for (feature, with_status) in self.features.iter().zip(&self.with_status) {
             fields.push(feature.clone());
             if *with_status {
-                fields.push(free(&status(feature)));
+                fields.push(status(feature));
             }
         }
         if self.is_rows {
             let time = Field::new("event_time", arrow_type(DataType::Timestamp), true);
-            fields.push(free(&with(time, [(metadata::ROLE, role::EVENT_TIME.to_owned())])));
+            fields.push(with(time, [(metadata::ROLE, role::EVENT_TIME.to_owned())]));
         }
-        fields.extend(self.partials.iter().map(free));
+        fields.extend(self.partials.iter().cloned());
+        name_apart(&mut fields);
         Arc::new(Schema::new_with_metadata(fields, self.metadata.clone()))
     }
 }

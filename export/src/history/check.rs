@@ -6,6 +6,7 @@ use engine::Lsn;
 
 use super::manifest::HistoryFile;
 use super::reader::HistoryReader;
+use super::writer::must_be_without_files;
 use super::{MANIFEST, REFUSED, disk};
 use crate::Error;
 
@@ -36,10 +37,17 @@ pub struct HistoryChecked {
 /// # Errors
 /// [`Error::Io`] when the directory itself cannot be read. What is damaged is among the problems.
 pub fn check(root: &Path) -> Result<Option<HistoryChecked>, Error> {
-    if disk::read_text(&root.join(MANIFEST))?.is_none() {
-        return Ok(None);
-    }
     let mut checked = HistoryChecked::default();
+    if disk::read_text(&root.join(MANIFEST))?.is_none() {
+        return match must_be_without_files(root) {
+            Ok(()) => Ok(None),
+            Err(Error::File { path, what }) => {
+                checked.problems.push(HistoryProblem { file: path, what });
+                Ok(Some(checked))
+            }
+            Err(error) => Err(error),
+        };
+    }
     let refused = root.join(REFUSED);
     if let Some(what) = disk::read_text(&refused)? {
         checked.problems.push(HistoryProblem { file: refused, what });

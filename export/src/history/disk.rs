@@ -57,6 +57,13 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Removes the files in the directory at `path` that a process was making when it ended.
+pub(super) fn remove_unfinished(path: &Path) -> Result<(), Error> {
+    let names = names(path)?;
+    let mut unfinished = names.iter().filter(|name| Unfinished::is_name(name));
+    unfinished.try_for_each(|name| remove(&path.join(name)))
+}
+
 /// The files in the directories below `root/folder`, one level deep, by their paths from `root` on.
 pub(super) fn files_below(root: &Path, folder: &str) -> Result<Vec<String>, Error> {
     let mut files = Vec::new();
@@ -89,15 +96,27 @@ pub(super) fn measure(path: &Path) -> Result<(u64, u64), Error> {
     read_pieces(path, &mut |_| Ok(()))
 }
 
-/// Copies the file `from` to `to`, asking `go_on` before each piece; its length and CRC-64/NVME. The copy is there after a power loss.
+/// Gives the file `from` the name `to` as well; false where that cannot be: on another file system, or on one that has no links.
+pub(super) fn link(from: &Path, to: &Path) -> Result<bool, Error> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::io("copy it", from, error))
+        }
+        Err(_) => Ok(false),
+    }
+}
+
+/// Copies the file `from` to `to`, asking `go_on` before each piece, with its bytes; its length and CRC-64/NVME. The copy is there after
+/// a power loss. `to` may be a link to `from`, whose place the copy takes.
 pub(super) fn copy(
     from: &Path,
     to: &Path,
-    go_on: &mut dyn FnMut() -> Result<(), Error>,
+    go_on: &mut dyn FnMut(u64) -> Result<(), Error>,
 ) -> Result<(u64, u64), Error> {
     let mut copy = Unfinished::create(to)?;
     let copied = read_pieces(from, &mut |piece| {
-        go_on()?;
+        go_on(piece.len() as u64)?;
         copy.write_all(piece).map_err(|error| Error::io("write it", to, error))
     })?;
     copy.finish()?;

@@ -7,12 +7,13 @@ use engine::changes::{ChangeReader, ChangesRead, LogEvent};
 use engine::{Database, Lsn, Vfs};
 use stdx::clock::Clock;
 
-use super::writer::OnAdvance;
-use super::{HistoryLimits, HistoryManifest, HistoryWriter};
+use super::{HistoryLimits, HistoryManifest, HistoryMerge, HistoryWriter};
 use crate::Error;
 
 /// Bytes of log that are gone through between two looks at whether files are to be closed.
 const STEP_BYTES: u64 = 4 << 20;
+/// So much of the disk must be to spare, beyond what the log may need, before so much log is gone through.
+const ROOM_BYTES: u64 = 2 * STEP_BYTES;
 
 /// Keeps the history of one database, in the thread that calls it. After an error it is to be made anew: it goes on where the
 /// manifest says.
@@ -24,24 +25,28 @@ pub struct HistoryFollower {
 
 impl HistoryFollower {
     /// Opens the history in the directory `root`, or begins one if anything in the definitions of `database` has a history; `None`
-    /// when there is nothing to do. `on_advance` is told of each position that lasts.
+    /// when there is nothing to do.
     ///
     /// # Errors
-    /// [`Error::File`] when the history is not that of this database, or goes beyond its log, or did so once; [`Error::Engine`],
-    /// [`Error::Io`].
+    /// [`Error::File`] when the history is not that of this database, or goes beyond its log, or did so once; [`Error::Engine`], also
+    /// when there is something to write and the disk has no room for more than the log; [`Error::Io`].
     pub fn open<V: Vfs>(
         database: &Database<V>,
         clock: &dyn Clock,
         root: &Path,
         limits: HistoryLimits,
-        on_advance: OnAdvance,
     ) -> Result<Option<Self>, Error> {
         if !database.keeps_history() && !root.join(super::MANIFEST).exists() {
             database.history_passed(None);
             return Ok(None);
         }
         let log = (database.wal().directory().cluster(), database.wal().appended_lsn());
-        let mut writer = HistoryWriter::open(root, log, limits, on_advance)?;
+        let mut writer = HistoryWriter::open(root, log, limits)?;
+        // First: it makes room.
+        writer.drop_old(clock.wall_ms())?;
+        if writer.position() < log.1 {
+            must_have_room(database, ROOM_BYTES)?;
+        }
         let changes = Self::begin(database, &mut writer, clock.wall_ms())?;
         database.history_passed(Some(Lsn(writer.position().0 + 1)));
         Ok(Some(Self { writer, changes }))
@@ -81,7 +86,7 @@ impl HistoryFollower {
     /// Goes through what the log has now, and closes files when it is time to; `may_go_on` is asked now and then.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Engine`].
+    /// [`Error::Io`], [`Error::Engine`]: also when the disk has no room for more than the log; what was gone through lasts then.
     pub fn step<V: Vfs>(
         &mut self,
         database: &Database<V>,
@@ -89,6 +94,13 @@ impl HistoryFollower {
         may_go_on: &mut dyn FnMut() -> bool,
     ) -> Result<(), Error> {
         while may_go_on() {
+            if self.changes.next() <= database.wal().durable_lsn()
+                && let Err(full) = must_have_room(database, ROOM_BYTES)
+            {
+                // Else what was written so far would be thrown away, and written again with the next try.
+                self.close(database, clock)?;
+                return Err(full);
+            }
             let (writer, wall_ms) = (&mut self.writer, clock.wall_ms());
             let mut failed = None;
             let read = self.changes.read(database, STEP_BYTES, &mut |event| {
@@ -126,7 +138,37 @@ impl HistoryFollower {
                 break;
             }
         }
-        Ok(())
+        self.writer.drop_old(clock.wall_ms())
+    }
+
+    /// Drops files that have become too old at `wall_ms`, as [`HistoryFollower::step`] does in its end.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn drop_old(&mut self, wall_ms: i64) -> Result<(), Error> {
+        self.writer.drop_old(wall_ms)
+    }
+
+    /// Merges some of the files that are small, if there are any and there is room for both: [`HistoryWriter::merge`].
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn merge<V: Vfs>(
+        &mut self,
+        database: &Database<V>,
+        may_go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<HistoryMerge, Error> {
+        let Some(bytes) = self.writer.next_merge_bytes() else { return Ok(HistoryMerge::Nothing) };
+        if must_have_room(database, bytes.saturating_add(ROOM_BYTES)).is_err() {
+            return Ok(HistoryMerge::Nothing);
+        }
+        self.writer.merge(may_go_on)
+    }
+
+    /// A number that grows whenever the files on the disk are others.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.writer.generation()
     }
 
     /// Closes all files, so that everything gone through lasts, and lets go of the log up to there.
@@ -143,4 +185,9 @@ impl HistoryFollower {
         database.history_passed(if is_over { None } else { Some(Lsn(position.0 + 1)) });
         Ok(position)
     }
+}
+
+/// That so many bytes more fit on the disk of `database`, and what its log may need stays free.
+fn must_have_room<V: Vfs>(database: &Database<V>, bytes: u64) -> Result<(), Error> {
+    Ok(database.leaves_room(database.wal().directory().vfs(), bytes)?)
 }

@@ -119,8 +119,8 @@ impl HistoryManifest {
     pub(super) fn parse(root: &Path, text: &str) -> Result<Self, Error> {
         let path = root.join(MANIFEST);
         let damaged = |what: &str| {
-            let remedy = "move the history's directory away: it begins anew, and what is in it can be read after the manifest of a \
-                          backup is put back";
+            let remedy = "move the history's directory away: it begins anew; or put the history of a backup in its place, files and \
+                          manifest";
             Error::file(&path, format!("it is damaged: {what}; {remedy}"))
         };
         let found = text.strip_prefix(HEAD).and_then(|rest| rest.split_once(MIDDLE));

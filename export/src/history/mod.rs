@@ -7,27 +7,32 @@
 //!
 //! What the manifest does not list does not count: after a crash it is written anew from the log, of which everything behind the
 //! manifest's position is still there. `follow` brings log and files together, `manifest` says what there is, `table` is what a file
-//! looks like, `writer` and `reader` are the two ends, `disk` the names. `docs/formats/history.md` describes every byte.
+//! looks like, `file` one that is being written, `writer` and `reader` are the two ends, `retain` drops what is old, `merge` makes large
+//! files of small ones, `disk` knows the names. `docs/formats/history.md` describes every byte.
 
 mod check;
 mod copy;
 mod disk;
+mod file;
 mod follow;
 mod manifest;
+mod merge;
 mod reader;
+mod retain;
 mod rows;
 mod source;
 mod table;
 mod writer;
 
 pub use check::{HistoryChecked, HistoryProblem, check};
-pub use copy::copy;
+pub use copy::{HistoryCopy, copy};
 pub use follow::HistoryFollower;
 pub use manifest::{HistoryFile, HistoryGap, HistoryManifest, HistorySpan, SourceHistory};
+pub use merge::HistoryMerge;
 pub use reader::{Changes, HistoryReader};
 pub use rows::ChangeBatch;
 pub use source::HistorySource;
-pub use writer::{HistoryWriter, OnAdvance};
+pub use writer::HistoryWriter;
 
 /// The directory of history in a data directory.
 pub const DIRECTORY: &str = "history";

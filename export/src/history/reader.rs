@@ -17,7 +17,10 @@ use crate::Error;
 use crate::file::{FileFormat, TableReader};
 use crate::metadata;
 
-/// See the module. Reads what the manifest said when it was opened: what a server drops later is missed.
+/// How often a list of files is asked for anew when one that it names is not there: each time a server must have merged it meanwhile.
+const ATTEMPTS_MAX: usize = 20;
+
+/// See the module. Reads what the manifest said when it was opened, also beside a server that merges files meanwhile.
 #[derive(Debug)]
 pub struct HistoryReader {
     root: PathBuf,
@@ -32,12 +35,19 @@ impl HistoryReader {
     /// # Errors
     /// [`Error::File`] when there is none, or its manifest is damaged; [`Error::Io`].
     pub fn open(root: &Path) -> Result<Self, Error> {
-        let text = disk::read_text(&root.join(MANIFEST))?.ok_or_else(|| {
-            let what = "there is no history here: it is in the directory `history` of a data directory, once a stream or row group \
-                        declares history = true";
-            Error::file(root, what)
-        })?;
-        let manifest = HistoryManifest::parse(root, &text)?;
+        Self::of(root, manifest_now(root)?)
+    }
+
+    /// What there is now.
+    ///
+    /// # Errors
+    /// As [`HistoryReader::open`].
+    pub fn again(&self) -> Result<Self, Error> {
+        Self::open(&self.root)
+    }
+
+    /// That of the files that `manifest` lists in the directory `root`.
+    pub(super) fn of(root: &Path, manifest: HistoryManifest) -> Result<Self, Error> {
         let (mut definitions, mut newest) = (Vec::new(), Definitions::default());
         for version in &manifest.versions {
             newest = Definitions::parse(&version.file, &version.text, &newest)?;
@@ -119,20 +129,26 @@ impl HistoryReader {
             let all = if all.is_empty() { "nothing".to_owned() } else { all.join(", ") };
             Error::Usage(format!("{source} has no history; what has one is {all}"))
         })?;
-        let (files, open) = (history.files.iter().collect(), None);
-        Ok(Changes { reader: self, source: source.clone(), files, open })
+        Ok(self.changes_of(source, history.files.clone()))
     }
 
     /// The changes of one file of `source`.
-    pub(super) fn file<'r>(&'r self, source: &HistorySource, file: &'r HistoryFile) -> Changes<'r> {
-        let (files, open) = (VecDeque::from([file]), None);
-        Changes { reader: self, source: source.clone(), files, open }
+    pub(super) fn file(&self, source: &HistorySource, file: &HistoryFile) -> Changes<'_> {
+        self.changes_of(source, vec![file.clone()])
+    }
+
+    fn changes_of(&self, source: &HistorySource, files: Vec<HistoryFile>) -> Changes<'_> {
+        let first = files.first().map_or(Lsn(0), |file| file.first_lsn);
+        let last = files.last().map_or(Lsn(0), |file| file.last_lsn);
+        let (source, wanted) = (source.clone(), (first, last));
+        Changes { reader: self, source, files: files.into(), wanted, open: None }
     }
 
     /// Shows `visit` every change of `source` in the order of the log.
     ///
     /// # Errors
-    /// As [`HistoryReader::changes`]; [`Error::File`] for a damaged file; those of `visit`.
+    /// As [`HistoryReader::changes`]; [`Error::File`] for a damaged file; [`Error::Dropped`] when a server dropped some of them
+    /// meanwhile: [`HistoryReader::again`] has what is left; those of `visit`.
     pub fn for_each(
         &self,
         source: &HistorySource,
@@ -142,16 +158,39 @@ impl HistoryReader {
     }
 }
 
-/// Changes of one source, batch by batch in the order of the log.
+/// What the manifest in the directory `root` says now.
+fn manifest_now(root: &Path) -> Result<HistoryManifest, Error> {
+    let text = disk::read_text(&root.join(MANIFEST))?.ok_or_else(|| {
+        let what = "there is no history here: it is in the directory `history` of a data directory, once a stream or row group \
+                    declares history = true";
+        Error::file(root, what)
+    })?;
+    HistoryManifest::parse(root, &text)
+}
+
+/// Changes of one source, batch by batch in the order of the log. Beside a server that merges files they are the same; one that drops
+/// some of them for their age or size ends them with [`Error::Dropped`].
 pub struct Changes<'r> {
     reader: &'r HistoryReader,
     source: HistorySource,
-    files: VecDeque<&'r HistoryFile>,
-    open: Option<(PathBuf, Layout, TableReader)>,
+    /// Files to come.
+    files: VecDeque<HistoryFile>,
+    /// The first record of what is to come, and the last: a file may be of more than that, once it was merged with others.
+    wanted: (Lsn, Lsn),
+    open: Option<OpenChanges>,
+}
+
+/// A file that is read, which stays so when it is removed.
+struct OpenChanges {
+    path: PathBuf,
+    layout: Layout,
+    table: TableReader,
+    /// First and last record of what is wanted of it.
+    wanted: (Lsn, Lsn),
 }
 
 impl Changes<'_> {
-    fn open(&self, file: &HistoryFile) -> Result<(PathBuf, Layout, TableReader), Error> {
+    fn open(&self, file: &HistoryFile) -> Result<OpenChanges, Error> {
         let path = self.reader.root.join(&file.path);
         // Before anything is read of it: Arrow has no checksums.
         look(&path, file)?;
@@ -164,21 +203,69 @@ impl Changes<'_> {
             return Err(Error::file(&path, "it does not say by which definitions it was written"));
         };
         let layout = Layout::of(&self.source, (definitions, version), None)?;
-        Ok((path, layout, table))
+        Ok(OpenChanges { path, layout, table, wanted: self.wanted })
+    }
+
+    /// Opens the next file; nothing behind the last.
+    fn open_next(&mut self) -> Result<Option<OpenChanges>, Error> {
+        for _ in 0..ATTEMPTS_MAX {
+            let Some(file) = self.files.front() else { return Ok(None) };
+            match self.open(file) {
+                Err(error) if error.is_not_found() => self.list_anew(error)?,
+                opened => {
+                    let opened = opened?;
+                    self.wanted.0 = Lsn(file.last_lsn.0.saturating_add(1));
+                    self.files.pop_front();
+                    return Ok(Some(opened));
+                }
+            }
+        }
+        let what =
+            "files are merged faster than they are read: read a copy, such as that of a backup";
+        Err(Error::file(&self.reader.root, what))
+    }
+
+    /// The next file is not there: those that have its changes, and those of the ones behind it, by what the manifest says now.
+    fn list_anew(&mut self, missing: Error) -> Result<(), Error> {
+        let Some(file) = self.files.front() else { return Ok(()) };
+        let path = self.reader.root.join(&file.path);
+        let now = manifest_now(&self.reader.root)?;
+        let history = now.sources.get(&self.source);
+        let (Some(history), true) = (history, now.cluster == self.reader.manifest.cluster) else {
+            return Err(missing);
+        };
+        if history.dropped_to >= self.wanted.0 {
+            return Err(Error::Dropped { path });
+        }
+        let (next, last) = self.wanted;
+        let is_wanted = |file: &&HistoryFile| file.last_lsn >= next && file.first_lsn <= last;
+        let files: VecDeque<_> = history.files.iter().filter(is_wanted).cloned().collect();
+        // Not merged, but gone.
+        if files.front().is_none_or(|first| first.path == file.path) {
+            return Err(missing);
+        }
+        self.files = files;
+        Ok(())
     }
 
     fn next_batch(&mut self) -> Result<Option<ChangeBatch>, Error> {
         loop {
-            if let Some((path, layout, table)) = &mut self.open
+            if let Some(OpenChanges { path, layout, table, wanted }) = &mut self.open
                 && let Some(batch) = table.next()
             {
                 let source = self.source.index(&self.reader.newest_definitions());
                 let source = source
                     .ok_or_else(|| Error::Usage(format!("{} is not defined", self.source)))?;
-                return ChangeBatch::new((path, source), layout, batch?).map(Some);
+                let batch = ChangeBatch::new((path, source), layout, batch?, *wanted)?;
+                if batch.is_empty() {
+                    continue;
+                }
+                return Ok(Some(batch));
             }
-            let Some(file) = self.files.pop_front() else { return Ok(None) };
-            self.open = Some(self.open(file)?);
+            self.open = self.open_next()?;
+            if self.open.is_none() {
+                return Ok(None);
+            }
         }
     }
 }
@@ -189,7 +276,9 @@ fn look(path: &Path, file: &HistoryFile) -> Result<(), Error> {
     let wrong = |what: String| {
         Err(Error::file(
             path,
-            format!("{what}: put the file of a backup in its place; the database does not need it"),
+            format!(
+                "{what}: put the history of a backup in the place of this one, files and manifest; the database does not need it"
+            ),
         ))
     };
     if bytes != file.bytes {

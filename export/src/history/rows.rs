@@ -14,6 +14,7 @@ use model::value::DataType;
 use super::table::Layout;
 use crate::Error;
 use crate::input::columns::{Column, Sought};
+use crate::own_columns::are_same;
 
 /// Changes of one batch of a file.
 #[derive(Debug)]
@@ -31,19 +32,21 @@ pub struct ChangeBatch {
 }
 
 impl ChangeBatch {
-    /// The rows of `batch`, of the file `path`, whose schema is that of `layout`.
+    /// The rows of `batch`, of the file `path`, whose schema is that of `layout`: those of records `first` to `last`.
     pub(super) fn new(
         (path, source): (&Path, ChangeSource),
         layout: &Layout,
         batch: RecordBatch,
+        (first, last): (Lsn, Lsn),
     ) -> Result<Self, Error> {
-        let types = |schema: &arrow_schema::Schema| -> Vec<_> {
-            schema.fields().iter().map(|it| (it.name().clone(), it.data_type().clone())).collect()
-        };
-        if types(batch.schema_ref()) != types(&layout.schema) {
+        if !are_same(batch.schema_ref(), &layout.schema) {
             let what = "its columns are not those that the definitions of its version make";
             return Err(Error::file(path, what));
         }
+        let lsns = batch.column(LSN).as_primitive::<UInt64Type>().values();
+        let from = lsns.partition_point(|lsn| *lsn < first.0);
+        let to = lsns.partition_point(|lsn| *lsn <= last.0).max(from);
+        let batch = batch.slice(from, to - from);
         let (first_part, first_field) = (FIRST_PART, layout.first_field());
         let column = |place: usize, name: &str, data_type: DataType| {
             Column::new(batch.column(place), Sought { name, data_type })

@@ -30,6 +30,7 @@ use model::value::DataType;
 use super::source::HistorySource;
 use crate::key::{arrays_of_keys, arrow_key_type, key_columns};
 use crate::metadata::{self, role};
+use crate::own_columns::name_apart;
 use crate::{Error, array_of, arrow_type};
 
 /// Bytes of a producer's id.
@@ -79,7 +80,6 @@ impl Layout {
                 &[(metadata::ROLE, of_field), (metadata::TYPE, &field.data_type.to_string())],
             )
         });
-        let values: Vec<_> = values.collect();
         let mut columns = head();
         if let Some(entity) = entity {
             columns.extend(key_columns(entity).into_iter().map(|(name, kind)| {
@@ -92,13 +92,8 @@ impl Layout {
             let absent = Field::new("absent", Arrow::Binary, true);
             columns.push(with(absent, &[(metadata::ROLE, role::ABSENT)]));
         }
-        for column in &mut columns {
-            while values.iter().any(|value| value.name() == column.name()) {
-                let name = format!("{}_", column.name());
-                column.set_name(name);
-            }
-        }
         columns.extend(values);
+        name_apart(&mut columns);
         let of = if entity.is_some() { metadata::GROUP } else { metadata::STREAM };
         let about = HashMap::from([
             (of.to_owned(), source.name().to_owned()),

@@ -1,8 +1,10 @@
 //! The writing end: changes into open files, which are closed together, so that one position in the log says what all of them hold.
 //!
 //! ```text
-//! changes ─► open files ─► closed: synced, named ─► manifest, synced, named ─► told: up to there it lasts ─► old files go
+//! changes ─► open files ─► closed: synced, named ─► manifest, synced, named ─► old files go
 //! ```
+//!
+//! `retain` says which files are old, `merge` makes one of many small ones.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,48 +14,37 @@ use engine::Lsn;
 use engine::changes::{Change, ChangeSource, DefinitionsVersion};
 use model::definition::Definitions;
 
-use super::manifest::{HistoryFile, HistoryGap, HistoryManifest, HistorySpan};
+use super::file::OpenFile;
+use super::manifest::{HistoryGap, HistoryManifest, HistorySpan};
+use super::merge::Merges;
 use super::source::{HistorySource, sources};
-use super::table::{Layout, Rows};
+use super::table::Layout;
 use super::{HistoryLimits, MANIFEST, REFUSED, disk};
 use crate::Error;
-use crate::file::{FileFormat, TableWriter};
 
-/// Rows of a batch in a file.
-const BATCH_ROWS: usize = 8192;
-/// Bytes of a batch, about.
-const BATCH_BYTES: usize = 4 << 20;
 /// The directories of a history's own files.
 const FOLDERS: [&str; 2] = ["streams", "groups"];
 
-/// Is told of each position that the files have reached for ever.
-pub type OnAdvance = Box<dyn FnMut(Lsn) + Send>;
-
 /// See the module. There is one at a time for a data directory: whoever holds its lock.
 pub struct HistoryWriter {
-    root: PathBuf,
-    limits: HistoryLimits,
-    manifest: HistoryManifest,
-    definitions: Arc<Definitions>,
-    tables: BTreeMap<ChangeSource, OpenTable>,
+    pub(super) root: PathBuf,
+    pub(super) limits: HistoryLimits,
+    pub(super) manifest: HistoryManifest,
+    pub(super) definitions: Arc<Definitions>,
+    tables: BTreeMap<ChangeSource, OpenFile>,
     /// All records up to this one were gone through.
     passed: Lsn,
     /// Bytes of log since files were closed.
     log_bytes: u64,
     /// Since when something is not in the manifest.
     since_ns: Option<u64>,
+    /// A manifest is on the disk.
+    has_manifest: bool,
     /// The manifest has to be written soon: a history began or ended.
     is_urgent: bool,
-    on_advance: OnAdvance,
-}
-
-struct OpenTable {
-    source: HistorySource,
-    path: String,
-    rows: Rows,
-    writer: TableWriter,
-    lsns: (Lsn, Lsn),
-    at_ms: (i64, i64),
+    /// How often the manifest was written.
+    generation: u64,
+    pub(super) merges: Merges,
 }
 
 impl HistoryWriter {
@@ -62,15 +53,18 @@ impl HistoryWriter {
     ///
     /// # Errors
     /// [`Error::File`] when the manifest is damaged, or of another database, or goes beyond the log or did so once, and then nothing
-    /// is removed; [`Error::Io`].
+    /// is removed; or when there are files and no manifest; [`Error::Io`].
     pub fn open(
         root: &Path,
         (cluster, log_end): (u128, Lsn),
         limits: HistoryLimits,
-        on_advance: OnAdvance,
     ) -> Result<Self, Error> {
         let text = disk::read_text(&root.join(MANIFEST))?;
         let manifest = text.map(|text| HistoryManifest::parse(root, &text)).transpose()?;
+        let has_manifest = manifest.is_some();
+        if !has_manifest {
+            must_be_without_files(root)?;
+        }
         let manifest = manifest.unwrap_or_else(|| HistoryManifest::new(cluster));
         if manifest.cluster != cluster {
             let what = "it is the history of another database: move its directory away";
@@ -90,8 +84,10 @@ impl HistoryWriter {
             manifest,
             log_bytes: 0,
             since_ns: None,
+            has_manifest,
             is_urgent: false,
-            on_advance,
+            generation: 0,
+            merges: Merges::default(),
         };
         writer.remove_unlisted()?;
         Ok(writer)
@@ -101,6 +97,12 @@ impl HistoryWriter {
     #[must_use]
     pub fn manifest(&self) -> &HistoryManifest {
         &self.manifest
+    }
+
+    /// A number that grows whenever the files on the disk are others.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The history's directory.
@@ -192,16 +194,11 @@ impl HistoryWriter {
             self.tables.insert(change.source, table);
         }
         let Some(table) = self.tables.get_mut(&change.source) else { return Ok(()) };
-        table.lsns.1 = change.lsn;
-        table.at_ms = (table.at_ms.0.min(change.at_ms), table.at_ms.1.max(change.at_ms));
-        table.rows.push(change)?;
-        if table.rows.len() >= BATCH_ROWS || table.rows.bytes() >= BATCH_BYTES {
-            table.writer.write(&table.rows.batch()?)?;
-        }
-        Ok(())
+        table.take(change)?;
+        table.write_full()
     }
 
-    fn begin(&self, change: &Change<'_>) -> Result<OpenTable, Error> {
+    fn begin(&self, change: &Change<'_>) -> Result<OpenFile, Error> {
         let source = HistorySource::named(change.source, &self.definitions);
         let source =
             source.ok_or_else(|| Error::Usage(format!("no definition has {:?}", change.source)))?;
@@ -209,10 +206,7 @@ impl HistoryWriter {
         let folder = source.folder();
         disk::make_folder(&self.root, &folder)?;
         let path = format!("{folder}/{:020}.arrow", change.lsn.0);
-        let schema = Arc::clone(&layout.schema);
-        let writer = TableWriter::create(&self.root.join(&path), FileFormat::Arrow, schema)?;
-        let (lsns, at_ms) = ((change.lsn, change.lsn), (change.at_ms, change.at_ms));
-        Ok(OpenTable { source, path, rows: Rows::new(layout), writer, lsns, at_ms })
+        OpenFile::create(&self.root, path, source, layout)
     }
 
     /// All records before `next` were gone through and their changes taken; they were `bytes` of log.
@@ -228,8 +222,8 @@ impl HistoryWriter {
     #[must_use]
     pub fn is_due(&self, now_ns: u64) -> bool {
         let tables = || self.tables.values();
-        let rows = tables().map(|table| table.writer.rows() + table.rows.len() as u64).sum::<u64>();
-        let bytes = tables().map(|table| table.writer.bytes() + table.rows.bytes() as u64);
+        let rows = tables().map(OpenFile::rows).sum::<u64>();
+        let bytes = tables().map(OpenFile::bytes);
         let age_ns = self.since_ns.map_or(0, |since| now_ns.saturating_sub(since));
         self.is_urgent
             || rows >= self.limits.rows
@@ -247,6 +241,12 @@ impl HistoryWriter {
         if !is_new && !self.is_urgent && self.tables.is_empty() {
             return Ok(self.position());
         }
+        if !self.has_manifest && !self.tables.is_empty() {
+            // One that lists nothing, before the first file: so files without any are those of a manifest that was lost.
+            let empty = HistoryManifest::new(self.manifest.cluster);
+            disk::replace(&self.root.join(MANIFEST), &empty.text())?;
+            self.has_manifest = true;
+        }
         while let Some((_, table)) = self.tables.pop_first() {
             let (source, file) = table.finish()?;
             self.manifest.sources.entry(source).or_default().files.push(file);
@@ -254,45 +254,23 @@ impl HistoryWriter {
         self.manifest.position = self.passed;
         let dropped = self.retire(wall_ms);
         disk::make_folder(&self.root, "")?;
-        disk::replace(&self.root.join(MANIFEST), &self.manifest.text())?;
+        self.write_manifest()?;
         (self.log_bytes, self.since_ns, self.is_urgent) = (0, None, false);
-        (self.on_advance)(self.manifest.position);
-        for path in dropped {
-            disk::remove(&self.root.join(path))?;
-        }
+        self.merges.files_changed();
+        self.remove(&dropped)?;
         Ok(self.position())
     }
 
-    /// Takes files that are too old or too many out of the manifest; their paths.
-    fn retire(&mut self, wall_ms: i64) -> Vec<String> {
-        let mut dropped = Vec::new();
-        for (source, history) in &mut self.manifest.sources {
-            // Age is a matter of the clock that arrivals were read from.
-            let now = if source.is_on_event_clock(&self.definitions) {
-                history.files.iter().map(|file| file.last_at_ms).max().unwrap_or(wall_ms)
-            } else {
-                wall_ms
-            };
-            let oldest = history.limits.age_ms.map(|age| now.saturating_sub(age));
-            let mut bytes: u64 = history.files.iter().map(|file| file.bytes).sum();
-            let last = history.files.len().saturating_sub(1);
-            let mut count = 0;
-            for (index, file) in history.files.iter().enumerate() {
-                let is_old = oldest.is_some_and(|oldest| file.last_at_ms < oldest);
-                // One file is kept, however small the limit.
-                let is_much = index < last && history.limits.bytes.is_some_and(|max| bytes > max);
-                if !is_old && !is_much {
-                    break;
-                }
-                bytes -= file.bytes;
-                count = index + 1;
-            }
-            for file in history.files.drain(..count) {
-                history.dropped_to = history.dropped_to.max(file.last_lsn);
-                dropped.push(file.path);
-            }
-        }
-        dropped
+    /// Has what the manifest says in memory count.
+    pub(super) fn write_manifest(&mut self) -> Result<(), Error> {
+        disk::replace(&self.root.join(MANIFEST), &self.manifest.text())?;
+        (self.has_manifest, self.generation) = (true, self.generation + 1);
+        Ok(())
+    }
+
+    /// Removes files that the manifest does not list any more.
+    pub(super) fn remove(&self, paths: &[String]) -> Result<(), Error> {
+        paths.iter().try_for_each(|path| disk::remove(&self.root.join(path)))
     }
 
     /// Removes what an interruption left.
@@ -303,6 +281,7 @@ impl HistoryWriter {
             .values()
             .flat_map(|history| history.files.iter().map(|file| file.path.as_str()))
             .collect();
+        disk::remove_unfinished(&self.root)?;
         for folder in FOLDERS {
             for path in disk::files_below(&self.root, folder)? {
                 if !listed.contains(path.as_str()) {
@@ -312,6 +291,23 @@ impl HistoryWriter {
         }
         Ok(())
     }
+}
+
+/// Refuses files of a history in `root` that has lost its manifest: a manifest is there before the first of them, and without it they
+/// would be taken for what a crash left.
+pub(super) fn must_be_without_files(root: &Path) -> Result<(), Error> {
+    for folder in FOLDERS {
+        let files = disk::files_below(root, folder)?;
+        let is_whole = |path: &&String| Path::new(path).extension().is_some_and(|it| it == "arrow");
+        if let Some(file) = files.iter().find(is_whole) {
+            let what = format!(
+                "it is missing, but there are files of a history, such as {file}: put it back, or the history of a backup as a whole, \
+                 files and manifest; or move the directory away, and history begins anew"
+            );
+            return Err(Error::file(&root.join(MANIFEST), what));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses the history in `root` when it goes beyond the end of the log, and writes down that it was: once the log has grown past
@@ -331,26 +327,6 @@ fn refuse_beyond(root: &Path, position: Lsn, log_end: Lsn) -> Result<(), Error> 
         }
     };
     Err(Error::file(&root.join(MANIFEST), what))
-}
-
-impl OpenTable {
-    fn finish(mut self) -> Result<(HistorySource, HistoryFile), Error> {
-        if self.rows.len() > 0 {
-            self.writer.write(&self.rows.batch()?)?;
-        }
-        let written = self.writer.finish()?;
-        let file = HistoryFile {
-            path: self.path,
-            first_lsn: self.lsns.0,
-            last_lsn: self.lsns.1,
-            first_at_ms: self.at_ms.0,
-            last_at_ms: self.at_ms.1,
-            rows: written.rows,
-            bytes: written.bytes,
-            checksum: written.checksum,
-        };
-        Ok((self.source, file))
-    }
 }
 
 impl std::fmt::Debug for HistoryWriter {

@@ -168,6 +168,26 @@ impl Column {
         self.value(row)
     }
 
+    /// The value in `row` of a column of `data_type`, which is i64, timestamp or decimal, where there is one.
+    #[inline]
+    pub(crate) fn number(&self, row: usize, data_type: DataType) -> Option<i64> {
+        if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        match &self.values {
+            Values::I64(values) if self.data_type == data_type => values.get(row).copied(),
+            _ => self.number_of_each(row, data_type),
+        }
+    }
+
+    #[cold]
+    fn number_of_each(&self, row: usize, data_type: DataType) -> Option<i64> {
+        match self.value(row).filter(|value| value.data_type() == data_type)? {
+            ValueRef::I64(n) | ValueRef::Timestamp(n) | ValueRef::Decimal(n, _) => Some(n),
+            _ => None,
+        }
+    }
+
     /// The same column with floats as decimals of [`FLOAT_FIELD_SCALE`] places, as events have them; `None` when some row has no
     /// value of its type, or none that such a decimal holds.
     pub(crate) fn exact(&self) -> Option<Self> {

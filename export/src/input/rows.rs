@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use engine::replay::DirectFields;
 use model::{
     definition::Field,
     key::{self, EntityKey, KeyType},
@@ -165,10 +166,10 @@ impl Rows {
         Ok(())
     }
 
-    /// The columns of the wanted fields with floats made exact, and the place of the record in them: where records are rows of a
-    /// table of which none has a value that its field cannot take.
+    /// The wanted fields of the record with floats made exact: where records are rows of a table of which none has a value that its
+    /// field cannot take.
     #[inline]
-    pub(crate) fn exact(&mut self) -> Option<(&[Option<Column>], usize)> {
+    pub(crate) fn exact(&mut self) -> Option<ExactFields<'_>> {
         let Current::Table(table) = &mut self.current else { return None };
         let cells = &table.cells;
         let exact = table.exact.get_or_insert_with(|| {
@@ -178,7 +179,7 @@ impl Rows {
             };
             cells.iter().map(exact).collect::<Option<_>>().unwrap_or_default()
         });
-        (!exact.is_empty()).then_some((exact, table.row))
+        (!exact.is_empty()).then_some(ExactFields { columns: exact, row: table.row })
     }
 
     /// The record's entity key.
@@ -193,6 +194,25 @@ impl Rows {
             }
             Current::Table(table) => table.key(self.binding.key.as_ref().ok_or_else(none)?),
         }
+    }
+}
+
+/// See [`Rows::exact`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ExactFields<'a> {
+    columns: &'a [Option<Column>],
+    row: usize,
+}
+
+impl<'a> DirectFields<'a> for ExactFields<'a> {
+    #[inline]
+    fn value(&self, field: usize) -> Option<ValueRef<'a>> {
+        self.columns.get(field)?.as_ref()?.given(self.row)
+    }
+
+    #[inline]
+    fn number(&self, field: usize, data_type: DataType) -> Option<i64> {
+        self.columns.get(field)?.as_ref()?.number(self.row, data_type)
     }
 }
 

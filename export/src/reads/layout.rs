@@ -21,6 +21,7 @@ use model::value::DataType;
 use super::FORM;
 use crate::group::{feature_field, key_fields, status_field, with_metadata as with};
 use crate::metadata::{self, role};
+use crate::own_columns::name_apart;
 use crate::{Error, arrow_type};
 
 /// Columns before those of the entities.
@@ -109,7 +110,6 @@ impl ReadLayout {
         self.first_request() + self.request.len()
     }
 
-    /// A name that a value has already gets underscores: what a column is for stands in its metadata.
     fn make_schema(&self) -> SchemaRef {
         let values: Vec<_> =
             self.outputs.iter().map(|(name, data_type)| feature_field(name, *data_type)).collect();
@@ -135,24 +135,17 @@ impl ReadLayout {
                 fields.push(of("observed_since", true, role::OBSERVED_SINCE));
             }
         }
-        for field in &mut fields {
-            let is_taken = |name: &str| {
-                let of_value = |value: &Field| {
-                    name == value.name() || name.strip_suffix("__status") == Some(value.name())
-                };
-                values.iter().any(of_value)
-                    || self.request.iter().any(|field| name == field.name.as_str())
-            };
-            while is_taken(field.name()) {
-                field.set_name(format!("{}_", field.name()));
-            }
-        }
         fields.extend(request);
         for value in values {
             let status = status_field(&value);
             fields.extend([value, status]);
         }
+        name_apart(&mut fields);
+        let limit = |limit: Option<String>| limit.unwrap_or_else(|| metadata::UNLIMITED.to_owned());
+        let History { age_ms, bytes } = self.kept;
         let about = HashMap::from([
+            (metadata::KEPT_AGE_MS.to_owned(), limit(age_ms.map(|age_ms| age_ms.to_string()))),
+            (metadata::KEPT_BYTES.to_owned(), limit(bytes.map(|bytes| bytes.to_string()))),
             (metadata::READ_LOG.to_owned(), FORM.to_owned()),
             (metadata::SERVICE.to_owned(), self.service.clone()),
             (metadata::DEFINITIONS_VERSION.to_owned(), self.version.to_string()),

@@ -9,9 +9,12 @@ use model::definition::History;
 
 use super::layout::ReadLayout;
 use super::sample::{ReadSample, batch};
-use super::{DIRECTORY, names};
+use super::{DIRECTORY, names, retain};
 use crate::Error;
 use crate::file::{FileFormat, TableWriter};
+
+/// Between two looks for files that are too old, in ms.
+const LOOK_MS: i64 = 60_000;
 
 /// When files are closed, at whichever comes first, and how much may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,9 @@ pub struct ReadLog {
     waiting_bytes: usize,
     open: BTreeMap<String, OpenFile>,
     counts: ReadLogCounts,
+    has_room: bool,
+    /// When it was looked last for files that are too old.
+    looked_ms: Option<i64>,
 }
 
 /// A file on its way, with what has not gone into it yet.
@@ -82,8 +88,8 @@ impl ReadLog {
         let root = history.join(DIRECTORY);
         names::clear_unfinished(&root)?;
         let (waiting, open) = (VecDeque::new(), BTreeMap::new());
-        let counts = ReadLogCounts::default();
-        Ok(Self { root, limits, waiting, waiting_bytes: 0, open, counts })
+        let (counts, has_room, looked_ms) = (ReadLogCounts::default(), true, None);
+        Ok(Self { root, limits, waiting, waiting_bytes: 0, open, counts, has_room, looked_ms })
     }
 
     /// What became of the vectors so far.
@@ -98,9 +104,9 @@ impl ReadLog {
         self.waiting.is_empty() && self.open.is_empty()
     }
 
-    /// Takes vectors that were read. They wait for the log; where too much waits already they are dropped.
+    /// Takes vectors that were read. They wait for the log; where too much waits already, or there is no room, they are dropped.
     pub fn offer(&mut self, sample: ReadSample) {
-        if self.waiting_bytes + sample.bytes() > self.limits.waiting_bytes {
+        if !self.has_room || self.waiting_bytes + sample.bytes() > self.limits.waiting_bytes {
             self.counts.dropped += sample.rows() as u64;
             return;
         }
@@ -187,7 +193,30 @@ impl ReadLog {
         }
         self.open.remove(service);
         self.counts.logged += rows;
-        retain(&folder, kept, now_ms.saturating_sub(self.limits.age_ms))
+        retain::files(&folder, kept, now_ms.saturating_sub(self.limits.age_ms))
+    }
+
+    /// Removes files that are too old or too many at `now_ms`, looking once a minute: also those of services that nobody reads any
+    /// more. `kept` says how much the definitions have kept of a service; where they say nothing, what its files say counts.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn retain(
+        &mut self,
+        kept: &dyn Fn(&str) -> Option<History>,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let is_soon = |looked: i64| (0..LOOK_MS).contains(&now_ms.saturating_sub(looked));
+        if self.looked_ms.is_some_and(is_soon) {
+            return Ok(());
+        }
+        self.looked_ms = Some(now_ms);
+        retain::services(&self.root, kept, now_ms.saturating_sub(self.limits.age_ms))
+    }
+
+    /// Whether the disk has room: as long as it has not, what is offered is dropped and counted.
+    pub fn set_has_room(&mut self, has_room: bool) {
+        self.has_room = has_room;
     }
 
     /// The file of `service` cannot be written.
@@ -239,20 +268,4 @@ impl OpenFile {
         let (folder, first_ms) = (&self.folder, self.first_ms);
         writer.finish_as(|file| folder.join(names::name(first_ms, file.checksum))).map(drop)
     }
-}
-
-/// Removes the oldest files in `folder` of which `kept` says that they go; a file's last read was at most one file's age after its
-/// first.
-fn retain(folder: &Path, kept: History, now_ms: i64) -> Result<(), Error> {
-    let files = names::files(folder)?;
-    let mut bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    for file in &files {
-        let is_old = kept.age_ms.is_some_and(|age| file.first_ms < now_ms.saturating_sub(age));
-        if !is_old && kept.bytes.is_none_or(|most| bytes <= most) {
-            break;
-        }
-        names::remove(&file.path)?;
-        bytes = bytes.saturating_sub(file.bytes);
-    }
-    Ok(())
 }

@@ -18,6 +18,7 @@ use crate::Error;
 use crate::file::{FileFormat, TableReader};
 use crate::input::columns::{Column, Sought};
 use crate::metadata;
+use crate::own_columns::are_same;
 
 /// Places of columns.
 const READ_AT: usize = 0;
@@ -70,6 +71,7 @@ impl ReadLogReader {
 pub struct ReadFileReader {
     table: TableReader,
     path: PathBuf,
+    service: String,
     version: u64,
     /// Rows taken so far.
     taken: usize,
@@ -94,7 +96,14 @@ impl ReadFileReader {
         let version = says(metadata::DEFINITIONS_VERSION).parse().ok();
         let version = version
             .ok_or_else(|| Error::file(&path, "it does not say of which definitions it is"))?;
-        Ok(Self { table, path, version, taken: 0 })
+        let service = says(metadata::SERVICE).to_owned();
+        Ok(Self { table, path, service, version, taken: 0 })
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        &self.service
     }
 
     /// Version of the definitions it was read by.
@@ -144,10 +153,7 @@ impl LoggedReads {
         batch: RecordBatch,
     ) -> Result<Self, Error> {
         let (found, expected) = (batch.schema(), &layout.schema);
-        let names = |schema: &arrow_schema::Schema| -> Vec<_> {
-            schema.fields().iter().map(|it| (it.name().clone(), it.data_type().clone())).collect()
-        };
-        if names(&found) != names(expected) {
+        if !are_same(&found, expected) {
             let what = "its columns are not those of the service under the definitions it names";
             return Err(Error::file(path, what));
         }

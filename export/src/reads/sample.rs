@@ -44,7 +44,7 @@ impl ReadSample {
         let keys = places().flat_map(|at| request.keys.iter().skip(at * width).take(width));
         let row_of = |at: usize| request.request_rows.get(at).or(request.request_rows.first());
         let mut columns = Vec::with_capacity(vectors.columns.len());
-        for column in &vectors.columns {
+        for column in vectors.columns.iter() {
             let mut taken = Column::new(column.data_type(), trace.vectors.len());
             for at in places() {
                 match column.get(at)? {

@@ -1,20 +1,18 @@
 //! Events of one stream on their way to the groups that they change: in order of their times, or as they arrived.
 
 use engine::RejectKind;
-use engine::replay::{EventIntake, EventOrigin, ReplayPlan, TakenEvent};
+use engine::replay::{DirectFields, EventIntake, EventOrigin, ReplayPlan, TakenEvent};
 use model::{definition::StreamClock, packed_row::Cell, time, value::ValueRef};
 
 use super::{
-    ReplayCounts, ReplayOrder, Verdict,
+    Direct, Refused, ReplayCounts, ReplayOrder, Verdict,
     group::{GroupStore, Since},
     marks::Marks,
     memory::Memory,
+    record::Told,
     store::Store,
 };
 use crate::Error;
-
-/// Whether a group, by its index, does not get the events of an entity, by its key.
-pub(super) type LeftOut<'f> = &'f dyn Fn(usize, &[u8]) -> bool;
 
 /// See the module.
 #[derive(Debug)]
@@ -27,7 +25,7 @@ pub(super) struct Feed<'p> {
     /// Events so far: the number of the next one.
     number: u64,
     last_arrival: i64,
-    /// For each group of the target, when its earliest event was known, and its time.
+    /// For each group of the target, when its earliest event was known, and its time; only the last where it is always known.
     observed: Vec<Vec<(i64, i64)>>,
     pub(super) counts: ReplayCounts,
     /// Since when all events are there, in ms, where that is known.
@@ -81,7 +79,11 @@ impl<'p> Feed<'p> {
         self.number += 1;
         let origin = EventOrigin { sequence: number, ..EventOrigin::default() };
         match self.intake.take(cells, origin, values) {
-            Ok(taken) => self.judge(groups, taken, (number, arrival_ms)),
+            Ok(taken) => match self.judge(groups, taken, (number, arrival_ms)) {
+                Ok(None) => Ok(Verdict::Accepted),
+                Ok(Some(refused)) => Ok(Verdict::Refused(refused.0, refused.1)),
+                Err(error) => Err(*error),
+            },
             Err(error) => {
                 self.counts.rejected += 1;
                 Ok(Verdict::Refused(RejectKind::Rejected, error.to_string()))
@@ -89,37 +91,40 @@ impl<'p> Feed<'p> {
         }
     }
 
-    /// As [`Feed::event`], of an event as [`EventIntake::take_direct`] takes it: `None`, and nothing done, for every other one.
+    /// As [`Feed::event`], of an event as [`EventIntake::take_direct`] takes it.
     #[inline]
     pub(super) fn event_direct<'a>(
         &mut self,
         groups: &mut [GroupStore<'_>],
-        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        fields: &impl DirectFields<'a>,
         arrival_ms: Option<i64>,
-    ) -> Result<Option<Verdict>, Error> {
+    ) -> Result<Direct, Box<Error>> {
         let number = self.number;
         let origin = EventOrigin { sequence: number, ..EventOrigin::default() };
-        let Some(taken) = self.intake.take_direct(value, origin) else { return Ok(None) };
+        let Some(taken) = self.intake.take_direct(fields, origin) else {
+            return Ok(Direct::Other);
+        };
         self.number += 1;
-        self.judge(groups, taken, (number, arrival_ms)).map(Some)
+        let refused = self.judge(groups, taken, (number, arrival_ms))?;
+        Ok(refused.map_or(Direct::Accepted, Direct::Refused))
     }
 
-    /// Decides about the event that was taken last, and hands on what counts.
+    /// Decides about the event that was taken last, and hands on what counts; why it is refused, where it is.
     fn judge(
         &mut self,
         groups: &mut [GroupStore<'_>],
         taken: TakenEvent,
         (number, arrival_ms): (u64, Option<i64>),
-    ) -> Result<Verdict, Error> {
+    ) -> Result<Option<Refused>, Box<Error>> {
         let number = match u32::try_from(number) {
             Ok(number) => number,
             // Nobody asks for it.
             Err(_) if self.ids.is_none() => u32::MAX,
             Err(_) => {
-                return Err(Error::Usage(format!(
+                return Err(Box::new(Error::Usage(format!(
                     "at most {} events of a stream with event ids: replay them in parts",
                     u32::MAX
-                )));
+                ))));
             }
         };
         let order = match self.order {
@@ -129,30 +134,50 @@ impl<'p> Feed<'p> {
             }
             ReplayOrder::Arrival => {
                 let arrival = self.in_order(arrival_ms)?;
-                if let Some((kind, reason)) = self.intake.admit(taken, arrival) {
-                    match kind {
+                if let Some(refusal) = self.intake.admit(taken, arrival) {
+                    match refusal.0 {
                         RejectKind::Duplicate => self.counts.duplicate += 1,
                         RejectKind::Late => self.counts.late += 1,
                         RejectKind::Rejected => self.counts.rejected += 1,
                     }
-                    return Ok(Verdict::Refused(kind, reason));
+                    return Ok(Some(Box::new(refusal)));
                 }
                 arrival
             }
         };
-        self.counts.accepted += 1;
-        for part in self.intake.parts() {
-            if let Some(steps) = self.observed.get_mut(part.place) {
-                observe(steps, order, taken.event_time);
-            }
-            if let (Some(event), Some(group)) = (part.event, groups.get_mut(part.place)) {
-                group.event(part.key, order, event, number)?;
-            }
-        }
-        Ok(Verdict::Accepted)
+        // Nothing takes it back: its id is not asked for.
+        self.hand_on(groups, (order, taken.event_time), Told { number, id: 0 })?;
+        Ok(None)
     }
 
-    /// Takes an event that was accepted, and arrived at this time, in ms. Groups, by index, and keys that `is_left_out` do not get it.
+    /// Hands the event that was taken last on to the groups that it changes.
+    fn hand_on(
+        &mut self,
+        groups: &mut [GroupStore<'_>],
+        (order, event_time): (i64, i64),
+        told: Told,
+    ) -> Result<(), Error> {
+        self.counts.accepted += 1;
+        let known = self.known(order);
+        for part in self.intake.parts() {
+            if let Some(steps) = self.observed.get_mut(part.place) {
+                observe(steps, known, event_time);
+            }
+            if let (Some(event), Some(group)) = (part.event, groups.get_mut(part.place)) {
+                group.event(part.key, order, event, told)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// From which order on reads know of an event that takes effect at `order`, so that it may be the earliest. In order of events,
+    /// and on the wall clock, all of them do: then the earliest is one, and not a row of steps as long as a file sorted backwards.
+    fn known(&self, order: i64) -> i64 {
+        let is_event_clock = self.intake.stream().clock == StreamClock::Event;
+        if self.order == ReplayOrder::Arrival && is_event_clock { order } else { i64::MIN }
+    }
+
+    /// Takes an event that was accepted, and arrived at this time, in ms.
     ///
     /// # Errors
     /// [`Error::Model`] when it cannot have been; [`Error::Io`].
@@ -162,26 +187,16 @@ impl<'p> Feed<'p> {
         cells: &[Cell<'a>],
         (origin, arrival_ms): (EventOrigin, i64),
         values: &mut Vec<Option<ValueRef<'a>>>,
-        is_left_out: LeftOut<'_>,
     ) -> Result<(), Error> {
         let taken = self.intake.take_accepted(cells, origin, usize::MAX, values)?;
-        self.counts.accepted += 1;
         let order = if self.order == ReplayOrder::Arrival { arrival_ms } else { taken.event_time };
-        for part in self.intake.parts() {
-            if let Some(steps) = self.observed.get_mut(part.place) {
-                observe(steps, order, taken.event_time);
-            }
-            if let (Some(event), Some(group)) = (part.event, groups.get_mut(part.place))
-                && !is_left_out(group.group.index, part.key)
-            {
-                // No number: accepted events repeat none.
-                group.event(part.key, order, event, u32::MAX)?;
-            }
-        }
-        Ok(())
+        // No number: accepted events repeat none.
+        let told = Told { number: u32::MAX, id: taken.id.map_or(0, Told::short) };
+        self.hand_on(groups, (order, taken.event_time), told)
     }
 
-    /// Takes a retraction that arrived at this time, in ms.
+    /// Takes a retraction that arrived at this time, in ms: in order of arrival it takes effect then, in order of events what it takes
+    /// back never was.
     ///
     /// # Errors
     /// As [`Feed::accepted`].
@@ -193,9 +208,10 @@ impl<'p> Feed<'p> {
         values: &mut Vec<Option<ValueRef<'a>>>,
     ) -> Result<(), Error> {
         let (time, id) = self.intake.take_retraction(cells, values)?;
+        let order = if self.order == ReplayOrder::Arrival { arrival_ms } else { time };
         for part in self.intake.parts() {
             if let Some(group) = groups.get_mut(part.place) {
-                group.undo(part.key, arrival_ms, Some((time, &id)))?;
+                group.retract(part.key, order, (time, &id))?;
             }
         }
         Ok(())
@@ -277,5 +293,22 @@ fn observe(steps: &mut Vec<(i64, i64)>, order: i64, time: i64) {
     match steps.last_mut() {
         Some(last) if last.0 == order => last.1 = time,
         _ => steps.push((order, time)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_events_known_always_only_the_earliest_is_kept() {
+        let (mut always, mut by_arrival) = (Vec::new(), Vec::new());
+        // As of a file sorted backwards.
+        for (order, time) in (0..1000).zip((0..1000).rev()) {
+            observe(&mut always, i64::MIN, time);
+            observe(&mut by_arrival, order, time);
+        }
+        assert_eq!(always, [(i64::MIN, 0)]);
+        assert_eq!(by_arrival.len(), 1000, "each was the earliest for reads of its time");
     }
 }

@@ -144,6 +144,9 @@ impl ReplayReport {
     }
 }
 
+/// How often a replay is begun when a server drops files of the history meanwhile.
+const ATTEMPTS_MAX: usize = 10;
+
 /// Replays files into a file.
 ///
 /// # Errors
@@ -158,7 +161,7 @@ pub fn replay_files(
     files.keep_inputs()?;
     let step = watcher.step;
     let seen = |changes: u64| step(ReplayStep::Events(changes));
-    let mut history = HistoryFeed::open(plan, files.history(), options.order, &seen)?;
+    let mut history = HistoryFeed::open(plan, files.history(), &seen)?;
     let sources = Sources::of(plan, files, options.order, history.as_ref())?;
     check_maps(plan, &files.maps, &sources.known)?;
     let spine = Spine::new(plan, &files.as_of_column);
@@ -167,17 +170,17 @@ pub fn replay_files(
         let of = (files.service.as_deref(), files.with_statuses);
         Output::new(plan, (&files.spine, open()?.schema().as_ref()), of)?
     };
-    let is_arrival = options.order == ReplayOrder::Arrival;
-    let mut replay = Replay::new(plan, options)?;
-    if is_arrival && history.is_some() {
-        replay.expect_undoing();
-    }
-    for batch in open()? {
-        spine.read(&files.spine, &batch?, &mut replay)?;
-        (watcher.step)(ReplayStep::Spine(replay.rows().into()));
-    }
-    replay.close_spine()?;
-    let mut writer = TableWriter::create(&files.out, format, output.schema().clone())?;
+    let (schema, carried) = (output.schema().clone(), output.carried());
+    let mut writer = TableWriter::create_unsearched(&files.out, format, schema, carried)?;
+    let fresh = || {
+        let mut replay = Replay::new(plan, options.clone())?;
+        for batch in open()? {
+            spine.read(&files.spine, &batch?, &mut replay)?;
+            step(ReplayStep::Spine(replay.rows().into()));
+        }
+        Ok(replay)
+    };
+    let (mut replay, of_history) = begun(plan, history.as_mut(), &sources, &fresh)?;
     let (mut records, mut groups) = (
         Records {
             plan,
@@ -199,10 +202,7 @@ pub fn replay_files(
         groups.push((name.unwrap_or_default(), taken, rejected));
     }
     let ignored = records.ignored;
-    if let Some(history) = &mut history {
-        let taken = history.feed(&mut replay, &|source| sources.has_files(plan, source))?;
-        groups.extend(taken.into_iter().map(|(name, taken)| (name, taken, 0)));
-    }
+    groups.extend(of_history);
     let replayed = replay.finish(&|done, all| {
         step(ReplayStep::Partitions(done as u64, all as u64));
     })?;
@@ -222,6 +222,41 @@ pub fn replay_files(
         spilled: vectors.spilled(),
         written: writer.finish()?,
     })
+}
+
+/// Names of row groups, how many rows of each were taken, and how many rejected.
+type RowCounts = Vec<(String, u64, u64)>;
+
+/// A replay that has its spine, by `fresh`, and what is to come of the history, with how many rows each row group has of it. It is begun
+/// again when the server dropped some of what it was to have.
+fn begun<'p>(
+    plan: &'p ReplayPlan,
+    history: Option<&mut HistoryFeed<'_>>,
+    sources: &Sources<'_>,
+    fresh: &dyn Fn() -> Result<Replay<'p>, Error>,
+) -> Result<(Replay<'p>, RowCounts), Error> {
+    let mut replay = fresh()?;
+    let Some(history) = history else {
+        replay.close_spine()?;
+        return Ok((replay, Vec::new()));
+    };
+    let mut attempts = 1..ATTEMPTS_MAX;
+    loop {
+        replay.expect_undoing();
+        replay.close_spine()?;
+        match history.feed(&mut replay, &|source| sources.has_files(plan, source)) {
+            Err(Error::Dropped { .. }) if attempts.next().is_some() => {
+                history.begin_again()?;
+                // Two at once would take twice the memory that one may.
+                drop(replay);
+                replay = fresh()?;
+            }
+            taken => {
+                let taken = taken?.into_iter().map(|(name, taken)| (name, taken, 0));
+                return Ok((replay, taken.collect()));
+            }
+        }
+    }
 }
 
 /// Streams and row groups that a plan reads, by index and name.

@@ -4,42 +4,27 @@
 //! |---|---|
 //! | `event` | what was taken back, or deleted later, never was |
 //! | `arrival` | they take effect when they arrived |
+//!
+//! Both go the way of the changes that they undo, to the partition of their entity, in the order of the log: of the history no more
+//! is in memory than a batch of each of its files that is open.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::path::Path;
 
 use engine::Lsn;
 use engine::changes::{Change, ChangeKind};
 use engine::replay::{EventOrigin, ReplayPlan, ReplaySource};
-use model::definition::{Definitions, Field, GroupKind, Stream, StreamClock};
+use model::definition::{Definitions, Field, GroupKind, StreamClock};
 use model::packed_row::{self, Cell};
-use model::value::ValueRef;
 
-use super::feed::LeftOut;
-use super::{Replay, ReplayOrder};
+use super::Replay;
 use crate::Error;
-use crate::history::{HistoryReader, HistorySource};
-
-/// What is undone, and by which record: nothing before it counts.
-type Undone<K> = HashMap<K, Lsn>;
-
-/// An event in one window group: group, entity key, id and event time.
-type Place = (usize, Vec<u8>, Option<String>, i64);
-
-/// An entity was deleted from a group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Deleted {
-    lsn: Lsn,
-    group: usize,
-    key: Vec<u8>,
-    at_ms: i64,
-}
+use crate::history::{Changes, HistoryReader, HistorySource};
 
 /// See the module.
 pub(super) struct HistoryFeed<'a> {
     plan: &'a ReplayPlan,
     reader: HistoryReader,
-    order: ReplayOrder,
     /// Changes so far, told as they are read.
     step: &'a (dyn Fn(u64) + Sync),
     seen: u64,
@@ -50,11 +35,16 @@ impl<'a> HistoryFeed<'a> {
     pub(super) fn open(
         plan: &'a ReplayPlan,
         root: Option<&Path>,
-        order: ReplayOrder,
         step: &'a (dyn Fn(u64) + Sync),
     ) -> Result<Option<Self>, Error> {
         let reader = root.map(HistoryReader::open).transpose()?;
-        Ok(reader.map(|reader| Self { plan, reader, order, step, seen: 0 }))
+        Ok(reader.map(|reader| Self { plan, reader, step, seen: 0 }))
+    }
+
+    /// The server dropped files meanwhile: takes what there is now.
+    pub(super) fn begin_again(&mut self) -> Result<(), Error> {
+        (self.reader, self.seen) = (self.reader.again()?, 0);
+        Ok(())
     }
 
     /// Whether the history has the stream or row group of this name.
@@ -125,104 +115,38 @@ impl<'a> HistoryFeed<'a> {
         replay.observe_since(stream, self.complete_since(source)?);
         let plan = self.plan.stream(stream)?;
         let places = places(source, &self.reader.newest_definitions(), &plan.fields)?;
-        let undone = self.retracted_of(stream, source, &places)?;
         // Deletes have the wall clock's time, which is none of an event clock.
         let is_event_clock = plan.clock == StreamClock::Event;
         let mut arrival = i64::MIN;
-        let deleted = self.deleted_of(stream)?;
-        let is_arrival = self.order == ReplayOrder::Arrival;
-        let mut last_deleted: Undone<(usize, Vec<u8>)> = HashMap::new();
-        for it in deleted.iter().filter(|_| !is_arrival) {
-            last_deleted.insert((it.group, it.key.clone()), it.lsn);
-        }
-        let deleted = if is_arrival { deleted } else { Vec::new() };
-        let mut deletes = deleted.iter().peekable();
+        let mut deletes = Deletes::of(self.plan, stream, &self.reader)?;
+        let mut delete = |replay: &mut Replay<'_>, arrival: &mut i64, before: Lsn| {
+            while let Some(it) = deletes.next_before(before)? {
+                *arrival = if is_event_clock { *arrival } else { (*arrival).max(it.at_ms) };
+                replay.delete(it.group, &it.key, *arrival)?;
+            }
+            Ok::<_, Error>(())
+        };
         let (seen, step) = (&mut self.seen, self.step);
         self.reader.for_each(source, &mut |change| {
             *seen += 1;
             if seen.is_multiple_of(8192) {
                 step(*seen);
             }
-            while let Some(it) = deletes.next_if(|next| next.lsn < change.lsn) {
-                arrival = if is_event_clock { arrival } else { arrival.max(it.at_ms) };
-                replay.delete(it.group, &it.key, arrival)?;
-            }
+            delete(replay, &mut arrival, change.lsn)?;
             arrival = arrival.max(change.at_ms);
             let cells: Vec<_> = places.iter().map(|place| at(change.cells, *place)).collect();
             let mut values = Vec::new();
             match change.kind {
-                ChangeKind::Retract if self.order == ReplayOrder::Arrival => {
-                    replay.retract(stream, &cells, arrival, &mut values)
-                }
+                ChangeKind::Retract => replay.retract(stream, &cells, arrival, &mut values),
                 ChangeKind::Push => {
                     let Change { producer, sequence, index, .. } = *change;
                     let origin = EventOrigin { producer, sequence, index };
-                    let is_later = |lsn: Option<&Lsn>| lsn.is_some_and(|lsn| *lsn > change.lsn);
-                    let name = (!undone.is_empty()).then(|| name_of(plan, &places, change));
-                    let is_undone = |group: usize, key: &[u8]| {
-                        let is_retracted = name.as_ref().is_some_and(|(id, time)| {
-                            is_later(undone.get(&(group, key.to_vec(), id.clone(), *time)))
-                        });
-                        is_retracted || is_later(last_deleted.get(&(group, key.to_vec())))
-                    };
-                    let is_simple = undone.is_empty() && last_deleted.is_empty();
-                    let is_undone: LeftOut<'_> = if is_simple { &|_, _| false } else { &is_undone };
-                    replay.accepted(stream, &cells, (origin, arrival), &mut values, is_undone)
+                    replay.accepted(stream, &cells, (origin, arrival), &mut values)
                 }
                 _ => Ok(()),
             }
         })?;
-        for it in deletes {
-            arrival = if is_event_clock { arrival } else { arrival.max(it.at_ms) };
-            replay.delete(it.group, &it.key, arrival)?;
-        }
-        Ok(())
-    }
-
-    /// In order of events: what was taken back, from which groups and keys.
-    fn retracted_of(
-        &self,
-        stream: usize,
-        source: &HistorySource,
-        places: &[Option<usize>],
-    ) -> Result<Undone<Place>, Error> {
-        let mut undone: Undone<Place> = HashMap::new();
-        if self.order == ReplayOrder::Arrival {
-            return Ok(undone);
-        }
-        let plan = self.plan.stream(stream)?;
-        let groups: Vec<usize> = self.plan.groups().map(|group| group.index).collect();
-        let mut intake = self.plan.intake(stream)?;
-        self.reader.for_each(source, &mut |change| {
-            if change.kind == ChangeKind::Retract {
-                let cells: Vec<_> = places.iter().map(|it| at(change.cells, *it)).collect();
-                intake.take_retraction(&cells, &mut Vec::new())?;
-                let (id, time) = name_of(plan, places, change);
-                for part in intake.parts() {
-                    let Some(group) = groups.get(part.place) else { continue };
-                    undone.insert((*group, part.key.to_vec(), id.clone(), time), change.lsn);
-                }
-            }
-            Ok(())
-        })?;
-        Ok(undone)
-    }
-
-    /// Deletes from the window groups of `stream` that are read, in the order of the log: record, group, key and arrival.
-    fn deleted_of(&self, stream: usize) -> Result<Vec<Deleted>, Error> {
-        let mut deleted = Vec::new();
-        for group in self.plan.groups().filter(|it| it.source == ReplaySource::Stream(stream)) {
-            let source = HistorySource::Group(group.name.to_owned());
-            if self.has(&source) {
-                self.reader.for_each(&source, &mut |change| {
-                    let Change { lsn, key, at_ms, .. } = *change;
-                    deleted.push(Deleted { lsn, group: group.index, key: key.to_vec(), at_ms });
-                    Ok(())
-                })?;
-            }
-        }
-        deleted.sort();
-        Ok(deleted)
+        delete(replay, &mut arrival, Lsn(u64::MAX))
     }
 
     fn rows(
@@ -241,24 +165,11 @@ impl<'a> HistoryFeed<'a> {
             _ => Vec::new(),
         };
         let places = places(source, &self.reader.newest_definitions(), &fields)?;
-        let mut deleted: Undone<Vec<u8>> = HashMap::new();
-        let is_arrival = self.order == ReplayOrder::Arrival;
-        if !is_arrival {
-            self.reader.for_each(source, &mut |change| {
-                if change.kind == ChangeKind::Delete {
-                    deleted.insert(change.key.to_vec(), change.lsn);
-                }
-                Ok(())
-            })?;
-        }
         let (mut packed, mut taken, mut arrival) = (Vec::new(), 0, i64::MIN);
         self.reader.for_each(source, &mut |change| {
             arrival = arrival.max(change.at_ms);
             if change.kind == ChangeKind::Delete {
-                return if is_arrival { replay.delete(group, change.key, arrival) } else { Ok(()) };
-            }
-            if deleted.get(change.key).is_some_and(|lsn| *lsn > change.lsn) {
-                return Ok(());
+                return replay.delete(group, change.key, arrival);
             }
             taken += 1;
             packed.clear();
@@ -271,6 +182,68 @@ impl<'a> HistoryFeed<'a> {
             replay.row(group, change.key, (time, Some(arrival)), &packed)
         })?;
         Ok(taken)
+    }
+}
+
+/// An entity was deleted from a group.
+#[derive(Debug)]
+struct Deleted {
+    lsn: Lsn,
+    group: usize,
+    key: Vec<u8>,
+    at_ms: i64,
+}
+
+/// Deletes from the window groups of a stream that are read, all of them together in the order of the log.
+struct Deletes<'r> {
+    groups: Vec<DeletesOfGroup<'r>>,
+}
+
+/// Those from one group: of one batch of its files at a time.
+struct DeletesOfGroup<'r> {
+    group: usize,
+    changes: Changes<'r>,
+    waiting: VecDeque<Deleted>,
+}
+
+impl<'r> Deletes<'r> {
+    fn of(plan: &ReplayPlan, stream: usize, reader: &'r HistoryReader) -> Result<Self, Error> {
+        let mut groups = Vec::new();
+        for group in plan.groups().filter(|it| it.source == ReplaySource::Stream(stream)) {
+            let source = HistorySource::Group(group.name.to_owned());
+            if reader.began(&source).is_some() {
+                let (group, changes) = (group.index, reader.changes(&source)?);
+                groups.push(DeletesOfGroup { group, changes, waiting: VecDeque::new() });
+            }
+        }
+        Ok(Self { groups })
+    }
+
+    /// The next delete, where it stands before record `lsn`.
+    fn next_before(&mut self, lsn: Lsn) -> Result<Option<Deleted>, Error> {
+        for group in &mut self.groups {
+            group.look_ahead()?;
+        }
+        let next = |group: &DeletesOfGroup<'_>| group.waiting.front().map(|next| next.lsn);
+        let first = self.groups.iter_mut().filter(|group| next(group).is_some_and(|it| it < lsn));
+        let first = first.min_by_key(|group| (next(group), group.group));
+        Ok(first.and_then(|group| group.waiting.pop_front()))
+    }
+}
+
+impl DeletesOfGroup<'_> {
+    /// Reads on until a delete waits, or none is left.
+    fn look_ahead(&mut self) -> Result<(), Error> {
+        let (group, waiting) = (self.group, &mut self.waiting);
+        while waiting.is_empty() {
+            let Some(batch) = self.changes.next() else { break };
+            batch?.for_each(&mut |change| {
+                let Change { lsn, key, at_ms, .. } = *change;
+                waiting.push_back(Deleted { lsn, group, key: key.to_vec(), at_ms });
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -303,26 +276,4 @@ fn places(
 
 fn at<'a>(cells: &[Cell<'a>], place: Option<usize>) -> Cell<'a> {
     place.and_then(|place| cells.get(place)).copied().unwrap_or(Cell::Absent)
-}
-
-fn cell<'a>(cells: &[Cell<'a>], places: &[Option<usize>], field: usize) -> Option<ValueRef<'a>> {
-    at(cells, places.get(field).copied().flatten()).value()
-}
-
-/// What tells an event from others of its group and entity: its declared id, and its time.
-fn name_of(
-    stream: &Stream,
-    places: &[Option<usize>],
-    change: &Change<'_>,
-) -> (Option<String>, i64) {
-    let id = stream.event_id.and_then(|index| cell(change.cells, places, index)).map(own);
-    let time = match cell(change.cells, places, stream.event_time) {
-        Some(ValueRef::Timestamp(time)) => time,
-        _ => i64::MIN,
-    };
-    (id, time)
-}
-
-fn own(value: ValueRef<'_>) -> String {
-    value.to_owned().to_string()
 }

@@ -16,8 +16,8 @@
 //! | [`Replay`] | the same, fed row by row: for other programs |
 //! | `history` | what a server accepted, instead of files |
 //! | `feed`, `marks` | events, in order of time or arrival; which of them repeat others |
-//! | `group` | changes and reads of one group, and how they meet |
-//! | `entry`, `store`, `memory`, `wanted` | what is kept of them, sorted, spilled, left out |
+//! | `group`, `worker` | changes and reads of one group, and how they meet |
+//! | `record`, `entry`, `store`, `memory`, `wanted` | what is kept of them, sorted, spilled, left out |
 //! | `results` | from partitions back to the spine |
 
 mod entry;
@@ -29,6 +29,7 @@ mod marks;
 mod memory;
 mod output;
 mod partition;
+mod record;
 mod records;
 mod results;
 mod spine;
@@ -36,11 +37,12 @@ mod store;
 mod table;
 mod vectors;
 mod wanted;
+mod worker;
 
 use std::path::PathBuf;
 
 use engine::RejectKind;
-use engine::replay::{EventOrigin, ReplayPlan, ReplaySource};
+use engine::replay::{DirectFields, EventOrigin, ReplayPlan, ReplaySource};
 use model::{column::Column, packed_row::Cell, value::DataType, value::ValueRef};
 use stdx::sync::{
     Mutex,
@@ -48,11 +50,13 @@ use stdx::sync::{
 };
 
 use crate::Error;
-use feed::{Feed, LeftOut};
-use group::{GroupStore, Shape};
+use feed::Feed;
+use group::GroupStore;
 use marks::Marks;
 use memory::Memory;
+use record::Shape;
 use results::Results;
+use worker::Worker;
 
 pub use files::{Rejected, ReplayFiles, ReplayReport, ReplayStep, ReplayWatcher, replay_files};
 pub use partition::{PartitionReplay, ReplayColumns, partitions_of};
@@ -117,6 +121,19 @@ pub enum Verdict {
     Accepted,
     /// It does not, and why. In event order duplicates are found when all events are there, and only counted.
     Refused(RejectKind, String),
+}
+
+/// Why an event does not count.
+type Refused = Box<(RejectKind, String)>;
+
+/// What became of an event that was to be taken directly. It, and an error that is boxed, come back in registers: through memory, it
+/// would be waited for until all that the event wrote to its partition is there.
+#[derive(Debug)]
+enum Direct {
+    Accepted,
+    Refused(Refused),
+    /// Nothing was done: it has to be looked at field by field.
+    Other,
 }
 
 /// What became of the events of a stream.
@@ -246,18 +263,17 @@ impl<'p> Replay<'p> {
         }
     }
 
-    /// As [`Replay::event`], of an event whose fields `value` gives, floats made exact; `None`, and nothing done, when it has to be
-    /// looked at field by field.
+    /// As [`Replay::event`], of an event whose `fields` have floats made exact.
     #[inline]
     fn event_direct<'a>(
         &mut self,
         stream: usize,
-        value: &impl Fn(usize) -> Option<ValueRef<'a>>,
+        fields: &impl DirectFields<'a>,
         arrival_ms: Option<i64>,
-    ) -> Result<Option<Verdict>, Error> {
+    ) -> Result<Direct, Box<Error>> {
         match self.feeds.iter_mut().find(|feed| feed.stream == stream) {
-            Some(feed) => feed.event_direct(&mut self.groups, value, arrival_ms),
-            None => Ok(None),
+            Some(feed) => feed.event_direct(&mut self.groups, fields, arrival_ms),
+            None => Ok(Direct::Other),
         }
     }
 
@@ -313,19 +329,17 @@ impl<'p> Replay<'p> {
         stores.for_each(|store| store.is_incomplete = true);
     }
 
-    /// An event that a server accepted, who wrote it and when it arrived, in ms: it is not judged anew. Groups, by index, and keys
-    /// that `is_left_out` do not get it.
+    /// An event that a server accepted, who wrote it and when it arrived, in ms: it is not judged anew.
     fn accepted<'a>(
         &mut self,
         stream: usize,
         cells: &[Cell<'a>],
         origin: (EventOrigin, i64),
         values: &mut Vec<Option<ValueRef<'a>>>,
-        is_left_out: LeftOut<'_>,
     ) -> Result<(), Error> {
         let feed = self.feeds.iter_mut().find(|feed| feed.stream == stream);
         let Some(feed) = feed else { return Ok(()) };
-        feed.accepted(&mut self.groups, cells, origin, values, is_left_out)
+        feed.accepted(&mut self.groups, cells, origin, values)
     }
 
     /// A retraction that arrived at this time, in ms.
@@ -340,10 +354,13 @@ impl<'p> Replay<'p> {
         feed.map_or(Ok(()), |feed| feed.retract(&mut self.groups, cells, arrival_ms, values))
     }
 
-    /// In order of arrival: a delete of an entity of group `group` that arrived at this time, in ms.
+    /// A delete of an entity of group `group` that arrived at this time, in ms: in order of arrival it takes effect then, in order of
+    /// events what came before it never was.
     fn delete(&mut self, group: usize, key: &[u8], arrival_ms: i64) -> Result<(), Error> {
+        let is_arrival = self.options.order == ReplayOrder::Arrival;
+        let order = if is_arrival { arrival_ms } else { i64::MIN };
         let store = self.groups.iter_mut().find(|store| store.group.index == group);
-        store.map_or(Ok(()), |store| store.undo(key, arrival_ms, None))
+        store.map_or(Ok(()), |store| store.delete(key, order))
     }
 
     /// Brings everything together. `progress` is told how many of how many parts are done, by several threads.
@@ -392,11 +409,11 @@ impl<'p> Replay<'p> {
             .collect();
         let (next, done, failed) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
         let run = || -> Result<(), Error> {
-            let mut worker: Option<(usize, group::Worker<'_>)> = None;
+            let mut worker: Option<(usize, Worker<'_>)> = None;
             while let Some((group, partition)) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let current = match worker.take() {
                     Some((of, worker)) if of == group.group.index => worker,
-                    _ => group.worker(self.plan)?,
+                    _ => Worker::new(group, self.plan)?,
                 };
                 let (_, current) = worker.insert((group.group.index, current));
                 let source = group.group.source;

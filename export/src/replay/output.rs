@@ -22,6 +22,8 @@ pub(super) const INCOMPLETE: &str = "history_incomplete";
 #[derive(Debug)]
 pub(super) struct Output {
     schema: SchemaRef,
+    /// Columns of the spine.
+    carried: usize,
     with_statuses: bool,
 }
 
@@ -57,11 +59,16 @@ impl Output {
             all.insert(metadata::SERVICE.to_owned(), service.to_owned());
         }
         let schema = Arc::new(Schema::new_with_metadata(fields, all));
-        Ok(Self { schema, with_statuses })
+        Ok(Self { schema, carried: spine.fields().len(), with_statuses })
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// How many columns stand before the features: those of the spine.
+    pub(super) fn carried(&self) -> usize {
+        self.carried
     }
 
     /// Rows of the spine with what they see.

@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::{RejectKind, replay::ReplayPlan};
+use engine::{
+    RejectKind,
+    replay::{DirectFields, ReplayPlan},
+};
 use model::{
     definition::Field,
     key::KeyType,
@@ -13,7 +16,7 @@ use model::{
 };
 
 use super::{
-    Replay, Verdict,
+    Direct, Replay, Verdict,
     files::{Known, Rejected, ReplayStep, ReplayWatcher},
 };
 use crate::{
@@ -131,12 +134,16 @@ impl Records<'_, '_, '_> {
         let (mut cells, mut values) = (Vec::new(), Vec::new());
         let arrival_field = self.arrival.map(|_| definition.fields.len());
         while rows.advance()? {
-            if let Some(verdict) = self.event_direct(stream, &mut rows, arrival_field, path)? {
-                if let Verdict::Refused(kind, reason) = verdict {
-                    self.refuse(path, &rows, kind, &reason)?;
+            match self.event_direct(stream, &mut rows, arrival_field) {
+                Ok(Direct::Other) => {}
+                Ok(direct) => {
+                    if let Direct::Refused(refused) = direct {
+                        self.refuse(path, &rows, refused.0, &refused.1)?;
+                    }
+                    self.count();
+                    continue;
                 }
-                self.count();
-                continue;
+                Err(error) => return Err(at(*error, path, &rows)),
             }
             let mut own = emptied(cells);
             let mut own_values: Vec<Option<ValueRef<'_>>> = no_values(values);
@@ -160,24 +167,20 @@ impl Records<'_, '_, '_> {
         Ok(())
     }
 
-    /// Takes the current event where all of it is there and read as it is, as most are: `None`, and nothing done, for all others.
+    /// Takes the current event where all of it is there and read as it is, as most are.
     #[inline]
     fn event_direct(
         &mut self,
         stream: usize,
         rows: &mut Rows,
         arrival_field: Option<usize>,
-        path: &Path,
-    ) -> Result<Option<Verdict>, Error> {
-        let Some((columns, row)) = rows.exact() else { return Ok(None) };
-        let value = |field: usize| columns.get(field)?.as_ref()?.given(row);
-        let arrival = match arrival_field.map(value) {
-            Some(Some(ValueRef::Timestamp(arrival))) => Some(arrival),
-            Some(_) => return Ok(None),
-            None => None,
-        };
-        let verdict = self.replay.event_direct(stream, &value, arrival);
-        verdict.map_err(|error| at(error, path, rows))
+    ) -> Result<Direct, Box<Error>> {
+        let Some(fields) = rows.exact() else { return Ok(Direct::Other) };
+        let arrival = arrival_field.map(|field| fields.number(field, DataType::Timestamp));
+        if arrival == Some(None) {
+            return Ok(Direct::Other);
+        }
+        self.replay.event_direct(stream, &fields, arrival.flatten())
     }
 
     /// Takes the rows of a file; returns how many were taken and how many rejected.

@@ -1,8 +1,8 @@
 //! From the order of partitions to the order of the spine: what was read of each row, batch by batch of the spine.
 //!
 //! ```text
-//! run      what one partition gives of one batch:
-//!          rows u16 × n | incomplete u8 × n | of each column: status u8 × n | lengths u32 × n, where values have any | data
+//! part     what one partition gives of one batch; in a file:
+//!          rows u16 × n | incomplete u8 × n | of each column: status u8 × n | ends u32 × n, where values have any | data
 //! ```
 
 use model::{column::Column, status::Status, value::DataType};
@@ -23,28 +23,33 @@ pub(super) struct Results {
 
 #[derive(Debug)]
 struct Run {
+    /// Place of the group among those of the plan.
     group: usize,
-    rows: usize,
-    bytes: Held,
+    held: Held,
 }
 
 #[derive(Debug)]
 enum Held {
-    Memory(Vec<u8>),
-    File(Place),
+    Memory(Part),
+    /// So many rows.
+    File(Place, usize),
 }
 
-/// What one group gives of one partition.
-#[derive(Debug)]
-pub(super) struct Part<'a> {
-    /// Place of the group among those of the plan.
-    pub(super) group: usize,
-    /// Which row of the spine each row is.
-    pub(super) rows: &'a [u32],
+/// What one group gives of one partition and one batch.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    /// Which row of the batch each row is.
+    pub(super) rows: Vec<u16>,
     /// Whether its windows reach back before the history's start.
-    pub(super) incomplete: &'a [bool],
+    pub(super) incomplete: Vec<bool>,
     /// The group's columns.
-    pub(super) columns: &'a [Column],
+    pub(super) columns: Vec<Column>,
+}
+
+/// The batch that row `row` of the spine is in, and its place there.
+pub(super) fn place_of(row: u32) -> (usize, u16) {
+    let place = u16::try_from(row & 0xffff).unwrap_or(0);
+    (usize::try_from(row >> BATCH_ROWS.ilog2()).unwrap_or(usize::MAX), place)
 }
 
 impl Results {
@@ -59,35 +64,19 @@ impl Results {
         self.batches.len()
     }
 
-    /// Adds what one partition gives.
+    /// Adds what one partition gives of `batch`, of the group at place `group` of the plan.
     ///
     /// # Errors
     /// [`Error::Io`] when memory is full and the file cannot be written.
-    pub(super) fn add(&self, part: &Part<'_>) -> Result<(), Error> {
-        // Which rows of the part are of which batch, batch after batch.
-        let batch_of = |place: &u32| {
-            let row = usize::try_from(*place).ok().and_then(|place| part.rows.get(place));
-            row.map_or(0, |row| *row >> BATCH_ROWS.ilog2())
+    pub(super) fn add(&self, (group, batch): (usize, usize), part: Part) -> Result<(), Error> {
+        let held = if self.memory.is_full() {
+            Held::File(self.memory.spill(&part.encoded())?, part.rows.len())
+        } else {
+            self.memory.add(part.bytes());
+            Held::Memory(part)
         };
-        let mut places: Vec<u32> =
-            (0..u32::try_from(part.rows.len()).unwrap_or(u32::MAX)).collect();
-        if self.batches.len() > 1 {
-            places.sort_by_key(batch_of);
-        }
-        for places in places.chunk_by(|a, b| batch_of(a) == batch_of(b)) {
-            let Some(first) = places.first() else { continue };
-            let bytes = encoded(part, places);
-            let bytes = if self.memory.is_full() {
-                Held::File(self.memory.spill(&bytes)?)
-            } else {
-                self.memory.add(bytes.len());
-                Held::Memory(bytes)
-            };
-            let run = Run { group: part.group, rows: places.len(), bytes };
-            let batch = usize::try_from(batch_of(first)).unwrap_or(0);
-            if let Some(batch) = self.batches.get(batch) {
-                batch.lock().push(run);
-            }
+        if let Some(batch) = self.batches.get(batch) {
+            batch.lock().push(Run { group, held });
         }
         Ok(())
     }
@@ -104,31 +93,36 @@ impl Results {
         groups: &[Vec<(usize, DataType)>],
     ) -> Result<(Vec<Column>, Vec<bool>), Error> {
         let runs = self.batches.get(batch).map(|runs| std::mem::take(&mut *runs.lock()));
-        let mut held = Vec::new();
+        let mut parts: Vec<(usize, Part)> = Vec::new();
         for run in runs.unwrap_or_default() {
-            let bytes = match run.bytes {
-                Held::Memory(bytes) => {
-                    self.memory.remove(bytes.len());
-                    bytes
+            let part = match run.held {
+                Held::Memory(part) => {
+                    self.memory.remove(part.bytes());
+                    part
                 }
-                Held::File(place) => self.memory.unspill(place)?,
+                Held::File(place, rows) => {
+                    let types = groups.get(run.group).into_iter().flatten();
+                    let types = types.map(|(_, data_type)| *data_type);
+                    Part::decoded(&self.memory.unspill(place)?, rows, types)?
+                }
             };
-            held.push((run.group, run.rows, bytes));
+            parts.push((run.group, part));
         }
         let count = groups.iter().map(Vec::len).sum();
         let mut columns: Vec<Option<Column>> = (0..count).map(|_| None).collect();
         let mut incomplete = vec![false; rows];
         for (group, outputs) in groups.iter().enumerate() {
-            let of_group = held.iter().filter(|(of, ..)| *of == group);
-            let mut runs: Vec<_> =
-                of_group.map(|(_, rows, bytes)| Reading::new(*rows, bytes)).collect();
-            for run in &mut runs {
-                run.incomplete(&mut incomplete);
+            let of_group = || parts.iter().filter(|(of, _)| *of == group).map(|(_, part)| part);
+            for (row, flag) in of_group().flat_map(|part| part.rows.iter().zip(&part.incomplete)) {
+                if let Some(out) = incomplete.get_mut(usize::from(*row)) {
+                    *out |= *flag;
+                }
             }
-            for (output, data_type) in outputs {
-                let column = assembled(&mut runs, *data_type, rows);
-                if let Some(place) = columns.get_mut(*output) {
-                    *place = Some(column);
+            for (place, (output, data_type)) in outputs.iter().enumerate() {
+                let own = of_group();
+                let own = own.filter_map(|part| Some((&*part.rows, part.columns.get(place)?)));
+                if let Some(to) = columns.get_mut(*output) {
+                    *to = Some(assembled(own, *data_type, rows));
                 }
             }
         }
@@ -136,100 +130,74 @@ impl Results {
     }
 }
 
-fn encoded(part: &Part<'_>, places: &[u32]) -> Vec<u8> {
-    let places = || places.iter().map(|place| usize::try_from(*place).unwrap_or(usize::MAX));
-    let width: usize =
-        part.columns.iter().map(|column| 1 + column.data_type().fixed_bytes().unwrap_or(16)).sum();
-    let mut out = Vec::with_capacity(places().len() * (3 + width));
-    for place in places() {
-        let row = part.rows.get(place).copied().unwrap_or(0);
-        out.extend_from_slice(&row.to_le_bytes()[..2]);
+impl Part {
+    /// Bytes of memory.
+    fn bytes(&self) -> usize {
+        let bytes = |column: &Column| {
+            column.statuses().len() + size_of_val(column.ends()) + column.data().len()
+        };
+        self.rows.len() * 3 + self.columns.iter().map(bytes).sum::<usize>()
     }
-    out.extend(places().map(|place| u8::from(part.incomplete.get(place) == Some(&true))));
-    for column in part.columns {
-        let (statuses, data) = (column.statuses(), column.data());
-        out.extend(places().map(|place| statuses.get(place).copied().unwrap_or(0)));
-        match column.data_type().fixed_bytes() {
-            Some(8) => {
-                let cells = data.as_chunks::<8>().0;
-                for place in places() {
-                    out.extend_from_slice(cells.get(place).unwrap_or(&[0; 8]));
-                }
-            }
-            Some(width) => {
-                for place in places() {
-                    out.extend(data.get(place * width..(place + 1) * width).unwrap_or_default());
-                }
-            }
-            None => {
-                let ends = column.ends();
-                let range = |place: usize| {
-                    let end = |place: Option<usize>| {
-                        place.and_then(|place| ends.get(place)).map_or(0, |end| *end as usize)
-                    };
-                    end(place.checked_sub(1))..end(Some(place))
-                };
-                for place in places() {
-                    let length = u32::try_from(range(place).len()).unwrap_or(u32::MAX);
-                    out.extend_from_slice(&length.to_le_bytes());
-                }
-                places().for_each(|place| out.extend(data.get(range(place)).unwrap_or_default()));
-            }
+
+    fn encoded(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.bytes());
+        self.rows.iter().for_each(|row| out.extend_from_slice(&row.to_le_bytes()));
+        out.extend(self.incomplete.iter().map(|incomplete| u8::from(*incomplete)));
+        for column in &self.columns {
+            out.extend_from_slice(column.statuses());
+            column.ends().iter().for_each(|end| out.extend_from_slice(&end.to_le_bytes()));
+            out.extend_from_slice(column.data());
         }
-    }
-    out
-}
-
-/// A run that is read column by column.
-struct Reading<'a> {
-    rows: Vec<u16>,
-    rest: &'a [u8],
-}
-
-impl<'a> Reading<'a> {
-    fn new(count: usize, bytes: &'a [u8]) -> Self {
-        let mut run = Self { rows: Vec::new(), rest: bytes };
-        let rows = run.bytes(2 * count).as_chunks().0;
-        run.rows = rows.iter().map(|row| u16::from_le_bytes(*row)).collect();
-        run
+        out
     }
 
-    fn bytes(&mut self, count: usize) -> &'a [u8] {
-        let (bytes, rest) = self.rest.split_at_checked(count).unwrap_or_default();
-        self.rest = rest;
-        bytes
-    }
-
-    fn incomplete(&mut self, out: &mut [bool]) {
-        let flags = self.bytes(self.rows.len());
-        for (row, flag) in self.rows.iter().zip(flags) {
-            if let Some(out) = out.get_mut(usize::from(*row)) {
-                *out |= *flag == 1;
-            }
-        }
+    /// The part of `count` rows and columns of `types` that [`Part::encoded`] wrote.
+    fn decoded(
+        mut bytes: &[u8],
+        count: usize,
+        types: impl Iterator<Item = DataType>,
+    ) -> Result<Self, Error> {
+        let mut next = |length: usize| {
+            let (next, rest) = bytes.split_at_checked(length).unwrap_or_default();
+            bytes = rest;
+            next
+        };
+        let rows = next(2 * count).as_chunks().0;
+        let rows = rows.iter().map(|row| u16::from_le_bytes(*row)).collect();
+        let incomplete = next(count).iter().map(|flag| *flag == 1).collect();
+        let column = |data_type: DataType| {
+            let statuses = next(count);
+            let fixed = data_type.fixed_bytes();
+            let ends = next(if fixed.is_some() { 0 } else { 4 * count }).as_chunks().0;
+            let ends: Vec<_> = ends.iter().map(|end| u32::from_le_bytes(*end)).collect();
+            let variable = ends.last().map_or(0, |end| usize::try_from(*end).unwrap_or(0));
+            let data = next(fixed.map_or(variable, |width| width * count));
+            Column::from_parts(data_type, statuses, &ends, data)
+        };
+        Ok(Self { rows, incomplete, columns: types.map(column).collect::<Result<_, _>>()? })
     }
 }
 
-/// The next column of all runs, in the order of the spine.
-fn assembled(runs: &mut [Reading<'_>], data_type: DataType, rows: usize) -> Column {
-    if let Some(width) = data_type.fixed_bytes() {
-        let mut column = Column::of_rows(data_type, rows);
-        for run in runs {
-            let count = run.rows.len();
-            let (statuses, data) = (run.bytes(count), run.bytes(count * width));
-            column.scatter(&run.rows, statuses, data);
-        }
-        return column;
+/// One column of all parts, in the order of the spine.
+fn assembled<'a>(
+    parts: impl Iterator<Item = (&'a [u16], &'a Column)>,
+    data_type: DataType,
+    rows: usize,
+) -> Column {
+    if data_type.fixed_bytes().is_some() {
+        let mut whole = Column::of_rows(data_type, rows);
+        parts.for_each(|(rows, part)| whole.scatter(rows, part.statuses(), part.data()));
+        return whole;
     }
     let mut cells: Vec<(Status, &[u8])> = vec![(Status::NotFound, &[]); rows];
-    for run in runs {
-        let count = run.rows.len();
-        let (statuses, lengths) = (run.bytes(count), run.bytes(4 * count).as_chunks().0);
-        for (place, length) in lengths.iter().enumerate() {
-            let bytes = run.bytes(usize::try_from(u32::from_le_bytes(*length)).unwrap_or(0));
-            let status = statuses.get(place).copied().and_then(Status::from_code);
-            let cell = run.rows.get(place).and_then(|row| cells.get_mut(usize::from(*row)));
-            if let (Some(cell), Some(status)) = (cell, status) {
+    for (rows, part) in parts {
+        let mut start = 0;
+        for ((row, status), end) in rows.iter().zip(part.statuses()).zip(part.ends()) {
+            let end = usize::try_from(*end).unwrap_or(usize::MAX);
+            let bytes = part.data().get(start..end).unwrap_or_default();
+            start = end;
+            let cell = cells.get_mut(usize::from(*row));
+            if let (Some(cell), Some(status)) = (cell, Status::from_code(*status)) {
                 *cell = (status, bytes);
             }
         }
@@ -248,6 +216,22 @@ mod tests {
 
     use super::*;
 
+    /// Columns that say which rows of the spine theirs are.
+    fn columns(rows: &[u32]) -> [Column; 3] {
+        let column = |data_type| Column::new(data_type, rows.len());
+        let mut columns = [DataType::I64, DataType::String, DataType::Bool].map(column);
+        let [numbers, texts, flags] = &mut columns;
+        for row in rows {
+            numbers.push(Status::Present, ValueRef::I64(i64::from(*row) * 3));
+            match row % 3 {
+                0 => texts.push_empty(Status::Null),
+                _ => texts.push(Status::Partial, ValueRef::String(&row.to_string())),
+            }
+            flags.push(Status::Present, ValueRef::Bool(row % 2 == 0));
+        }
+        columns
+    }
+
     /// Rows in a random order, in parts, come back in theirs, whether they were spilled or not.
     #[test]
     fn rows_come_back_in_the_order_of_the_spine() {
@@ -259,26 +243,19 @@ mod tests {
             let mut order: Vec<_> = (0..rows).collect();
             random.shuffle(&mut order);
             for part in order.chunks(7_000) {
-                let (mut numbers, mut texts, mut flags) = (
-                    Column::new(DataType::I64, part.len()),
-                    Column::new(DataType::String, part.len()),
-                    Column::new(DataType::Bool, part.len()),
-                );
-                for row in part {
-                    numbers.push(Status::Present, ValueRef::I64(i64::from(*row) * 3));
-                    match row % 3 {
-                        0 => texts.push_empty(Status::Null),
-                        _ => texts.push(Status::Partial, ValueRef::String(&row.to_string())),
-                    }
-                    flags.push(Status::Present, ValueRef::Bool(row % 2 == 0));
+                for batch in 0..results.batches() {
+                    let of_batch = part.iter().filter(|row| place_of(**row).0 == batch);
+                    let of_batch: Vec<_> = of_batch.copied().collect();
+                    let [numbers, texts, flags] = columns(&of_batch);
+                    let add = |group, columns: Vec<Column>| {
+                        let rows = of_batch.iter().map(|row| place_of(*row).1).collect();
+                        let incomplete = of_batch.iter().map(|row| row % 5 == 0).collect();
+                        let part = Part { rows, incomplete, columns };
+                        results.add((group, batch), part).expect("it has room");
+                    };
+                    add(0, vec![numbers, texts]);
+                    add(1, vec![flags]);
                 }
-                let incomplete: Vec<_> = part.iter().map(|row| row % 5 == 0).collect();
-                let add = |group, columns: &[Column]| {
-                    let part = Part { group, rows: part, incomplete: &incomplete, columns };
-                    results.add(&part).expect("it has room");
-                };
-                add(0, &[numbers, texts]);
-                add(1, &[flags]);
             }
             assert_eq!(memory.spilled() > 0, limit < u64::MAX);
             let groups =

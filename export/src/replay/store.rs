@@ -147,6 +147,16 @@ impl Store {
         self.partitions.iter().any(|partition| !partition.lock().spilled.is_empty())
     }
 
+    /// Bytes in memory.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        let held = |partition: &Mutex<Partition>| {
+            let partition = partition.lock();
+            partition.entries.len() * ENTRY_BYTES + partition.bytes.len()
+        };
+        self.partitions.iter().map(held).sum()
+    }
+
     /// Shows all entries that are in memory.
     pub(super) fn each_in_memory(&self, mut show: impl FnMut(&Entry)) {
         self.partitions

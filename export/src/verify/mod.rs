@@ -61,6 +61,9 @@ pub struct VerifyStep {
     pub changes: u64,
 }
 
+/// How often what waits is computed when a server drops files of the history meanwhile.
+const ATTEMPTS_MAX: usize = 10;
+
 /// Verifies the logged reads in the history directory `history`.
 ///
 /// # Errors
@@ -86,7 +89,7 @@ pub fn verify(
     let files_total = files.iter().map(|(_, files)| files.len() as u64).sum();
     let step = VerifyStep { files_total, ..VerifyStep::default() };
     let report = VerifyReport::new(options.differences_max, reader.position());
-    let mut run = Run { reader: &reader, options, progress, step, report };
+    let mut run = Run { reader, options, progress, step, report };
     for (service, files) in &files {
         run.service(service, files)?;
     }
@@ -94,7 +97,7 @@ pub fn verify(
 }
 
 struct Run<'a> {
-    reader: &'a HistoryReader,
+    reader: HistoryReader,
     options: &'a VerifyOptions,
     progress: &'a mut dyn FnMut(VerifyStep),
     step: VerifyStep,
@@ -114,7 +117,14 @@ impl Run<'_> {
         // Versions may come mixed: connections learn of new ones at different moments.
         let mut waiting: BTreeMap<u64, Waiting> = BTreeMap::new();
         for file in files {
-            let mut open = ReadFileReader::open(file)?;
+            let mut open = match ReadFileReader::open(file) {
+                // For its age or size: they are a sample that goes on shrinking beside a server.
+                Err(gone) if gone.is_not_found() => {
+                    self.report.files_gone += 1;
+                    continue;
+                }
+                open => open?,
+            };
             let version = open.version();
             let newest = self.reader.versions().last().map_or(0, |newest| newest.version);
             if version > newest {
@@ -164,8 +174,18 @@ impl Run<'_> {
         }
         let (step, progress) = (self.step, &mut *self.progress);
         let mut tell = |changes: u64| progress(VerifyStep { changes, ..step });
-        let pass = Pass::new(self.reader, &waiting.plan, &waiting.layout, &reads)?;
-        let computed = pass.compute(&mut tell)?;
+        let mut attempts = 1..ATTEMPTS_MAX;
+        let computed = loop {
+            let pass = Pass::new(&self.reader, &waiting.plan, &waiting.layout, &reads)?;
+            match pass.compute(&mut tell) {
+                // By what is left: reads that saw what was dropped cannot be verified.
+                Err(Error::Dropped { .. }) if attempts.next().is_some() => {
+                    self.reader = self.reader.again()?;
+                    self.report.position = self.reader.position();
+                }
+                computed => break computed?,
+            }
+        };
         compare::compare((service, &waiting.layout), &reads, &computed, &mut self.report)
     }
 }

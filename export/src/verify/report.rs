@@ -45,6 +45,8 @@ pub struct VerifyReport {
     pub unverifiable: BTreeMap<Unverifiable, u64>,
     /// The first values that differ.
     pub differences: Vec<Difference>,
+    /// Files of logged reads that a server removed before they were read.
+    pub files_gone: u64,
     /// Up to this record of the log history goes.
     pub position: Lsn,
     differences_max: usize,

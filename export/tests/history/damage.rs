@@ -44,7 +44,7 @@ fn check_finds_a_flipped_bit_a_missing_file_and_a_damaged_manifest() {
         );
         // A copy of damage is no backup.
         let target = place.directory.path().join(format!("copy{at}"));
-        let copied = copy(&place.root(), &target, &[], &mut || Ok(()));
+        let copied = copy(&place.root(), &target, &[], &mut |_| Ok(()));
         assert!(copied.expect_err("damaged").to_string().contains("larder check"));
     }
     std::fs::remove_file(&path).expect("removed");
@@ -61,17 +61,34 @@ fn check_finds_a_flipped_bit_a_missing_file_and_a_damaged_manifest() {
     assert!(check(place.directory.path()).expect("read").is_none());
 }
 
+/// All files were removed, and history began anew without a word.
+#[test]
+fn files_without_a_manifest_are_left_alone() {
+    let place = Place::new();
+    let all = with_history(&place);
+    let manifest = place.root().join("manifest.json");
+    let text = std::fs::read(&manifest).expect("read");
+    std::fs::remove_file(&manifest).expect("removed");
+    let refused = place.try_follow(&place.open(), LAZY).expect_err("it is missing").to_string();
+    assert!(refused.contains("put it back") && refused.contains("move the directory"), "{refused}");
+    let problems = check(&place.root()).expect("read").expect("there is one").problems;
+    assert!(problems.len() == 1 && problems[0].what.contains("missing"), "{problems:?}");
+    std::fs::write(&manifest, text).expect("written");
+    drop(place.follow(&place.open(), LAZY));
+    assert_eq!(shown(&place.reader(), &stream("payments")), all);
+}
+
 #[test]
 fn a_copy_is_a_history_of_its_own() {
     let place = Place::new();
     let all = with_history(&place);
     let copied = Place { fs: place.fs.fork(), ..Place::new() };
-    copy(&place.root(), &copied.root(), &[], &mut || Ok(())).expect("copied");
+    copy(&place.root(), &copied.root(), &[], &mut |_| Ok(())).expect("copied");
     let database = copied.open();
     let mut follower = copied.follow(&database, LAZY);
     copied.catch_up(&database, &mut follower);
     assert_eq!(shown(&copied.reader(), &stream("payments")), all);
-    let stopped = copy(&place.root(), &copied.directory.path().join("no"), &[], &mut || {
+    let stopped = copy(&place.root(), &copied.directory.path().join("no"), &[], &mut |_| {
         Err(export::Error::Usage("stop".to_owned()))
     });
     assert!(stopped.is_err());
@@ -86,7 +103,7 @@ fn the_history_of_another_database_or_of_a_longer_log_is_left_alone() {
     let database =
         engine::Database::open(other.fs.clone(), &config, other.clock.clone()).expect("opens");
     let follow = |database: &engine::Database<_>| {
-        HistoryFollower::open(database, &*place.clock, &place.root(), LAZY, Box::new(|_| {}))
+        HistoryFollower::open(database, &*place.clock, &place.root(), LAZY)
     };
     let refused = follow(&database).expect_err("it is another one").to_string();
     assert!(refused.contains("another database"), "{refused}");
@@ -111,7 +128,7 @@ fn a_history_that_was_refused_stays_so_when_the_log_has_grown_past_it() {
     let database = shorter.start();
     let refused = || {
         let (clock, root) = (&*place.clock, place.root());
-        let opened = HistoryFollower::open(&database, clock, &root, LAZY, Box::new(|_| {}));
+        let opened = HistoryFollower::open(&database, clock, &root, LAZY);
         opened.expect_err("it is not of this log").to_string()
     };
     let first = refused();
@@ -128,6 +145,19 @@ fn a_history_that_was_refused_stays_so_when_the_log_has_grown_past_it() {
     let problems = check(&place.root()).expect("read").expect("there is one").problems;
     assert!(problems.len() == 1 && problems[0].what.contains("the log was cut"), "{problems:?}");
     let copied = place.directory.path().join("copied");
-    copy(&place.root(), &copied, &[], &mut || Ok(())).expect("copied");
+    copy(&place.root(), &copied, &[], &mut |_| Ok(())).expect("copied");
     assert_eq!(check(&copied).expect("read").expect("there is one").problems.len(), 1);
+}
+
+#[test]
+fn what_a_crash_left_is_removed_by_the_next_who_writes() {
+    let place = Place::new();
+    let all = with_history(&place);
+    let left = [".manifest.json.1-0.tmp", "streams/payments/unlisted.arrow"];
+    let left = left.map(|name| place.root().join(name));
+    left.iter().for_each(|path| std::fs::write(path, b"unfinished").expect("written"));
+    let database = place.open();
+    drop(place.follow(&database, LAZY));
+    assert_eq!(left.map(|path| path.exists()), [false, false]);
+    assert_eq!(shown(&place.reader(), &stream("payments")), all);
 }

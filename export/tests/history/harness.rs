@@ -8,7 +8,7 @@ use engine::{
     Config, Database, ProducerId, PushRequest, PutRequest, PutRowRequest, RetractRequest,
     SyncPolicy, WriteOptions, Written,
 };
-use export::history::{HistoryFollower, HistoryLimits, HistoryReader, HistorySource};
+use export::history::{HistoryFollower, HistoryLimits, HistoryMerge, HistoryReader, HistorySource};
 use model::definition::{Field, GroupKind};
 use model::key::EntityKey;
 use model::packed_row::{Cell, write_row};
@@ -136,7 +136,7 @@ impl Place {
         database: &Database<SimFs>,
         limits: HistoryLimits,
     ) -> Result<Option<HistoryFollower>, export::Error> {
-        HistoryFollower::open(database, &*self.clock, &self.root(), limits, Box::new(|_| {}))
+        HistoryFollower::open(database, &*self.clock, &self.root(), limits)
     }
 
     pub(crate) fn step(&self, database: &Database<SimFs>, follower: &mut HistoryFollower) {
@@ -171,7 +171,7 @@ pub(crate) fn shown(reader: &HistoryReader, source: &HistorySource) -> Vec<Strin
     lines
 }
 
-fn show(change: &Change<'_>) -> String {
+pub(crate) fn show(change: &Change<'_>) -> String {
     let cells: Vec<_> = change.cells.iter().map(show_cell).collect();
     line(
         (change.lsn.0, change.index, change.kind),
@@ -352,6 +352,23 @@ fn pack(fields: &[Field], cells: &[&str]) -> (Vec<u8>, Vec<String>) {
     let mut out = Vec::new();
     write_row(&mut out, fields, cells.iter().copied()).expect("the types are the fields'");
     (out, cells.iter().map(show_cell).collect())
+}
+
+/// Disk and history of `place` as they are now, in another place.
+pub(crate) fn copy_of(place: &Place) -> Place {
+    let copy = Place { fs: place.fs.fork(), ..Place::new() };
+    copy_folder(&place.root(), &copy.root());
+    copy
+}
+
+/// Merges until there is nothing to merge; how often that was.
+pub(crate) fn merge_all(database: &Database<SimFs>, follower: &mut HistoryFollower) -> usize {
+    let mut merges = 0;
+    while let HistoryMerge::Merged = follower.merge(database, &mut || true).expect("there is room")
+    {
+        merges += 1;
+    }
+    merges
 }
 
 /// A copy of all files below `from`.

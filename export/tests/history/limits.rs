@@ -28,6 +28,42 @@ fn files_go_when_all_in_them_is_too_old() {
     assert_eq!(files, 3);
 }
 
+/// What was old stayed until something new was written.
+#[test]
+fn what_is_old_goes_by_the_clock_when_nothing_new_is_written() {
+    let place = Place::new();
+    let database = place.open();
+    let stream = "[stream.s]\nevent_time = \"ts\"\nclock = \"event\"\nhistory = { age = \"1h\" }\nfields = { ts = \"timestamp\" }\n";
+    apply(&database, &format!("{KEPT}{stream}"));
+    let mut follower = place.follow(&database, LAZY);
+    let mut writer = Writer::new(&place, &database, 1);
+    let mut events = Writer::new(&place, &database, 2);
+    for half_hour in 0..3 {
+        writer.put("g", &[("k", START, &[&format!("{half_hour}")])]);
+        events.push("s", &[&[&(START + half_hour).to_string()]], START + half_hour);
+        place.catch_up(&database, &mut follower);
+        place.clock.advance_ms(1_800_000);
+    }
+    // Ended meanwhile: what was kept goes when it was to go.
+    apply(&database, &KEPT.replace("{ age = \"1h\" }", "false"));
+    place.catch_up(&database, &mut follower);
+    let files = |source| place.reader().manifest().sources[&source].files.len();
+    for (minutes, left) in [(0, 2), (1, 1), (29, 1), (1, 0)] {
+        place.clock.advance_ms(minutes * 60_000);
+        let position = place.reader().position();
+        place.step(&database, &mut follower);
+        assert_eq!(files(group("g")), left, "{minutes} minutes later");
+        assert_eq!(place.reader().position(), position);
+        let there = std::fs::read_dir(place.root().join("groups/g")).expect("it is there");
+        assert_eq!(there.count(), left);
+    }
+    // The clock of events stands still.
+    assert_eq!(files(crate::harness::stream("s")), 3);
+    assert!(shown(&place.reader(), &group("g")).is_empty());
+    let dropped = place.reader().manifest().sources[&group("g")].dropped_to;
+    assert!(writer.expected[2].starts_with(&format!("{dropped}.")), "{dropped}");
+}
+
 /// Events of three years ago were dropped the moment they were kept: their arrivals, on the event clock, were compared with the wall clock.
 #[test]
 fn on_an_event_clock_age_is_that_of_the_clock() {

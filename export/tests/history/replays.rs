@@ -4,7 +4,7 @@
 use engine::replay::{ReplayPlan, ReplayTarget};
 use engine::{Database, ReadOptions, ReadRequest, WriteOptions};
 use export::replay::{
-    ReplayFiles, ReplayOptions, ReplayOrder, ReplayReport, ReplayWatcher, replay_files,
+    ReplayFiles, ReplayOptions, ReplayOrder, ReplayReport, ReplayStep, ReplayWatcher, replay_files,
 };
 use stdx::clock::Clock;
 use stdx::prng::Prng;
@@ -12,7 +12,7 @@ use storage::fs::SimFs;
 
 use crate::harness::{LAZY, Place, Writer, apply};
 
-const DEFINITIONS: &str = r#"
+pub(crate) const DEFINITIONS: &str = r#"
 [entity.card]
 key = "string"
 [stream.payments]
@@ -37,12 +37,12 @@ features = { country = "string", score = "i64" }
 [service.all]
 features = ["spend:*", "profile:*"]
 "#;
-const CARDS: [&str; 3] = ["a", "b", "c"];
+pub(crate) const CARDS: [&str; 3] = ["a", "b", "c"];
 
 /// What a server served: card, as-of, and each feature's status and value.
-type Served = Vec<(String, i64, Vec<(String, String)>)>;
+pub(crate) type Served = Vec<(String, i64, Vec<(String, String)>)>;
 
-fn read(database: &Database<SimFs>, now: i64, served: &mut Served) {
+pub(crate) fn read(database: &Database<SimFs>, now: i64, served: &mut Served) {
     let plan = database.plan_service("all").expect("defined");
     for card in CARDS {
         let keys: &[&[u8]] = &[card.as_bytes()];
@@ -97,23 +97,55 @@ fn act(writer: &mut Writer<'_>, random: &mut Prng, now: i64) {
     }
 }
 
-fn replay(
+/// What a replay is given.
+pub(crate) struct Given<'a> {
+    pub(crate) definitions: &'a str,
+    /// The history at the place.
+    pub(crate) has_history: bool,
+    /// Events of `payments`, as CSV.
+    pub(crate) events: Option<&'a str>,
+    /// Rows of `profile`, as CSV.
+    pub(crate) rows: Option<&'a str>,
+}
+
+impl Given<'_> {
+    pub(crate) const HISTORY: Self =
+        Self { definitions: DEFINITIONS, has_history: true, events: None, rows: None };
+}
+
+/// Replays the cards and as-ofs of `served`; statuses and values of each.
+pub(crate) fn replay(
     place: &Place,
     served: &Served,
-    order: ReplayOrder,
-    rows: Option<&str>,
+    options: &ReplayOptions,
+    given: &Given<'_>,
+) -> (ReplayReport, Vec<Vec<(String, String)>>) {
+    replay_beside(place, served, options, given, &|_| {})
+}
+
+/// As [`replay`], with somebody who does something beside it.
+pub(crate) fn replay_beside(
+    place: &Place,
+    served: &Served,
+    options: &ReplayOptions,
+    given: &Given<'_>,
+    step: &(dyn Fn(ReplayStep) + Sync),
 ) -> (ReplayReport, Vec<Vec<(String, String)>>) {
     let path = |name: &str| place.directory.path().join(name);
     let lines = served.iter().map(|(card, as_of, _)| format!("{card},{as_of}\n"));
     std::fs::write(path("spine.csv"), format!("card,as_of\n{}", lines.collect::<String>()))
         .expect("written");
-    let rows = rows.map(|rows| {
-        std::fs::write(path("profile.csv"), rows).expect("written");
-        ("profile".to_owned(), path("profile.csv"))
-    });
+    let file = |name: &str, text: &str| {
+        let path = path(&format!("{name}.csv"));
+        std::fs::write(&path, text).expect("written");
+        (name.to_owned(), path)
+    };
+    let events = given.events.map(|text| file("payments", text));
+    let events = events.map(|(name, path)| (Some(name), path));
+    let history = given.has_history.then(|| (None, place.root()));
     let files = ReplayFiles {
-        events: vec![(None, place.root())],
-        rows: rows.into_iter().collect(),
+        events: history.into_iter().chain(events).collect(),
+        rows: given.rows.map(|text| file("profile", text)).into_iter().collect(),
         maps: Default::default(),
         spine: path("spine.csv"),
         as_of_column: "as_of".to_owned(),
@@ -122,11 +154,10 @@ fn replay(
         with_statuses: true,
         out: path("out.csv"),
     };
-    let plan =
-        ReplayPlan::new("test.toml", DEFINITIONS, ReplayTarget::Service("all")).expect("valid");
-    let watcher = ReplayWatcher { step: &|_| {}, rejected: &mut |it| panic!("{}", it.reason) };
-    let options = ReplayOptions { order, ..ReplayOptions::default() };
-    let report = replay_files(&plan, &files, options, watcher).expect("replayed");
+    let plan = ReplayPlan::new("test.toml", given.definitions, ReplayTarget::Service("all"))
+        .expect("valid");
+    let watcher = ReplayWatcher { step, rejected: &mut |it| panic!("{}", it.reason) };
+    let report = replay_files(&plan, &files, options.clone(), watcher).expect("replayed");
     let text = std::fs::read_to_string(path("out.csv")).expect("read");
     let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let header = lines.next().expect("a header");
@@ -165,7 +196,8 @@ fn replayed_in_order_of_arrival_a_history_gives_what_was_served() {
     place.clock.advance_ms(1);
     read(&database, place.clock.wall_ms(), &mut served);
     place.catch_up(&database, &mut follower);
-    let (report, replayed) = replay(&place, &served, ReplayOrder::Arrival, None);
+    let arrival = ReplayOptions { order: ReplayOrder::Arrival, ..ReplayOptions::default() };
+    let (report, replayed) = replay(&place, &served, &arrival, &Given::HISTORY);
     assert_eq!(report.rows, served.len() as u64);
     let mut differences = 0;
     for ((card, as_of, expected), found) in served.iter().zip(&replayed) {
@@ -181,7 +213,8 @@ fn replayed_in_order_of_arrival_a_history_gives_what_was_served() {
     let last: Served = served.split_off(served.len() - 3);
     let put = last[0].1 - 1000;
     let rows = format!("card,event_time,arrival,country,score\na,{put},{put},XX,7\n");
-    let (_, beside) = replay(&place, &last, ReplayOrder::Arrival, Some(&rows));
+    let beside = Given { rows: Some(&rows), ..Given::HISTORY };
+    let (_, beside) = replay(&place, &last, &arrival, &beside);
     for ((card, _, expected), found) in last.iter().zip(&beside) {
         let (windows, profile) = found.split_at(8);
         assert_eq!(windows, &expected[..8]);
@@ -189,7 +222,7 @@ fn replayed_in_order_of_arrival_a_history_gives_what_was_served() {
         assert_eq!(profile, if card == "a" { ["XX", "7"] } else { ["", ""] });
     }
     // In order of events what was taken back never was.
-    let (_, by_time) = replay(&place, &last, ReplayOrder::Event { delay_ms: 0 }, None);
+    let (_, by_time) = replay(&place, &last, &ReplayOptions::default(), &Given::HISTORY);
     for ((_, _, expected), found) in last.iter().zip(&by_time) {
         let columns = 0..8;
         let counts = |values: &[(String, String)]| {

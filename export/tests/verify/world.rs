@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::{Config, Database, OsFs, ReadOptions, ReadPlan, ReadRequest, SyncPolicy};
+use engine::{Config, Database, OsFs, ReadOptions, ReadPlan, ReadRequest, ReadSpace, SyncPolicy};
 use export::history::{self, HistoryFollower, HistoryLimits};
 use export::reads::{ReadLayout, ReadLog, ReadLogLimits, ReadSample};
 use export::verify::{VerifyOptions, VerifyReport, verify};
@@ -198,8 +198,8 @@ impl Running {
         let clock = world.clock.as_ref();
         if self.follower.is_none() {
             let limits = HistoryLimits { rows: 200, ..HistoryLimits::default() };
-            let (root, nobody) = (world.history(), Box::new(drop));
-            let follower = HistoryFollower::open(&self.database, clock, &root, limits, nobody);
+            let root = world.history();
+            let follower = HistoryFollower::open(&self.database, clock, &root, limits);
             self.follower = follower.expect("history goes on");
         }
         if let Some(follower) = &mut self.follower {
@@ -225,11 +225,12 @@ pub(crate) fn read(
     let rows = if plan.request_fields().is_empty() { vec![] } else { vec![request_row] };
     let request = ReadRequest { keys: &keys, request_rows: &rows, options };
     let traced: Vec<usize> = (0..keys.len() / width).collect();
-    let (vectors, trace) = database.read_traced(plan, &request, &traced).ok()?;
+    let mut space = ReadSpace::default();
+    let trace = database.read_into(plan, &request, &traced, &mut space).ok()?;
     let (version, definitions) = database.definitions();
     if version != plan.version() {
         return None;
     }
     let layout = Arc::new(ReadLayout::new(&definitions, plan).expect("of one version"));
-    Some(ReadSample::new(&layout, &request, &vectors, trace).expect("it is whole"))
+    Some(ReadSample::new(&layout, &request, &space.vectors, trace).expect("it is whole"))
 }

@@ -223,6 +223,7 @@ fn group(old: &Group, new: &Group) -> Difference {
         ),
     }
     difference.change(old.metadata != new.metadata, "metadata");
+    difference.change(old.feature_tags != new.feature_tags, "feature_tags");
     difference
 }
 

@@ -4,7 +4,7 @@ use super::{
     Definitions, Entity, Group, GroupKind, Metadata, RowGroup, Service, Stream, StreamClock,
     Window, WindowGroup,
 };
-use crate::{Error, nearest, time::format_span};
+use crate::{Error, name::Name, nearest, time::format_span};
 
 /// One definition, described.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,26 +104,39 @@ fn group(definitions: &Definitions, group: &Group) -> Section {
     let entity = definitions.entities.get(group.entity).map_or("", |entity| entity.name.as_str());
     let mut properties = vec![property("entity", entity)];
     let (kind, columns) = match &group.kind {
-        GroupKind::Rows(rows) => ("row group", row_columns(rows, &mut properties)),
+        GroupKind::Rows(rows) => ("row group", row_columns(rows, group, &mut properties)),
         GroupKind::Windows(windows) => {
-            ("window group", window_columns(definitions, windows, &mut properties))
+            ("window group", window_columns(definitions, (group, windows), &mut properties))
         }
     };
     section(kind, &group.name, &group.metadata, properties, columns)
 }
 
-fn row_columns(rows: &RowGroup, properties: &mut Vec<(String, String)>) -> Vec<DescribedColumn> {
+/// The tags of single features, for the detail of a column.
+fn tags(group: &Group, feature: &Name) -> Option<String> {
+    let tags = group.feature_tags.get(feature).filter(|tags| !tags.is_empty())?;
+    Some(format!("tags {}", tags.join(", ")))
+}
+
+fn row_columns(
+    rows: &RowGroup,
+    group: &Group,
+    properties: &mut Vec<(String, String)>,
+) -> Vec<DescribedColumn> {
     properties.extend(rows.max_age_ms.map(|span| property("max_age", format_span(span))));
     properties.extend(rows.history.map(|history| property("history", history)));
     let columns = rows.features.iter();
     columns
-        .map(|field| (field.name.to_string(), field.data_type.to_string(), String::new()))
+        .map(|field| {
+            let detail = tags(group, &field.name).unwrap_or_default();
+            (field.name.to_string(), field.data_type.to_string(), detail)
+        })
         .collect()
 }
 
 fn window_columns(
     definitions: &Definitions,
-    windows: &WindowGroup,
+    (group, windows): (&Group, &WindowGroup),
     properties: &mut Vec<(String, String)>,
 ) -> Vec<DescribedColumn> {
     let stream = definitions.streams.get(windows.stream);
@@ -137,9 +150,12 @@ fn window_columns(
         properties.push((format!("window {}", window.label), coverage(window)));
     }
     let columns = windows.columns.iter().map(|column| {
-        let text = windows.features.get(column.feature).map_or("", |feature| feature.text.as_str());
+        let feature = windows.features.get(column.feature);
+        let text = feature.map_or("", |feature| feature.text.as_str());
+        let tags = feature.and_then(|feature| tags(group, &feature.name));
+        let tags = tags.map_or_else(String::new, |tags| format!("; {tags}"));
         let window = windows.windows.get(column.window).map_or("", |window| window.label.as_str());
-        let detail = format!("{text} over {window}");
+        let detail = format!("{text} over {window}{tags}");
         (column.field.name.to_string(), column.field.data_type.to_string(), detail)
     });
     columns.collect()

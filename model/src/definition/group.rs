@@ -1,5 +1,7 @@
 //! Feature groups: rows that are put, windows that are aggregated from a stream.
 
+use std::collections::BTreeMap;
+
 use super::{AggregateFunction, Field, History, Metadata};
 use crate::{expr::Expr, limits::EVENT_TIME_ABS_MAX, name::Name, value::DataType};
 
@@ -14,6 +16,8 @@ pub struct Group {
     pub kind: GroupKind,
     /// Free metadata.
     pub metadata: Metadata,
+    /// Tags of single features, by the feature's name; of a window group they hold for each of its windows.
+    pub feature_tags: BTreeMap<Name, Vec<String>>,
 }
 
 /// How a group gets its values.
@@ -35,6 +39,20 @@ impl Group {
                 windows.columns.iter().map(|column| column.field.clone()).collect()
             }
         }
+    }
+
+    /// The tags of the column at `index`: the group's and the feature's own.
+    pub fn tags_of(&self, index: usize) -> impl Iterator<Item = &str> {
+        let feature = match &self.kind {
+            GroupKind::Rows(rows) => rows.features.get(index).map(|feature| &feature.name),
+            GroupKind::Windows(windows) => {
+                let column = windows.columns.get(index);
+                let feature = column.and_then(|column| windows.features.get(column.feature));
+                feature.map(|feature| &feature.name)
+            }
+        };
+        let own = feature.and_then(|feature| self.feature_tags.get(feature));
+        self.metadata.tags.iter().chain(own.into_iter().flatten()).map(String::as_str)
     }
 }
 

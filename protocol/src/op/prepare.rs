@@ -1,8 +1,8 @@
 //! Prepare: names become a handle for later requests, and a schema. Handles are the server's, not the connection's.
 //!
 //! ```text
-//! request    target u8 (1 service, 2 features, 3 group, 4 stream), list of names text
-//!            (one name; for features the references, GROUP:FEATURE or GROUP:*)
+//! request    target u8 (1 service, 2 features, 3 group, 4 stream; and 16 when a purpose follows), list of names text
+//!            (one name; for features the references, GROUP:FEATURE or GROUP:*), purpose text
 //! reply      handle u64, catalog version u64,
 //!            list of entities (name text, list of key types u8),
 //!            list of groups (name text),
@@ -15,7 +15,7 @@
 use model::{
     definition::Field,
     key::KeyType,
-    limits::{DEFINITIONS_MAX, FEATURES_PER_SERVICE_MAX, KEY_PARTS_MAX},
+    limits::{DEFINITIONS_MAX, FEATURES_PER_SERVICE_MAX, KEY_PARTS_MAX, PURPOSE_BYTES_MAX},
     name::Name,
     value::DataType,
 };
@@ -24,6 +24,8 @@ use stdx::cursor::{Reader, Writer};
 use crate::{Error, checked, columns::COLUMNS_MAX};
 
 const NO_POSITION: u32 = u32::MAX;
+/// Beside the target: a purpose follows the names.
+const WITH_PURPOSE: u8 = 16;
 
 /// What to prepare.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +45,8 @@ pub enum Target {
 pub struct PrepareRequest {
     /// What to prepare.
     pub target: Target,
+    /// What reads with the handle are for; when not given, what the connection's hello said. Servers of protocol 1 know of none.
+    pub purpose: Option<String>,
 }
 
 impl PrepareRequest {
@@ -54,10 +58,13 @@ impl PrepareRequest {
             Target::Group(name) => (3, std::slice::from_ref(name)),
             Target::Stream(name) => (4, std::slice::from_ref(name)),
         };
-        out.u8(code);
+        out.u8(if self.purpose.is_some() { code | WITH_PURPOSE } else { code });
         checked::write_count(out, names.len());
         for name in names {
             out.block(name.as_bytes());
+        }
+        if let Some(purpose) = &self.purpose {
+            out.block(purpose.as_bytes());
         }
     }
 
@@ -67,12 +74,19 @@ impl PrepareRequest {
     /// [`Error::Truncated`], [`Error::Malformed`] or [`Error::TooMany`].
     pub fn decode(body: &[u8]) -> Result<Self, Error> {
         let mut input = Reader::new(body);
-        let code = input.u8()?;
+        let given = input.u8()?;
+        let (code, has_purpose) = (given & !WITH_PURPOSE, given & WITH_PURPOSE != 0);
         let limit = ("names", FEATURES_PER_SERVICE_MAX, 4);
         let mut names = checked::list(&mut input, limit, checked::string)?;
+        let purpose = if has_purpose {
+            let purpose = checked::short_text(&mut input, "bytes of a purpose", PURPOSE_BYTES_MAX)?;
+            Some(purpose.to_owned())
+        } else {
+            None
+        };
         checked::end(&input)?;
         if code == 2 {
-            return Ok(Self { target: Target::Features(names) });
+            return Ok(Self { target: Target::Features(names), purpose });
         }
         let (Some(name), true) = (names.pop(), names.is_empty()) else {
             return Err(Error::Malformed("one name is prepared at a time".to_owned()));
@@ -83,7 +97,7 @@ impl PrepareRequest {
             4 => Target::Stream(name),
             _ => return Err(Error::Malformed(format!("a target is 1 to 4, got {code}"))),
         };
-        Ok(Self { target })
+        Ok(Self { target, purpose })
     }
 }
 

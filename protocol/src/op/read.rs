@@ -11,10 +11,11 @@
 //! ```
 
 use model::{
-    column::Column,
+    columns::Columns,
     limits::{BATCH_MAX, DEFINITIONS_MAX, KEY_BYTES_MAX, READ_KEYS_MAX},
     value::DataType,
 };
+use smallvec::SmallVec;
 use stdx::cursor::{Reader, Writer};
 
 use crate::{Error, checked, columns};
@@ -47,8 +48,8 @@ pub struct ReadRequest<'a> {
     pub options: ReadOptions,
     /// Keys of one tuple: the number of entities in the schema.
     pub entities: u16,
-    /// Canonical keys, tuple by tuple. A multiple of `entities`.
-    pub keys: Vec<&'a [u8]>,
+    /// Canonical keys, tuple by tuple. A multiple of `entities`. Few need no memory of their own.
+    pub keys: SmallVec<[&'a [u8]; 4]>,
     /// Packed rows of the request's values: none, one for all tuples, or one for each.
     pub request_rows: Vec<&'a [u8]>,
 }
@@ -98,7 +99,7 @@ impl<'a> ReadRequest<'a> {
         if count > READ_KEYS_MAX {
             return Err(Error::TooMany { what: "keys", count, max: READ_KEYS_MAX });
         }
-        let mut keys = Vec::with_capacity(count);
+        let mut keys = SmallVec::with_capacity(count);
         for _ in 0..count {
             keys.push(key(&mut input)?);
         }
@@ -137,10 +138,8 @@ pub struct ReadReply {
     pub as_of: i64,
     /// True when a window was read at a tile edge instead of the as-of asked for.
     pub snapped: bool,
-    /// Number of vectors.
-    pub rows: u32,
     /// One column for each of the schema, one row for each key tuple.
-    pub columns: Vec<Column>,
+    pub columns: Columns,
     /// When asked for.
     pub times: Option<ReadTimes>,
 }
@@ -166,8 +165,9 @@ impl ReadReply {
         };
         let snapped = if self.snapped { SNAPPED } else { 0 };
         let flags = if self.times.is_some() { snapped | TIMES } else { snapped };
-        out.i64(self.as_of).u32(self.rows).u16(count).u16(flags);
-        columns::encode(out, body, &self.columns);
+        checked::write_count(out.i64(self.as_of), self.columns.rows());
+        out.u16(count).u16(flags);
+        columns::encode_all(out, body, &self.columns);
         if let Some(times) = &self.times {
             checked::write_count(out, times.groups.len());
             columns::pad(out, body);
@@ -188,7 +188,7 @@ impl ReadReply {
         let rows = checked::count(&mut input, "vectors", BATCH_MAX, 0)?;
         columns::check_count(usize::from(input.u16()?), types)?;
         let flags = checked::flags(&mut input, SNAPPED | TIMES)?;
-        let columns = columns::decode(&mut input, rows, types)?;
+        let columns = columns::decode_all(&mut input, rows, types)?;
         let mut times = None;
         if flags & TIMES != 0 {
             let count = checked::count(&mut input, "groups", DEFINITIONS_MAX, rows * 8)?;
@@ -201,7 +201,6 @@ impl ReadReply {
             times = Some(ReadTimes { groups, window_starts });
         }
         checked::end(&input)?;
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        Ok(Self { as_of, snapped: flags & SNAPPED != 0, rows, columns, times })
+        Ok(Self { as_of, snapped: flags & SNAPPED != 0, columns, times })
     }
 }

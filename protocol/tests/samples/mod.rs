@@ -2,6 +2,7 @@
 
 use model::{
     column::Column,
+    columns::Columns,
     definition::{Field, Section, Verb},
     key::KeyType,
     name::Name,
@@ -31,6 +32,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// Another one of the same operation and direction.
+    fn called(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
     /// The body of the frame.
     pub(crate) fn body(&self) -> &[u8] {
         &self.frame[frame::HEADER_BYTES..]
@@ -158,9 +164,15 @@ fn cold() -> Vec<Sample> {
     vec![
         request(
             Opcode::Hello,
-            |out| HelloRequest { protocol: 1, client: "larder-client 0.1.0" }.encode(out),
+            |out| hello_request(1, "", "").encode(out),
             again!(HelloRequest<'_>),
         ),
+        request(
+            Opcode::Hello,
+            |out| hello_request(2, "larder_0123456789", "fraud-prevention").encode(out),
+            again!(HelloRequest<'_>),
+        )
+        .called("hello_request_2"),
         reply(Opcode::Hello, |out| hello.encode(out), again!(HelloReply)),
         request(Opcode::Ping, |_| {}, empty),
         reply(Opcode::Ping, |_| {}, empty),
@@ -182,6 +194,10 @@ fn cold() -> Vec<Sample> {
             },
         ),
     ]
+}
+
+fn hello_request<'a>(protocol: u16, token: &'a str, purpose: &'a str) -> HelloRequest<'a> {
+    HelloRequest { protocol, client: "larder-client 0.1.0", token, purpose }
 }
 
 fn definitions() -> Vec<Sample> {
@@ -206,7 +222,8 @@ fn definitions() -> Vec<Sample> {
         }],
     };
     let target = Target::Features(vec!["card_profile:country".into(), "card_spend:*".into()]);
-    let prepare = PrepareRequest { target };
+    let prepare = PrepareRequest { target: target.clone(), purpose: None };
+    let purposeful = PrepareRequest { target, purpose: Some("fraud-prevention".into()) };
     vec![
         request(Opcode::Apply, |out| apply.encode(out), again!(ApplyRequest<'_>)),
         reply(Opcode::Apply, |out| applied.encode(out), again!(ApplyReply)),
@@ -217,6 +234,8 @@ fn definitions() -> Vec<Sample> {
         ),
         reply(Opcode::Describe, |out| described.encode(out), again!(DescribeReply)),
         request(Opcode::Prepare, |out| prepare.encode(out), again!(PrepareRequest)),
+        request(Opcode::Prepare, |out| purposeful.encode(out), again!(PrepareRequest))
+            .called("prepare_request_2"),
         reply(Opcode::Prepare, |out| prepared().encode(out), again!(Prepared)),
     ]
 }
@@ -265,15 +284,15 @@ fn reads() -> Vec<Sample> {
         handle: 9,
         options,
         entities: 2,
-        keys: vec![b"c1", b"m9", b"c2", b"m9"],
+        keys: [&b"c1"[..], b"m9", b"c2", b"m9"].into_iter().collect(),
         request_rows: vec![&row],
     };
     let times = ReadTimes {
         groups: vec![vec![990, i64::MIN]],
         window_starts: vec![900, i64::MIN, i64::MIN],
     };
-    let vectors =
-        ReadReply { as_of: 1_000, snapped: true, rows: 2, columns: columns(), times: Some(times) };
+    let whole = Columns::of(&columns()).expect("two rows each");
+    let vectors = ReadReply { as_of: 1_000, snapped: true, columns: whole, times: Some(times) };
     let page = ScanReply {
         keys: vec![(*b"c1").into(), (*b"c22").into()],
         event_times: vec![990, i64::MIN],

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use engine::{Database, MemoryHealth, OsFs, StorageError, Trouble};
 
-use crate::shared::Shared;
+use super::life::Life;
 
 /// How the server is, in one word, and what follows from it.
 struct Verdict {
@@ -49,9 +49,14 @@ fn trouble(database: &Database<OsFs>) -> Option<Trouble> {
 }
 
 /// What `/health` says.
-pub(super) async fn health(
-    State(shared): State<Arc<Shared>>,
-) -> (StatusCode, Json<serde_json::Value>) {
+pub(super) async fn health(State(life): State<Arc<Life>>) -> (StatusCode, Json<serde_json::Value>) {
+    let Some(shared) = life.shared() else {
+        // Alive, and on its way: nothing is gained by starting it again.
+        let (status, reason) = life.stage();
+        let version = env!("CARGO_PKG_VERSION");
+        let body = serde_json::json!({ "status": status, "reason": reason, "version": version });
+        return (StatusCode::OK, Json(body));
+    };
     let wal = shared.database.wal();
     let Verdict { status, reason, remedy } = verdict(&shared.database);
     let is_poisoned = status == "poisoned";

@@ -1,24 +1,100 @@
-//! The HTTP port for operators, on a thread and runtime of its own: it shares no queue with the data port.
+//! The HTTP port for operators, on a thread and runtime of its own: it shares no queue with the data port, and is open before there is
+//! a database.
 
+mod debug;
+mod exposition;
+mod figures;
 mod health;
+mod life;
+mod local;
+mod metrics;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn, routing::get};
 use tokio::{net::TcpListener, sync::watch};
 
-use crate::shared::Shared;
+use crate::{
+    Error,
+    tls::{AdminListener, Tls},
+};
 
-/// Serves the admin port until `stop` says so. Runs on a runtime of its own.
-pub(crate) async fn serve(
+pub(crate) use life::Life;
+
+/// The admin port, open; closed when it is dropped.
+pub(crate) struct Admin {
+    pub(crate) life: Arc<Life>,
+    addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Admin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Admin").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+impl Admin {
+    /// Serves the port of `addr`, which `listener` has; when it is closed, answers under way have `drain`.
+    ///
+    /// # Errors
+    /// [`Error::Threads`].
+    pub(crate) fn open(
+        listener: std::net::TcpListener,
+        addr: SocketAddr,
+        tls: Option<Arc<Tls>>,
+        drain: Duration,
+    ) -> Result<Self, Error> {
+        let life = Life::new();
+        let (stop, stopped) = watch::channel(false);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(Error::Threads)?;
+        let served = Arc::clone(&life);
+        let thread = std::thread::Builder::new().name("larder-admin".to_owned()).spawn(move || {
+            runtime.block_on(serve(listener, tls, served, drain, stopped));
+        });
+        Ok(Self { life, addr, stop, thread: Some(thread.map_err(Error::Threads)?) })
+    }
+
+    /// Where it is.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        // Nobody listening any more means that the thread has ended already.
+        let _ = self.stop.send(true);
+        if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the admin port's thread ended by a panic");
+        }
+    }
+}
+
+async fn serve(
     listener: std::net::TcpListener,
-    shared: Arc<Shared>,
+    tls: Option<Arc<Tls>>,
+    life: Arc<Life>,
+    drain: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
-    let drain = shared.drain;
-    let router = Router::new().route("/health", get(health::health)).with_state(shared);
+    let debug = Router::new()
+        .route("/debug/slow", get(debug::slow))
+        .route("/debug/hot-keys", get(debug::hot_keys))
+        .route_layer(from_fn(local::only));
+    let router = debug
+        .route("/health", get(health::health))
+        .route("/ready", get(life::ready))
+        .route("/metrics", get(metrics::metrics))
+        .with_state(life)
+        .into_make_service_with_connect_info::<local::Origin>();
     let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => listener,
+        Ok(listener) => AdminListener::new(listener, tls),
         Err(error) => return tracing::error!(%error, "the admin port cannot be served"),
     };
     let mut cut = stop.clone();

@@ -1,10 +1,18 @@
 //! `checkpoint`: a snapshot, and a backup if asked, made by the checkpointer's thread.
 
-use protocol::{CheckpointRequest, Failure};
+use protocol::{CheckpointRequest, Failure, Opcode};
 
-use crate::{dispatch::Outcome, error::malformed, shared::Shared};
+use crate::{audit::acts, dispatch::Outcome, error::malformed, session::Session, shared::Shared};
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = CheckpointRequest::decode(body).map_err(malformed)?;
-    Ok(Outcome::Elsewhere(shared.checkpoints.ask(request.backup)?))
+    session.caller.decide(shared, Opcode::Checkpoint, (&[], None), |asker| asker.administrate())?;
+    let asked = shared.checkpoints.ask(request.backup);
+    let what = ("checkpoint", request.backup);
+    acts::asked(shared, &session.audit, what, None::<String>, asked.as_ref().err());
+    Ok(Outcome::Elsewhere(asked?))
 }

@@ -1,22 +1,33 @@
 //! `delete`: entities out of a group.
 
-use protocol::{DeleteReply, DeleteRequest, Failure};
+use protocol::{DeleteReply, DeleteRequest, Failure, Opcode};
 
 use super::{prepared, writing, wrong_kind};
 use crate::{
+    access::rule::Right,
+    audit::acts,
+    bulk::is_long_write,
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    session::Session,
     shared::{Prepared, Shared},
 };
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = DeleteRequest::decode(body).map_err(malformed)?;
-    let prepared = prepared(shared, request.handle)?;
-    let Prepared::Group { group, .. } = &*prepared else { return Err(wrong_kind("a group")) };
-    let written = shared
-        .database
-        .delete(*group, &request.keys, &writing::options(request.options))
-        .map_err(engine_failure)?;
+    let is_bulk = session.is_bulk();
+    let options = writing::options(session, request.options);
+    let prepared = prepared(shared, session, request.handle, (Opcode::Delete, Right::Write))?;
+    let Prepared::Group { group, .. } = **prepared else { return Err(wrong_kind("a group")) };
+    if !is_bulk && is_long_write(request.keys.len()) {
+        return Ok(Outcome::Bulk);
+    }
+    let written = shared.database.delete(group, &request.keys, &options).map_err(engine_failure)?;
+    acts::deleted(shared, &session.audit, group, &request.keys, written.outcome.applied);
     let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
     Ok(Outcome::Later {
         ticket: written.ticket,

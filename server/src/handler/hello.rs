@@ -1,13 +1,18 @@
-//! `hello`: versions and limits.
+//! `hello`: versions, limits, and who asks.
 
 use model::limits::{FRAME_BYTES_MAX, IN_FLIGHT_MAX};
 use protocol::{Failure, HelloReply, HelloRequest, PROTOCOL_VERSION};
 
-use crate::{dispatch::Outcome, error::malformed, shared::Shared};
+use crate::{dispatch::Outcome, error::malformed, session::Session, shared::Shared};
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = HelloRequest::decode(body).map_err(malformed)?;
     tracing::debug!(client = request.client, protocol = request.protocol, "hello");
+    session.caller.hello(shared, &request)?;
     let reply = HelloReply {
         protocol: request.protocol.min(PROTOCOL_VERSION),
         server: concat!("larder ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -19,19 +19,37 @@ mod writing;
 
 use std::sync::Arc;
 
-use protocol::{CallStatus, Failure};
+use protocol::{CallStatus, Failure, Opcode};
 
 use crate::{
+    access::rule::Right,
     dispatch::failure,
+    session::Session,
     shared::{Prepared, Shared},
 };
 
-/// What `handle` stands for.
-fn prepared(shared: &Shared, handle: u64) -> Result<Arc<Prepared>, Failure> {
-    shared.prepared(handle).ok_or_else(|| {
-        let message = format!("handle {handle:#x} is not known (any more): prepare again");
-        failure(CallStatus::StaleHandle, message)
-    })
+/// What `handle` stands for, if whoever asks may use it so.
+fn prepared<'a>(
+    shared: &Shared,
+    session: &'a mut Session,
+    handle: u64,
+    (opcode, right): (Opcode, Right),
+) -> Result<&'a Arc<Prepared>, Failure> {
+    let is_decided = session.is_bulk();
+    session.prepared(handle, |handle| shared.handles.get(handle));
+    match session.recent() {
+        (Some((recent, prepared)), caller) if *recent == handle => {
+            // A request of another thread's was decided where it came from.
+            if !is_decided {
+                caller.may_use(shared, (handle, prepared), (opcode, right))?;
+            }
+            Ok(prepared)
+        }
+        _ => {
+            let message = format!("handle {handle:#x} is not known (any more): prepare again");
+            Err(failure(CallStatus::StaleHandle, message))
+        }
+    }
 }
 
 /// The answer to a handle of the wrong kind.

@@ -5,51 +5,97 @@ use std::sync::Arc;
 use engine::ReadPlan;
 use export::reads::ReadLayout;
 use model::definition::{Definitions, GroupKind};
-use protocol::{Failure, PrepareRequest, PreparedColumn, PreparedEntity, Target};
+use protocol::{
+    CallStatus, Failure, Opcode, PrepareRequest, PreparedColumn, PreparedEntity, Target,
+};
 
 use crate::{
-    dispatch::Outcome,
+    access::caller::of_target,
+    dispatch::{Outcome, failure},
     error::{engine_failure, malformed},
     read_log::{self, Logged},
+    session::Session,
     shared::{Prepared, Shared},
 };
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = PrepareRequest::decode(body).map_err(malformed)?;
     let (version, definitions) = shared.database.definitions();
-    let (prepared, mut schema) = match &request.target {
+    let resources = named(&request.target);
+    let asked = (resources.as_slice(), request.purpose.as_deref());
+    session.caller.decide(shared, Opcode::Prepare, asked, |asker| {
+        of_target(asker, &definitions, &request.target)
+    })?;
+    let (prepared, mut schema) = plan(shared, &definitions, &request).map_err(|error| {
+        match session.caller.asker(shared, Opcode::Prepare, None) {
+            // What is said about a name that is not there lists those that are.
+            Ok(Some(asker)) if !asker.sees_everything() => {
+                let message = format!("{} is not defined", resources.join(", "));
+                failure(CallStatus::NotFound, message)
+            }
+            _ => engine_failure(error),
+        }
+    })?;
+    schema.catalog_version = version;
+    let (request, made) = ((version, body), &mut session.made);
+    schema.handle = match shared.handles.known(request, made) {
+        0 => shared.handles.add(request, (prepared, schema.columns.len()), made),
+        known => known,
+    };
+    Ok(Outcome::now(move |out| schema.encode(out)))
+}
+
+/// What is asked for, by name.
+fn named(target: &Target) -> Vec<String> {
+    match target {
+        Target::Service(name) => vec![format!("service:{name}")],
+        Target::Features(references) => references.clone(),
+        Target::Group(name) => vec![format!("group:{name}")],
+        Target::Stream(name) => vec![format!("stream:{name}")],
+    }
+}
+
+/// What a handle of `request` stands for, and its schema, but for handle and version.
+fn plan(
+    shared: &Shared,
+    definitions: &Definitions,
+    request: &PrepareRequest,
+) -> Result<(Prepared, protocol::Prepared), engine::Error> {
+    let purpose = request.purpose.clone();
+    Ok(match &request.target {
         Target::Service(name) => {
-            let plan = shared.database.plan_service(name).map_err(engine_failure)?;
-            let schema = vectors(&plan, &definitions);
-            let logged = logged(shared, &plan, &definitions);
-            (Prepared::Vectors { plan, logged }, schema)
+            let plan = shared.database.plan_service(name)?;
+            let schema = vectors(&plan, definitions);
+            let logged = logged(shared, &plan, definitions);
+            let served = shared.metrics.service(name);
+            let service = Some(name.clone());
+            (Prepared::Vectors { plan, logged, served, service, purpose }, schema)
         }
         Target::Features(references) => {
             let references: Vec<_> = references.iter().map(String::as_str).collect();
-            let plan = shared.database.plan_features(&references).map_err(engine_failure)?;
-            let schema = vectors(&plan, &definitions);
-            (Prepared::Vectors { plan, logged: None }, schema)
+            let plan = shared.database.plan_features(&references)?;
+            let schema = vectors(&plan, definitions);
+            let (logged, served, service) = (None, None, None);
+            (Prepared::Vectors { plan, logged, served, service, purpose }, schema)
         }
         Target::Group(name) => {
-            let group = shared.database.group_index(name).map_err(engine_failure)?;
+            let group = shared.database.group_index(name)?;
             let reference = format!("{name}:*");
-            let plan = shared.database.plan_features(&[&reference]).map_err(engine_failure)?;
-            let schema = vectors(&plan, &definitions);
+            let plan = shared.database.plan_features(&[&reference])?;
+            let schema = vectors(&plan, definitions);
             let kind = definitions.groups.get(group).map(|group| &group.kind);
             let is_rows = matches!(kind, Some(GroupKind::Rows(_)));
-            (Prepared::Group { group, is_rows, plan }, schema)
+            (Prepared::Group { group, is_rows, plan, purpose }, schema)
         }
         Target::Stream(name) => {
-            let stream = shared.database.stream_index(name).map_err(engine_failure)?;
-            (Prepared::Stream(stream), stream_schema(&definitions, stream))
+            let stream = shared.database.stream_index(name)?;
+            (Prepared::Stream(stream), stream_schema(definitions, stream))
         }
-    };
-    schema.catalog_version = version;
-    schema.handle = shared.known_handle(version, body);
-    if schema.handle == 0 {
-        schema.handle = shared.remember(version, body, prepared);
-    }
-    Ok(Outcome::now(move |out| schema.encode(out)))
+    })
 }
 
 /// How reads of `plan` are logged, if they are.

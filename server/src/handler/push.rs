@@ -1,26 +1,35 @@
 //! `push`: events into a stream.
 
 use engine::PushRequest;
-use protocol::{Failure, PushReply};
+use protocol::{Failure, Opcode, PushReply};
 
 use super::{prepared, writing, wrong_kind};
 use crate::{
+    access::rule::Right,
+    audit::acts,
+    bulk::is_long_write,
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    session::Session,
     shared::{Prepared, Shared},
 };
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = protocol::PushRequest::decode(body).map_err(malformed)?;
-    let prepared = prepared(shared, request.handle)?;
-    let Prepared::Stream(stream) = &*prepared else { return Err(wrong_kind("a stream")) };
-    let push = PushRequest {
-        stream: *stream,
-        fields: usize::from(request.fields),
-        events: request.events,
-    };
-    let written =
-        shared.database.push(&push, &writing::options(request.options)).map_err(engine_failure)?;
+    let is_bulk = session.is_bulk();
+    let options = writing::options(session, request.options);
+    let prepared = prepared(shared, session, request.handle, (Opcode::Push, Right::Write))?;
+    let Prepared::Stream(stream) = **prepared else { return Err(wrong_kind("a stream")) };
+    if !is_bulk && is_long_write(request.events.len()) {
+        return Ok(Outcome::Bulk);
+    }
+    let push = PushRequest { stream, fields: usize::from(request.fields), events: request.events };
+    let written = shared.database.push(&push, &options).map_err(engine_failure)?;
+    acts::stream(shared, &session.audit, "push", stream, written.outcome.applied);
     let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
     Ok(Outcome::Later {
         ticket: written.ticket,

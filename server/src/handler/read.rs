@@ -2,14 +2,17 @@
 
 use std::cell::Cell;
 
-use engine::{ReadOptions, ReadRequest, Vectors};
-use model::column::Column;
-use protocol::{CallStatus, Failure, ReadReply, ReadTimes};
+use engine::{ReadOptions, ReadRequest, ReadSpace};
+use protocol::{CallStatus, Failure, Opcode, ReadReply, ReadTimes};
 
 use super::{prepared, wrong_kind};
 use crate::{
-    dispatch::{Outcome, failure},
+    access::rule::Right,
+    audit::acts,
+    bulk::is_long,
+    dispatch::{Outcome, Reply, failure},
     error::{engine_failure, malformed},
+    session::Session,
     shared::{Prepared, Shared},
 };
 
@@ -17,14 +20,22 @@ use crate::{
 const KEPT_BYTES: usize = 1 << 20;
 
 thread_local! {
-    /// The last vectors that this thread answered with: a reply of the same columns needs no memory of its own.
-    static LAST: Cell<Vectors> = Cell::default();
+    /// Memory of the last read of this thread: a reply of the same columns needs none of its own.
+    static LAST: Cell<ReadSpace> = Cell::default();
 }
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+    reply: Reply<'_>,
+) -> Result<Outcome, Failure> {
     let request = protocol::ReadRequest::decode(body).map_err(malformed)?;
-    let prepared = prepared(shared, request.handle)?;
-    let Prepared::Vectors { plan, logged } = &*prepared else {
+    let (is_bulk, lane) = (session.is_bulk(), session.lane());
+    // A long read comes by twice: only the second time counts.
+    let told = session.audit.draw().map(|who| (who, session.audit.purpose()));
+    let prepared = prepared(shared, session, request.handle, (Opcode::Read, Right::Read))?;
+    let Prepared::Vectors { plan, logged, served, .. } = &**prepared else {
         return Err(wrong_kind("a service or features"));
     };
     let entities = plan.entities().len();
@@ -39,33 +50,39 @@ pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
         options: ReadOptions { as_of, exclusive, snap, times },
     };
     let count = request.keys.len().checked_div(entities).unwrap_or(1);
+    if !is_bulk && is_long(plan, count) {
+        return Ok(Outcome::Bulk);
+    }
     let traced =
         logged.as_ref().map_or_else(Vec::new, |logged| shared.reads.draw(logged.rate, count));
-    let mut vectors = LAST.take();
-    let trace = shared.database.read_into(plan, &read, &traced, &mut vectors);
+    let mut space = LAST.take();
+    let trace = shared.database.read_into(plan, &read, &traced, &mut space);
     let trace = trace.map_err(engine_failure)?;
-    if let Some(logged) = logged.as_ref().filter(|_| !traced.is_empty()) {
-        shared.reads.offer(logged, &read, &vectors, trace);
+    if let Some((who, said)) = told {
+        let purpose = prepared.purpose().unwrap_or(&said);
+        acts::read(shared, who, (plan, purpose), &request.keys);
     }
-    let rows = vectors.columns.first().map_or(0, Column::len);
-    let reply = ReadReply {
+    if let Some(logged) = logged.as_ref().filter(|_| !traced.is_empty()) {
+        shared.reads.offer(logged, &read, &space.vectors, trace);
+    }
+    let vectors = &mut space.vectors;
+    if let Some(served) = served {
+        served.count(lane, count, vectors.columns.statuses());
+        served.reads(lane, &request.keys, entities);
+    }
+    let answer = ReadReply {
         as_of: vectors.as_of,
         snapped: vectors.snapped,
-        rows: u32::try_from(rows).unwrap_or(u32::MAX),
-        columns: vectors.columns,
-        times: times.then_some(ReadTimes {
-            groups: vectors.group_times,
-            window_starts: vectors.window_starts,
+        columns: std::mem::take(&mut vectors.columns),
+        times: times.then(|| ReadTimes {
+            groups: std::mem::take(&mut vectors.group_times),
+            window_starts: std::mem::take(&mut vectors.window_starts),
         }),
     };
-    Ok(Outcome::now(move |out| {
-        reply.encode(out);
-        keep(reply.columns);
-    }))
-}
-
-fn keep(columns: Vec<Column>) {
-    if columns.iter().map(Column::capacity).sum::<usize>() <= KEPT_BYTES {
-        LAST.set(Vectors { columns, ..Vectors::default() });
+    let outcome = reply.ok(|out| answer.encode(out));
+    if answer.columns.capacity() <= KEPT_BYTES {
+        space.vectors.columns = answer.columns;
+        LAST.set(space);
     }
+    Ok(outcome)
 }

@@ -1,26 +1,36 @@
 //! `retract`: events of a stream, taken back.
 
 use engine::RetractRequest;
-use protocol::{Failure, RetractReply};
+use protocol::{Failure, Opcode, RetractReply};
 
 use super::{prepared, writing, wrong_kind};
 use crate::{
+    access::rule::Right,
+    audit::acts,
+    bulk::is_long_write,
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    session::Session,
     shared::{Prepared, Shared},
 };
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = protocol::RetractRequest::decode(body).map_err(malformed)?;
-    let prepared = prepared(shared, request.handle)?;
-    let Prepared::Stream(stream) = &*prepared else { return Err(wrong_kind("a stream")) };
-    let retract = RetractRequest {
-        stream: *stream,
-        fields: usize::from(request.fields),
-        events: request.events,
-    };
-    let options = writing::options(request.options);
+    let is_bulk = session.is_bulk();
+    let options = writing::options(session, request.options);
+    let prepared = prepared(shared, session, request.handle, (Opcode::Retract, Right::Write))?;
+    let Prepared::Stream(stream) = **prepared else { return Err(wrong_kind("a stream")) };
+    if !is_bulk && is_long_write(request.events.len()) {
+        return Ok(Outcome::Bulk);
+    }
+    let retract =
+        RetractRequest { stream, fields: usize::from(request.fields), events: request.events };
     let written = shared.database.retract(&retract, &options).map_err(engine_failure)?;
+    acts::stream(shared, &session.audit, "retract", stream, written.outcome.applied);
     let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
     Ok(Outcome::Later {
         ticket: written.ticket,

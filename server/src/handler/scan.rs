@@ -1,25 +1,41 @@
 //! `scan`: the entities of a group, page by page.
 
 use engine::ScanCursor;
-use protocol::{CallStatus, Failure, ScanReply, ScanRequest};
+use protocol::{CallStatus, Failure, Opcode, ScanReply, ScanRequest};
 use stdx::cursor::{OutOfBytes, Reader, Writer};
 
 use super::{prepared, wrong_kind};
 use crate::{
+    access::rule::Right,
+    audit::acts,
+    bulk::is_long,
     dispatch::{Outcome, failure},
     error::{engine_failure, malformed},
+    session::Session,
     shared::{Prepared, Shared},
 };
 
-pub(crate) fn handle(shared: &Shared, body: &[u8]) -> Result<Outcome, Failure> {
+pub(crate) fn handle(
+    shared: &Shared,
+    session: &mut Session,
+    body: &[u8],
+) -> Result<Outcome, Failure> {
     let request = ScanRequest::decode(body).map_err(malformed)?;
-    let prepared = prepared(shared, request.handle)?;
-    let Prepared::Group { plan, .. } = &*prepared else { return Err(wrong_kind("a group")) };
+    let is_bulk = session.is_bulk();
+    let prepared = prepared(shared, session, request.handle, (Opcode::Scan, Right::Read))?;
+    let Prepared::Group { plan, group, .. } = &**prepared else {
+        return Err(wrong_kind("a group"));
+    };
+    if !is_bulk && is_long(plan, request.limit as usize) {
+        return Ok(Outcome::Bulk);
+    }
     let mark = shared.mark(plan.version());
     let cursor = read_cursor(request.cursor, mark)?;
     // What is damaged is told at the end: the client has got all the rest then.
     let page = shared.database.scan_readable(plan, cursor, request.limit as usize);
     let page = page.map_err(engine_failure)?;
+    let (group, rows) = (*group, u32::try_from(page.keys.len()).unwrap_or(u32::MAX));
+    acts::group(shared, &session.audit, "scan", group, rows);
     let reply = ScanReply {
         keys: page.keys,
         event_times: page.event_times,

@@ -1,13 +1,18 @@
 //! `stats`: everything an operator asks for.
 
-use std::sync::atomic::Ordering;
+use protocol::{Failure, Opcode, StatValue, StatsReply};
 
-use protocol::{Failure, StatValue, StatsReply};
+use crate::{dispatch::Outcome, session::Session, shared::Shared};
 
-use crate::{dispatch::Outcome, shared::Shared};
+pub(crate) fn handle(shared: &Shared, session: &mut Session) -> Result<Outcome, Failure> {
+    session.caller.decide(shared, Opcode::Stats, (&[], None), |asker| asker.administrate())?;
+    let reply = StatsReply { figures: figures(shared) };
+    Ok(Outcome::now(move |out| reply.encode(out)))
+}
 
-pub(crate) fn handle(shared: &Shared) -> Result<Outcome, Failure> {
-    let connections = shared.connections.load(Ordering::Relaxed) as u64;
+/// Everything there is to say.
+pub(crate) fn figures(shared: &Shared) -> Vec<(String, StatValue)> {
+    let connections = shared.connections.count() as u64;
     let mut figures = vec![("connections_count".to_owned(), StatValue::U64(connections))];
     figures.extend(shared.database.stats().into_iter().map(|(name, value)| {
         let value = match value {
@@ -16,9 +21,15 @@ pub(crate) fn handle(shared: &Shared) -> Result<Outcome, Failure> {
         };
         (name, value)
     }));
+    figures.extend(shared.load.figures());
+    figures.extend(shared.witness.figures());
+    figures.extend(shared.access.iter().flat_map(|access| access.figures()));
+    let held =
+        [("handles_count", shared.handles.count()), ("buffers_bytes", shared.buffers.used())];
+    figures.extend(held.map(|(name, held)| (name.to_owned(), StatValue::U64(held as u64))));
     figures.extend(shared.exports.figures());
     figures.extend(shared.history.figures());
     figures.extend(shared.reads.figures());
-    let reply = StatsReply { figures };
-    Ok(Outcome::now(move |out| reply.encode(out)))
+    figures.extend(shared.audit.figures());
+    figures
 }

@@ -3,14 +3,17 @@
 use engine::{ProducerId, RejectKind, WriteOptions};
 use protocol::write;
 
+use crate::session::Session;
+
 /// The engine's options.
-pub(super) fn options(options: write::WriteOptions) -> WriteOptions {
+pub(super) fn options(session: &mut Session, options: write::WriteOptions) -> WriteOptions {
     let sync = options.sync.map(|level| match level {
         write::SyncLevel::Memory => engine::SyncLevel::Memory,
         write::SyncLevel::Written => engine::SyncLevel::Written,
         write::SyncLevel::Durable => engine::SyncLevel::Durable,
     });
-    WriteOptions { producer: ProducerId(options.producer), sequence: options.sequence, sync }
+    let producer = ProducerId(session.caller.producer(options.producer));
+    WriteOptions { producer, sequence: options.sequence, sync }
 }
 
 /// The wire's rejects.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use stdx::{
     clock::Clock,
+    histogram::{COUNTS, DURATIONS_NS, Histogram},
     mutant::{Mutant, is_planted},
     prng::Prng,
     sync::atomic::{AtomicU64, Ordering},
@@ -29,13 +30,34 @@ const SEAL_BYTES: u64 = batch::HEADER_BYTES as u64;
 /// A full disk is tried again after so long.
 const FULL_RETRY: Duration = Duration::from_millis(500);
 
-/// Figures of the log.
-#[derive(Debug, Default)]
+/// Figures of the log. Only the flusher writes them.
+#[derive(Debug)]
 pub(crate) struct Figures {
     pub(crate) bytes_written: AtomicU64,
+    /// Those of them that were synced.
+    pub(crate) bytes_durable: AtomicU64,
     pub(crate) syncs: AtomicU64,
     pub(crate) sync_ns_total: AtomicU64,
     pub(crate) sync_ns_max: AtomicU64,
+    /// How long each sync took, in ns.
+    pub(crate) sync_ns: Histogram<{ DURATIONS_NS.len() }>,
+    /// Records of each batch.
+    pub(crate) batch_records: Histogram<{ COUNTS.len() }>,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            bytes_written: zero(),
+            bytes_durable: zero(),
+            syncs: zero(),
+            sync_ns_total: zero(),
+            sync_ns_max: zero(),
+            sync_ns: Histogram::new(&DURATIONS_NS),
+            batch_records: Histogram::new(&COUNTS),
+        }
+    }
 }
 
 /// The open segment.
@@ -161,6 +183,7 @@ impl<V: Vfs> Flusher<V> {
             previous: self.position.previous,
         };
         self.append(&head, &taken.records)?;
+        self.figures.batch_records.record(taken.count.into());
         let last = taken.first_lsn + u64::from(taken.count) - 1;
         self.position.last_lsn = last;
         self.unsealed = true;
@@ -210,6 +233,9 @@ impl<V: Vfs> Flusher<V> {
         self.figures.syncs.fetch_add(1, Ordering::Relaxed);
         self.figures.sync_ns_total.fetch_add(took, Ordering::Relaxed);
         self.figures.sync_ns_max.fetch_max(took, Ordering::Relaxed);
+        self.figures.sync_ns.record(took);
+        let written = self.figures.bytes_written.load(Ordering::Relaxed);
+        self.figures.bytes_durable.store(written, Ordering::Relaxed);
         self.directory.note_durable(self.position.last_lsn);
         self.core.synced(self.position.last_lsn);
         Ok(())

@@ -20,7 +20,7 @@ pub(crate) mod walk;
 
 use std::sync::{Arc, atomic::Ordering};
 
-use stdx::{clock::Clock, prng::Prng, sync::Mutex};
+use stdx::{clock::Clock, histogram::Buckets, prng::Prng, sync::Mutex};
 
 pub use extent::SegmentFile;
 pub use follow::{LogReader, ReadOn, VisitRecord};
@@ -93,6 +93,8 @@ pub struct TornTail {
 pub struct WalStats {
     /// Bytes of batches written.
     pub bytes_written: u64,
+    /// Those of them that were synced.
+    pub bytes_durable: u64,
     /// Segments there are.
     pub segments: u64,
     /// Calls of fdatasync for batches.
@@ -310,6 +312,11 @@ impl<V: Vfs> Wal<V> {
         self.core.poisoned()
     }
 
+    /// Acknowledges nothing any more, because of `why`: what is in memory is not what the log says. The first reason stays.
+    pub fn poison(&self, why: &str) {
+        self.core.poison(why);
+    }
+
     /// Why writes are refused just now, if so.
     #[must_use]
     pub fn refusal(&self) -> Option<Error> {
@@ -323,11 +330,18 @@ impl<V: Vfs> Wal<V> {
         let figures = &self.figures;
         WalStats {
             bytes_written: read(&figures.bytes_written),
+            bytes_durable: read(&figures.bytes_durable),
             segments: self.segments().len() as u64,
             syncs: read(&figures.syncs),
             sync_ns_total: read(&figures.sync_ns_total),
             sync_ns_max: read(&figures.sync_ns_max),
         }
+    }
+
+    /// How long each sync of a batch took, in ns, and how many records each batch had, since the log was opened.
+    #[must_use]
+    pub fn histograms(&self) -> (Buckets, Buckets) {
+        (self.figures.sync_ns.read(), self.figures.batch_records.read())
     }
 
     /// Does one piece of the flusher's work: for logs opened without a thread. An abandoned log does nothing any more.

@@ -7,6 +7,7 @@ mod header;
 mod manifest;
 mod packages;
 mod size;
+mod unsafe_code;
 mod words;
 
 use std::path::Path;
@@ -51,6 +52,11 @@ const CHECKS: &[Check] = &[
         name: "confined",
         about: "unsafe and bincode stand only in the files that are named",
         by: By::Rule(confined::check),
+    },
+    Check {
+        name: "unsafe",
+        about: "all unsafe code is in docs/unsafe.md",
+        by: By::Rule(unsafe_code::check),
     },
     Check { name: "size", about: "files can be read in one sitting", by: By::Rule(size::check) },
     Check { name: "header", about: "every file says what it is for", by: By::Rule(header::check) },
@@ -140,6 +146,7 @@ mod tests {
             ("edges", "engine/Cargo.toml", package("larder-server = {}")),
             ("packages", "engine/Cargo.toml", package("tokio = \"1\"")),
             ("confined", "model/src/key.rs", "//! Keys.\nfn a() { unsafe { b() } }\n".to_owned()),
+            ("unsafe", "model/src/key.rs", "//! Keys.\nfn a() { unsafe { b() } }\n".to_owned()),
             ("size", "model/src/key.rs", "//! Keys.\n".to_owned() + &"a();\n".repeat(500)),
             ("header", "model/src/key.rs", "fn a() {}\n".to_owned()),
             ("forbidden", "model/src/key.rs", "//! Keys.\nuse crate::*;\n".to_owned()),

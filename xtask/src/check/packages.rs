@@ -18,6 +18,12 @@ const TABLE: &[Confined] = &[
         reason: "Everything below them is synchronous: embeddable, and open to loom",
     },
     Confined { package: "axum", crates: &["server"], reason: "Only the admin port speaks HTTP" },
+    Confined {
+        package: "rustls",
+        crates: &["server", "client"],
+        reason: "Certificates are read and handshakes made in server/src/tls and client/src/tls.rs",
+    },
+    Confined { package: "ratatui", crates: &["cli"], reason: "Only `larder top` draws" },
     Confined { package: "arrow", crates: &["export"], reason: "Nobody else should compile it" },
     Confined { package: "parquet", crates: &["export"], reason: "Nobody else should compile it" },
     Confined {

@@ -10,3 +10,5 @@ pub(super) mod pipe;
 pub(super) mod redis;
 mod resp;
 pub mod sizes;
+
+pub use redis::KEYS as REDIS_KEYS;

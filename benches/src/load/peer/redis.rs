@@ -200,6 +200,9 @@ impl Redis {
     }
 }
 
+/// The keys that a load leaves behind, as patterns.
+pub const KEYS: &str = "row:*, win0:* to win3:*, places:*";
+
 fn key(kind: &str, entity: u64) -> String {
     format!("{kind}:{}", workload::key(entity))
 }

@@ -106,15 +106,18 @@ pub fn figures(run: &Run) -> Vec<(String, String)> {
     if tally.units() != tally.answered() {
         add("rows or events", format!("{:.0}/s", tally.unit_rate()));
     }
-    for percent in PERCENTS {
-        add(&format!("p{percent}"), format_ns(tally.quantile(percent / 100.0)));
+    if tally.answered() > 0 {
+        for percent in PERCENTS {
+            add(&format!("p{percent}"), format_ns(tally.quantile(percent / 100.0)));
+        }
+        add("slowest", format_ns(tally.quantile(1.0)));
     }
-    add("slowest", format_ns(tally.quantile(1.0)));
     for (why, count) in tally.failures() {
         add(&format!("failed: {why}"), count.to_string());
     }
     if tally.refused_units() > 0 {
-        add("rows or events refused", tally.refused_units().to_string());
+        let share = 100.0 * tally.refused_units() as f64 / tally.units().max(1) as f64;
+        add("not taken or not found", format!("{} ({share:.1} %)", tally.refused_units()));
     }
     if let Some(us) = run.server_cpu_us() {
         add("server CPU per request", format!("{us:.2} µs"));

@@ -14,14 +14,18 @@ use larder_benches::load::{
     Bench, Error, Pace, Plan,
     compare::Turns,
     find_max::Watchers,
-    peer::echo as echo_server,
+    peer::{REDIS_KEYS, echo as echo_server},
     report::{Machine, Outcome},
     slo::{Judgement, Slo},
     stop::Stop,
     workload::Workload,
 };
 
-use crate::{args, error::CliError, output};
+use crate::{
+    args::{self, Against},
+    error::CliError,
+    output,
+};
 use live::Line;
 use servers::Servers;
 
@@ -41,6 +45,8 @@ impl From<Error> for CliError {
 
 /// See the module.
 pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
+    // What was measured for minutes is not to be lost for want of a directory.
+    report::check(args)?;
     // Before anything of ours runs here.
     let machine = Machine::here();
     // Before a server is started: what was started is always taken away.
@@ -51,9 +57,12 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
     let bench = Bench::connect(plan)?;
     let (outcome, judgements) = measure(args, &bench)?;
     let report = report::of(args, (&bench, &servers), machine, outcome, judgements);
-    report::write(args, &report)?;
     if args.json.as_deref() != Some(Path::new("-")) {
         print::report(&report)?;
+    }
+    report::write(args, &report)?;
+    if let Some(Against::Redis(Some(addr))) = &args.against {
+        output::note(&format!("what was written to redis://{addr} stays there: keys {REDIS_KEYS}"));
     }
     verdict(&report.outcome, &report.judgements)
 }
@@ -167,7 +176,9 @@ fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> 
     if let Outcome::Run(run) = outcome
         && run.tally.answered() == 0
     {
-        return Err(CliError::failed("not one request was answered"));
+        let most = run.tally.failures().iter().max_by_key(|(_, count)| **count);
+        let why = most.map(|(why, _)| format!(": {why}")).unwrap_or_default();
+        return Err(CliError::failed(format!("not one request was answered{why}")));
     }
     if let Outcome::Comparison(comparison) = outcome {
         let answered = comparison

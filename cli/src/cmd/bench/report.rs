@@ -86,6 +86,26 @@ fn doubts(bench: &Bench, outcome: &Outcome) -> Vec<String> {
     doubts
 }
 
+/// Checks that the files that are asked for have a place.
+pub(super) fn check(args: &args::Bench) -> Result<(), CliError> {
+    let files =
+        [&args.report, &args.json].into_iter().flatten().filter(|path| *path != Path::new("-"));
+    for path in files {
+        let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
+        let missing = directory.filter(|directory| !directory.is_dir());
+        if path.is_dir() || missing.is_some() {
+            let problem = match missing {
+                Some(missing) => {
+                    format!("there is no directory {}: make it first", missing.display())
+                }
+                None => "is a directory: name a file".to_owned(),
+            };
+            return Err(CliError::usage(format!("{}: {problem}", path.display())));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the files that were asked for.
 pub(super) fn write(args: &args::Bench, report: &Report) -> Result<(), CliError> {
     if let Some(path) = &args.report {

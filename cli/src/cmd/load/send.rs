@@ -120,7 +120,12 @@ impl Patience {
 fn is_passing(error: &Error) -> bool {
     matches!(
         error,
-        Error::Connect { .. } | Error::Lost { .. } | Error::Timeout { .. } | Error::Retry(_)
+        Error::Connect { .. }
+            | Error::Lost { .. }
+            | Error::Timeout { .. }
+            | Error::Expired { .. }
+            | Error::CircuitOpen { .. }
+            | Error::Retry(_)
     )
 }
 

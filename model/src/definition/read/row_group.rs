@@ -9,7 +9,7 @@ use crate::{
 impl Reader<'_> {
     pub(super) fn row_group(&mut self, name: Name, section: &Section<'_>) {
         const WINDOWS_ONLY: &str = "only a window group has it, which also has stream and windows";
-        let keys = metadata::with(&["entity", "max_age", "history", "features"]);
+        let keys = metadata::with(&["entity", "max_age", "history", "features", "feature_tags"]);
         let misplaced = [("key", WINDOWS_ONLY), ("hops", WINDOWS_ONLY)];
         section.check_keys(&mut self.problems, &keys, &misplaced);
         let metadata = metadata::read(section, &mut self.problems);
@@ -29,9 +29,11 @@ impl Reader<'_> {
         if items.is_empty() {
             section.refuse(&mut self.problems, "features is empty; a group has at least one");
         }
+        let names = || features.iter().map(|feature| feature.name.as_str());
+        let feature_tags = metadata::feature_tags(section, &mut self.problems, names);
         let Some(entity) = entity else { return };
         let kind = GroupKind::Rows(RowGroup { features, max_age_ms, history });
-        self.put_group(Group { name, entity, kind, metadata });
+        self.put_group(Group { name, entity, kind, metadata, feature_tags });
     }
 
     pub(super) fn put_group(&mut self, group: Group) {

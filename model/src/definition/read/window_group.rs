@@ -18,7 +18,7 @@ use crate::{
     value::DataType,
 };
 
-const KEYS: [&str; 6] = ["entity", "stream", "key", "windows", "hops", "features"];
+const KEYS: [&str; 7] = ["entity", "stream", "key", "windows", "hops", "features", "feature_tags"];
 
 impl Reader<'_> {
     pub(super) fn window_group(&mut self, name: Name, section: &Section<'_>) {
@@ -38,8 +38,10 @@ impl Reader<'_> {
         let features = self.aggregates(section, &fields, windows.as_deref().unwrap_or(&[]));
         let (Some(key), Some(windows), Some(features)) = (key, windows, features) else { return };
         let columns = self.window_columns(section, &features, &windows);
+        let names = || features.iter().map(|feature| feature.name.as_str());
+        let feature_tags = metadata::feature_tags(section, &mut self.problems, names);
         let kind = GroupKind::Windows(WindowGroup { stream, key, windows, features, columns });
-        self.put_group(Group { name, entity, kind, metadata });
+        self.put_group(Group { name, entity, kind, metadata, feature_tags });
     }
 
     fn window_key(

@@ -1,0 +1,165 @@
+//! Reads and writes that take long, on threads of their own: one request for thousands of vectors or events holds up no other
+//! connection. Its own waits: what a peer asks for behind a write finds it applied.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use engine::ReadPlan;
+use protocol::{CallStatus, Failure, Header, Opcode, frame::FrameRef};
+use stdx::clock::Clock;
+use tokio::sync::{
+    mpsc::{self, error::TrySendError},
+    oneshot, watch,
+};
+
+use crate::{
+    access::caller::Caller,
+    admission::RETRY_AFTER_MS,
+    audit::AuditedPeer,
+    dispatch::{BulkAnswer, broken, crowded, dispatch_in_bulk, stopping},
+    session::Session,
+    shared::Shared,
+};
+
+/// Requests that may wait for one thread: each holds its body, and soon its reply.
+const WAITING_MAX: usize = 16;
+/// Vectors of rows in one request that a network thread reads by itself: about a tenth of a millisecond.
+const ROWS_AT_ONCE: usize = 256;
+/// Vectors with windows in one request that a network thread reads by itself.
+const WINDOWS_AT_ONCE: usize = 16;
+/// Rows or events of one write that a network thread applies by itself: some tenths of a millisecond.
+const WRITES_AT_ONCE: usize = 256;
+
+/// True when reading so many vectors would hold up the other connections of a network thread.
+pub(crate) fn is_long(plan: &ReadPlan, vectors: usize) -> bool {
+    vectors > if plan.has_windows() { WINDOWS_AT_ONCE } else { ROWS_AT_ONCE }
+}
+
+/// True when applying so many rows or events would.
+pub(crate) fn is_long_write(rows: usize) -> bool {
+    rows > WRITES_AT_ONCE
+}
+
+/// A request that takes long.
+pub(crate) struct Asked {
+    header: Header,
+    body: Box<[u8]>,
+    received_ns: u64,
+    /// Who asks.
+    asker: (AuditedPeer, Caller),
+    answer: oneshot::Sender<BulkAnswer>,
+}
+
+/// Where such requests wait.
+pub(crate) struct Bulk {
+    threads: Vec<mpsc::Sender<Asked>>,
+    turn: AtomicUsize,
+}
+
+impl Bulk {
+    /// Queues for so many threads, and their other ends.
+    pub(crate) fn new(threads: usize) -> (Self, Vec<mpsc::Receiver<Asked>>) {
+        let (threads, ends) = (0..threads.max(1)).map(|_| mpsc::channel(WAITING_MAX)).unzip();
+        (Self { threads, turn: AtomicUsize::new(0) }, ends)
+    }
+
+    /// Hands a request over; what became of it comes back.
+    ///
+    /// # Errors
+    /// `OVERLOADED` when as many wait already as may, `UNAVAILABLE` when the server stops.
+    pub(crate) fn ask(
+        &self,
+        request: &FrameRef<'_>,
+        received_ns: u64,
+        asker: (AuditedPeer, Caller),
+    ) -> Result<oneshot::Receiver<BulkAnswer>, Failure> {
+        let (answer, answered) = oneshot::channel();
+        let (header, body) = (request.header, request.body.into());
+        let mut asked = Asked { header, body, received_ns, asker, answer };
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        let (before, after) = self.threads.split_at(first);
+        for thread in after.iter().chain(before) {
+            match thread.try_send(asked) {
+                Ok(()) => return Ok(answered),
+                Err(TrySendError::Full(back)) => asked = back,
+                Err(TrySendError::Closed(_)) => return Err(stopping()),
+            }
+        }
+        let message = format!(
+            "{} large requests wait already: try again later, or ask for less at once",
+            WAITING_MAX * self.threads.len()
+        );
+        Err(Failure { status: CallStatus::Overloaded, detail: RETRY_AFTER_MS, message })
+    }
+}
+
+/// Answers such requests, one after the other, until the server stops; those that wait then are answered still.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    (mut asked, lane): (mpsc::Receiver<Asked>, usize),
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut is_stopping = false;
+    loop {
+        let next = tokio::select! {
+            next = asked.recv() => next,
+            _ = stop.wait_for(|stop| *stop), if !is_stopping => {
+                is_stopping = true;
+                asked.close();
+                continue;
+            }
+        };
+        let Some(Asked { header, body, received_ns, asker, answer }) = next else { return };
+        if answer.is_closed() {
+            // Whoever asked is gone.
+            continue;
+        }
+        let (shared, here) = (Arc::clone(&shared), &shared);
+        // A task of its own: should it panic, the thread goes on.
+        let answered = tokio::spawn(async move {
+            let waited_ms = shared.clock.mono_ns().saturating_sub(received_ns) / 1_000_000;
+            let request = FrameRef { header, body: &body, length: 0 };
+            dispatch_in_bulk(&shared, &mut Session::in_bulk(lane, asker), &request, waited_ms)
+        });
+        let reply = answered.await.unwrap_or_else(|_| {
+            here.load.panicked(1);
+            broken(header)
+        });
+        // Whoever asked may be gone by now.
+        let _ = answer.send(kept(here, header, reply));
+    }
+}
+
+/// A reply with the room that it takes until its connection has it; without room, that there is none.
+fn kept(shared: &Shared, header: Header, reply: BulkAnswer) -> BulkAnswer {
+    let BulkAnswer::Frame(frame, _) = reply else { return reply };
+    // Why a write failed is short, and nothing else may be said of it: it may have been applied.
+    if header.opcode().is_some_and(Opcode::writes) {
+        return BulkAnswer::Frame(frame, None);
+    }
+    match shared.buffers.claim(frame.len()) {
+        Some(room) => BulkAnswer::Frame(frame, Some(room)),
+        None => crowded(header),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_wait_as_there_is_room_for_and_no_more() {
+        let (bulk, mut ends) = Bulk::new(2);
+        let header = Header::request(Opcode::Read, 1, 0);
+        let request = FrameRef { header, body: b"keys", length: 28 };
+        let room = WAITING_MAX * 2;
+        let asked: Vec<_> = (0..room).map(|_| bulk.ask(&request, 0, Default::default())).collect();
+        let refused = bulk.ask(&request, 0, Default::default()).err().expect("all queues are full");
+        assert_eq!(refused.status, CallStatus::Overloaded);
+        assert!(refused.message.contains("32 large requests"), "{}", refused.message);
+        assert!(ends.iter_mut().all(|end| end.len() == WAITING_MAX), "they are dealt out in turn");
+        ends[1].try_recv().expect("one is taken");
+        assert!(bulk.ask(&request, 0, Default::default()).is_ok(), "one of both has room again");
+        assert!(asked.iter().all(Result::is_ok), "there was room");
+    }
+}

@@ -1,0 +1,85 @@
+//! Accepts connections and deals them out to the network threads in turn.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use stdx::clock::Clock;
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+
+use super::{
+    census::{Full, Place},
+    refusal::Refusals,
+    throttle::Throttle,
+};
+use crate::shared::Shared;
+
+/// After a failed accept: long enough not to spin, short enough that nobody notices.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// A connection on its way to a network thread.
+pub(crate) struct Arrival {
+    pub(crate) stream: std::net::TcpStream,
+    pub(crate) addr: SocketAddr,
+    pub(crate) place: Place,
+}
+
+/// Runs until told to stop.
+pub(crate) async fn accept(
+    listener: std::net::TcpListener,
+    seats: Vec<mpsc::Sender<Arrival>>,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "connections cannot be accepted"),
+    };
+    let (mut turn, refusals) = (seats.iter().cycle(), Refusals::default());
+    let (lost, refused) = (Throttle::default(), Throttle::default());
+    loop {
+        let accepted = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, addr) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, or the peer is gone already: others may still be served.
+                if let Some(more) = lost.pass(shared.clock.mono_ns()) {
+                    tracing::warn!(%error, more, "a connection could not be accepted");
+                }
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let place = match shared.connections.enter(addr.ip()) {
+            Ok(place) => place,
+            Err(full) => {
+                shared.load.refused();
+                if let Some(more) = refused.pass(shared.clock.mono_ns()) {
+                    tell(full, addr, more);
+                }
+                refusals.tell(stream, full);
+                continue;
+            }
+        };
+        let (Some(seat), Ok(stream)) = (turn.next(), stream.into_std()) else { continue };
+        if seat.send(Arrival { stream, addr, place }).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn tell(full: Full, addr: SocketAddr, more: u64) {
+    match full {
+        Full::Server(limit) => {
+            tracing::warn!(limit, %addr, more, "a connection was refused: too many are open");
+        }
+        Full::Address(limit) => {
+            tracing::warn!(limit, %addr, more, "a connection was refused: its address has too many");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! TLS on a live server: who is believed, what is told to whoever is not, certificates that change, handshakes that come to no end.
+
+mod certificates;
+mod handshakes;
+mod reload;
+mod setting;
+mod trust;

@@ -1,0 +1,82 @@
+//! Whatever the network does, no call takes longer than it was given, and defaults stand in for what was not read.
+
+use std::time::Duration;
+
+use client::{Client, Error};
+use model::status::Status;
+use tokio::time::Instant;
+
+use crate::proxy::{Fate, Piece, Proxy};
+use crate::setting::{Setting, read};
+
+/// What each call is given; much less than what a client waits by default.
+const BUDGET: Duration = Duration::from_millis(100);
+/// A machine with other things to do may be late by so much.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// A name for what the network does, and that.
+type Weather = (&'static str, fn(Piece<'_>) -> Fate);
+
+const WEATHER: [Weather; 5] = [
+    ("replies vanish", |piece| if piece.is_reply { Fate::Vanishes } else { Fate::Passes }),
+    ("requests vanish", |piece| if piece.is_reply { Fate::Passes } else { Fate::Vanishes }),
+    ("replies are late", |_| Fate::Late(Duration::from_secs(20))),
+    ("replies are cut in their header", |piece| {
+        piece.bytes.truncate(if piece.is_reply { 11 } else { usize::MAX });
+        if piece.is_reply { Fate::IsTheLast } else { Fate::Passes }
+    }),
+    ("replies end in the middle, and nobody says so", |piece| {
+        let whole = piece.bytes.len();
+        piece.bytes.truncate(if piece.is_reply { whole / 2 } else { whole });
+        Fate::Passes
+    }),
+];
+
+#[tokio::test]
+async fn no_call_takes_longer_than_it_was_given() {
+    let setting = Setting::start().await;
+    for (what, weather) in WEATHER {
+        let proxy = Proxy::to(setting.addr()).await;
+        let client = Client::builder(proxy.addr()).request_timeout(BUDGET).build();
+        // Prepared while the sun shines, whatever time that takes.
+        let patient = Client::new(proxy.addr());
+        let service = patient.service("fraud").await.expect("prepared");
+        proxy.meddle(weather);
+
+        let begun = Instant::now();
+        let error = read(&service, BUDGET).send().await.expect_err(what);
+        assert!(error.is_retryable() && !error.may_be_applied(), "{what}: {error}");
+        let error = client.group("profile").await.err().expect(what);
+        assert!(error.is_retryable(), "{what}: {error}");
+        assert!(begun.elapsed() < BUDGET * 2 + SLACK, "{what}: {:?}", begun.elapsed());
+
+        let filled = read(&service, BUDGET).or_defaults().default_value("score", 0.25);
+        let vectors = filled.send().await.expect("defaults");
+        assert!(vectors.failure().is_some_and(Error::is_retryable), "{what}");
+        let (status, value) = vectors.get(0, "score").expect("a column");
+        assert_eq!((status, value.and_then(|it| it.as_f64())), (Status::Error, Some(0.25)));
+        assert!(begun.elapsed() < BUDGET * 3 + SLACK, "{what}: {:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_push_whose_answer_is_lost_says_so_in_time_and_is_applied_once_when_sent_again() {
+    let setting = Setting::start().await;
+    let proxy = Proxy::to(setting.addr()).await;
+    let builder = Client::builder(proxy.addr()).producer("till", 1).request_timeout(BUDGET * 5);
+    let payments = builder.build().stream("payments").await.expect("defined");
+    let event = payments.event().set("card", "c1").set("amount", 1.0).set("ts", 1_000);
+    let (event, fields) = (event.pack().expect("valid"), payments.schema().fields().len());
+    proxy.meddle(|piece| if piece.is_reply { Fate::Vanishes } else { Fate::Passes });
+    let begun = Instant::now();
+    let error = payments.push_packed(fields, &[&event], Some(1)).await.expect_err("no answer");
+    assert!(error.may_be_applied() && begun.elapsed() < BUDGET * 5 + SLACK, "{error}");
+
+    proxy.meddle(|_| Fate::Passes);
+    let reply = payments.push_packed(fields, &[&event], Some(1)).await.expect("answered");
+    assert!(reply.receipt.repeated, "it was applied the first time");
+    let service = setting.client().service("fraud").await.expect("prepared");
+    let vectors = read(&service, SLACK).send().await.expect("read");
+    let counted = vectors.get(0, "n_1h").expect("a column").1;
+    assert_eq!(counted, Some(model::value::Value::I64(1)));
+}
