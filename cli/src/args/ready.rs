@@ -17,6 +17,9 @@ pub(crate) struct Ready {
     /// What is asked for: /ready, or /health, which fails only when a restart would help.
     #[arg(long, default_value = "/ready", value_name = "PATH")]
     pub(crate) path: String,
+    /// Fail also when writes are refused, although reads go on: the log is poisoned, or the disk full.
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) writes: bool,
     /// How long the answer may take.
     #[arg(long, default_value = "2s", value_name = "TIME", value_parser = trigger::patience)]
     pub(crate) timeout: Duration,

@@ -13,14 +13,15 @@ const TLS_ALERT: u8 = 21;
 
 /// See the module.
 pub(crate) fn run(args: &args::Ready) -> Result<(), CliError> {
-    let answer = ask(args.admin, &args.path, args.timeout);
+    let path = if args.writes { "/ready?writes=true" } else { &args.path };
+    let answer = ask(args.admin, path, args.timeout);
     let answer = answer.map_err(|error| CliError::failed(format!("{}: {error}", args.admin)))?;
-    let (status, body) = read(&answer)
-        .map_err(|what| CliError::failed(format!("{}{}: {what}", args.admin, args.path)))?;
+    let (status, body) =
+        read(&answer).map_err(|what| CliError::failed(format!("{}{path}: {what}", args.admin)))?;
     if status == 200 {
         return output::line(body.trim_end());
     }
-    Err(CliError::failed(format!("{}{}: {status}: {}", args.admin, args.path, body.trim_end())))
+    Err(CliError::failed(format!("{}{path}: {status}: {}", args.admin, body.trim_end())))
 }
 
 fn ask(addr: SocketAddr, path: &str, timeout: Duration) -> std::io::Result<Vec<u8>> {

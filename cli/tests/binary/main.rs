@@ -17,6 +17,7 @@ mod kill_while_pushing;
 mod lost_answers;
 mod memory_limit;
 mod offline;
+mod probes;
 mod retractions;
 mod tables;
 mod top;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use engine::{Database, MemoryHealth, OsFs, StorageError, Trouble};
 
-use super::life::Life;
+use super::life::{Life, Stage};
 
 /// How the server is, in one word, and what follows from it.
 struct Verdict {
@@ -21,7 +21,11 @@ fn verdict(database: &Database<OsFs>) -> Verdict {
     let verdict = |status, reason, remedy| Verdict { status, reason: Some(reason), remedy };
     match database.wal().refusal() {
         Some(StorageError::Poisoned(why)) => {
-            let remedy = "reads go on; writes are refused: look at the disk, then restart to recover what was acknowledged";
+            let remedy = if database.is_torn() {
+                "reads and writes are refused: restart, it recovers what was acknowledged"
+            } else {
+                "reads go on; writes are refused: look at the disk, then restart to recover what was acknowledged"
+            };
             return verdict("poisoned", why.to_string(), Some(remedy));
         }
         Some(full @ StorageError::Full(_)) => {
@@ -52,7 +56,7 @@ fn trouble(database: &Database<OsFs>) -> Option<Trouble> {
 pub(super) async fn health(State(life): State<Arc<Life>>) -> (StatusCode, Json<serde_json::Value>) {
     let Some(shared) = life.shared() else {
         // Alive, and on its way: nothing is gained by starting it again.
-        let (status, reason) = life.stage();
+        let Stage { name: status, reason, .. } = life.stage();
         let version = env!("CARGO_PKG_VERSION");
         let body = serde_json::json!({ "status": status, "reason": reason, "version": version });
         return (StatusCode::OK, Json(body));

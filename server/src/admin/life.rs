@@ -2,13 +2,21 @@
 //!
 //! ```text
 //! recovering ──► ready ──► draining
+//!                  ├─► disk_full ──► ready     writes are refused, reads go on: it is ready, and says so
+//!                  ├─► poisoned                the same, until it is restarted
+//!                  └─► torn                    nothing is answered, until it is restarted
 //! ```
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use axum::{Json, extract::State, http::StatusCode};
-use engine::StorageError;
+use axum::{
+    Json,
+    extract::{RawQuery, State},
+    http::StatusCode,
+};
+use engine::{Database, OsFs, StorageError};
 use stdx::clock::{Clock, SystemClock};
 
 use crate::shared::Shared;
@@ -21,7 +29,8 @@ pub(crate) struct Life {
     started_ms: i64,
     /// There once the database is open.
     shared: OnceLock<Arc<Shared>>,
-    drains: AtomicBool,
+    /// Since when it drains, in ns of its clock; 0: it does not.
+    drains_since_ns: AtomicU64,
 }
 
 impl Life {
@@ -39,7 +48,17 @@ impl Life {
 
     /// From now on what is in flight is finished, and nothing else.
     pub(crate) fn drains(&self) {
-        self.drains.store(true, Ordering::Relaxed);
+        let (order, now_ns) = (Ordering::Relaxed, self.clock.mono_ns().max(1));
+        // Said again by whoever drops what was stopped before: the first time counts.
+        let _said_before = self.drains_since_ns.compare_exchange(0, now_ns, order, order);
+    }
+
+    /// What is left of `drain`, the time that the whole server has to finish what is in flight.
+    pub(super) fn left_of(&self, drain: Duration) -> Duration {
+        let since_ns = self.drains_since_ns.load(Ordering::Relaxed);
+        let now_ns = self.clock.mono_ns();
+        let gone_ns = if since_ns == 0 { 0 } else { now_ns.saturating_sub(since_ns) };
+        drain.saturating_sub(Duration::from_nanos(gone_ns))
     }
 
     /// What is served from; `None` during recovery.
@@ -52,32 +71,82 @@ impl Life {
         self.started_ms
     }
 
-    /// Its stage in a word, and why it should be sent no requests, if so.
-    pub(super) fn stage(&self) -> (&'static str, Option<String>) {
-        if self.drains.load(Ordering::Relaxed) {
-            return ("draining", Some("the server is stopping".to_owned()));
+    /// What it does now.
+    pub(super) fn stage(&self) -> Stage {
+        if self.drains_since_ns.load(Ordering::Relaxed) != 0 {
+            return Stage::nothing("draining", "the server is stopping".to_owned());
         }
         let Some(shared) = self.shared.get() else {
             let seconds = self.clock.mono_ns() / 1_000_000_000;
             let reason = format!(
                 "the database is being opened since {seconds} s: its snapshot is mapped and the log behind it replayed"
             );
-            return ("recovering", Some(reason));
+            return Stage::nothing("recovering", reason);
         };
-        match shared.database.wal().refusal() {
-            Some(poisoned @ StorageError::Poisoned(_)) => ("poisoned", Some(poisoned.to_string())),
-            _ => ("ready", None),
-        }
+        Stage::of(&shared.database)
     }
 }
 
-/// `GET /ready`: 200 when requests should be sent here, 503 with the reason when not.
-pub(super) async fn ready(State(life): State<Arc<Life>>) -> (StatusCode, Json<serde_json::Value>) {
-    let (stage, reason) = life.stage();
-    let code = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+/// A stage in a word, and what is answered in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stage {
+    pub(super) name: &'static str,
+    /// Reads are answered.
+    pub(super) reads: bool,
+    /// Writes are taken.
+    pub(super) writes: bool,
+    /// Why not both, if so.
+    pub(super) reason: Option<String>,
+}
+
+impl Stage {
+    fn nothing(name: &'static str, reason: String) -> Self {
+        Self { name, reads: false, writes: false, reason: Some(reason) }
+    }
+
+    /// Of a database that is open.
+    fn of(database: &Database<OsFs>) -> Self {
+        let refusal = database.wal().refusal();
+        if database.is_torn() {
+            let why = refusal
+                .map_or_else(|| "a write was applied by half".to_owned(), |it| it.to_string());
+            return Self::nothing(
+                "torn",
+                format!("reads and writes are refused until it is restarted: {why}"),
+            );
+        }
+        let name = match &refusal {
+            Some(StorageError::Poisoned(_)) => "poisoned",
+            Some(StorageError::Full(_)) => "disk_full",
+            // A log that is closed belongs to a server that drains.
+            _ => return Self { name: "ready", reads: true, writes: true, reason: None },
+        };
+        let reason = refusal.map(|why| format!("writes are refused, reads go on: {why}"));
+        Self { name, reads: true, writes: false, reason }
+    }
+}
+
+/// `GET /ready`: 200 when reads should be sent here, with `?writes=true` when writes should; 503 with the reason when not.
+pub(super) async fn ready(
+    State(life): State<Arc<Life>>,
+    RawQuery(query): RawQuery,
+) -> (StatusCode, Json<serde_json::Value>) {
+    let Stage { name, reads, writes, reason } = life.stage();
+    let is_wanted = match query.as_deref().unwrap_or_default() {
+        "" | "writes=false" => reads,
+        "writes=true" => writes,
+        // A probe that asks for something else would otherwise be told that it is there.
+        other => {
+            let error =
+                format!("query {other:?} is not known: writes=true asks whether writes are taken");
+            return (StatusCode::BAD_REQUEST, Json(serde_json::json!({ "error": error })));
+        }
+    };
+    let code = if is_wanted { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = serde_json::json!({
-        "ready": reason.is_none(),
-        "stage": stage,
+        "ready": reads,
+        "writes": writes,
+        "stage": name,
         "reason": reason,
         "version": env!("CARGO_PKG_VERSION"),
     });
@@ -91,10 +160,10 @@ mod tests {
     #[test]
     fn a_server_without_a_database_is_not_ready_and_says_why() {
         let life = Life::new();
-        let (stage, reason) = life.stage();
-        assert_eq!(stage, "recovering");
-        assert!(reason.is_some_and(|reason| reason.contains("replayed")));
+        let stage = life.stage();
+        assert_eq!((stage.name, stage.reads, stage.writes), ("recovering", false, false));
+        assert!(stage.reason.is_some_and(|reason| reason.contains("replayed")));
         life.drains();
-        assert_eq!(life.stage().0, "draining", "a start that is given up");
+        assert_eq!(life.stage().name, "draining", "a start that is given up");
     }
 }

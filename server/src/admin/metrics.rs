@@ -51,8 +51,8 @@ fn process(life: &Life, text: &mut Exposition) {
     let help = "When this server started, in seconds since 1970.";
     let started = life.started_ms() as f64 / 1000.0;
     text.family("larder_start_time_seconds", Kind::Gauge, help).sample(&[], started);
-    let help = "1 when requests should be sent here: 0 during recovery, while draining, and when the log is poisoned.";
-    let is_ready = life.stage().1.is_none();
+    let help = "1 when reads should be sent here: 0 during recovery, while draining, and when the database is torn.";
+    let is_ready = life.stage().reads;
     text.family("larder_ready", Kind::Gauge, help).sample(&[], f64::from(u8::from(is_ready)));
 }
 

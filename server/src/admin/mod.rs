@@ -24,6 +24,9 @@ use crate::{
 
 pub(crate) use life::Life;
 
+/// What answers under way have at the end in any case.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
 /// The admin port, open; closed when it is dropped.
 pub(crate) struct Admin {
     pub(crate) life: Arc<Life>,
@@ -39,7 +42,7 @@ impl std::fmt::Debug for Admin {
 }
 
 impl Admin {
-    /// Serves the port of `addr`, which `listener` has; when it is closed, answers under way have `drain`.
+    /// Serves the port of `addr`, which `listener` has; when it is closed, answers under way have what is left of `drain`.
     ///
     /// # Errors
     /// [`Error::Threads`].
@@ -76,6 +79,19 @@ impl Drop for Admin {
     }
 }
 
+/// All pages; whoever serves them says where each connection comes from.
+fn router(life: Arc<Life>) -> Router {
+    let debug = Router::new()
+        .route("/debug/slow", get(debug::slow))
+        .route("/debug/hot-keys", get(debug::hot_keys))
+        .route_layer(from_fn(local::only));
+    debug
+        .route("/health", get(health::health))
+        .route("/ready", get(life::ready))
+        .route("/metrics", get(metrics::metrics))
+        .with_state(life)
+}
+
 async fn serve(
     listener: std::net::TcpListener,
     tls: Option<Arc<Tls>>,
@@ -83,16 +99,7 @@ async fn serve(
     drain: Duration,
     mut stop: watch::Receiver<bool>,
 ) {
-    let debug = Router::new()
-        .route("/debug/slow", get(debug::slow))
-        .route("/debug/hot-keys", get(debug::hot_keys))
-        .route_layer(from_fn(local::only));
-    let router = debug
-        .route("/health", get(health::health))
-        .route("/ready", get(life::ready))
-        .route("/metrics", get(metrics::metrics))
-        .with_state(life)
-        .into_make_service_with_connect_info::<local::Origin>();
+    let router = router(Arc::clone(&life)).into_make_service_with_connect_info::<local::Origin>();
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => AdminListener::new(listener, tls),
         Err(error) => return tracing::error!(%error, "the admin port cannot be served"),
@@ -104,7 +111,8 @@ async fn serve(
     };
     let cut = async move {
         let _ = cut.wait_for(|stop| *stop).await;
-        tokio::time::sleep(drain).await;
+        // The other connections had this time already: nobody waits for it twice.
+        tokio::time::sleep(life.left_of(drain).max(LAST_ANSWERS)).await;
     };
     tokio::select! {
         served = axum::serve(listener, router).with_graceful_shutdown(stopped).into_future() => {
@@ -114,5 +122,43 @@ async fn serve(
         }
         // A peer that never finishes its request does not hold up the end of the server.
         () = cut => tracing::warn!("connections of the admin port were cut"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use stdx::clock::{Clock, SystemClock};
+
+    use super::*;
+
+    /// What broke: a stop waited for the drain time, and then again for whoever had not finished a request to the admin port.
+    #[test]
+    fn what_is_unfinished_on_the_admin_port_is_not_waited_for_twice() {
+        let drain = Duration::from_secs(3);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a socket");
+        let addr = listener.local_addr().expect("it has one");
+        let admin = Admin::open(listener, addr, None, drain).expect("a thread");
+        let mut unfinished = TcpStream::connect(addr).expect("it listens");
+        unfinished.write_all(b"GET /ready HTTP/1.1\r\n").expect("it reads");
+        let clock = SystemClock::new();
+        admin.life.drains();
+        // Until the time of all others is over, it says how it is.
+        while clock.mono_ns() < u64::try_from(drain.as_nanos()).expect("short") {
+            let mut stream = TcpStream::connect(addr).expect("it listens");
+            stream
+                .write_all(b"GET /ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                .expect("it reads");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("it answers");
+            assert!(answer.contains("\"draining\""), "{answer}");
+        }
+        let before_ns = clock.mono_ns();
+        drop(admin);
+        let took = Duration::from_nanos(clock.mono_ns() - before_ns);
+        assert!(took < drain, "{took:?}");
     }
 }

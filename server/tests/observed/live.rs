@@ -84,6 +84,11 @@ impl Live {
         Client::new(self.server.native_addr().to_string())
     }
 
+    /// What it serves.
+    pub(crate) fn database(&self) -> &Database<OsFs> {
+        self.server.database()
+    }
+
     /// Status and body of what the admin port answers to `GET path`.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         get(self.server.admin_addr(), path)
