@@ -117,7 +117,7 @@ pub const HANDLES_PER_CONNECTION_MAX: usize = 1024;
 /// Most TLS handshakes at once: they cost a thousand times what a request does.
 pub const HANDSHAKES_MAX: usize = 256;
 /// Largest file of certificates or a key that is read, in bytes.
-pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
+pub const TLS_FILE_BYTES_MAX: usize = 1 << 20;
 /// Most sequences remembered per producer: how far behind a retry may come and still be answered exactly.
 pub const PRODUCER_SEQUENCES_MAX: usize = 256;
 /// Most producers remembered; the least recently seen leaves first.

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    access::stranger::Stranger,
+    access::stranger::Standing,
     admission::{Admission, Visit},
     buffers::Claim,
     dispatch::{self, Answer, Elsewhere, Waiting},
@@ -134,13 +134,13 @@ impl Connection {
         let mut stop = pin!(Stop::new(stop));
         let mut open = true;
         let mut received = Received { at_ns: 0, is_new: false };
-        let mut stranger = Stranger::new(shared, &mut self.session);
+        let mut standing = Standing::new(shared, &mut self.session);
         loop {
             let progress = self.answer(&mut input, (shared, admission), received);
             received.is_new = false;
             self.finish_ready(shared);
-            if Stranger::is_too_loud(&mut stranger, &self.session) {
-                return self.part(&mut stream, shared, &Stranger::loud()).await;
+            if standing.is_too_loud(shared, &self.session) {
+                return self.part(&mut stream, shared, &Standing::loud()).await;
             }
             open &= !self.session.caller.is_over();
             self.send(&mut stream, shared).await?;
@@ -165,7 +165,7 @@ impl Connection {
             let is_begun = may_read && !input.is_empty();
             self.unfinished.waits(is_begun, self.session.requests, received.at_ns);
             let event = poll_fn(|context| {
-                if open && Stranger::poll_late(&mut stranger, context).is_ready() {
+                if open && standing.poll_late(context, shared, &mut self.session).is_ready() {
                     return Poll::Ready(Ok(Event::Late));
                 }
                 if open && stop.as_mut().poll(context).is_ready() {
@@ -187,13 +187,13 @@ impl Connection {
                 Event::Read(bytes) => {
                     open = bytes > 0;
                     self.meter.received(bytes);
-                    stranger.iter_mut().for_each(|stranger| stranger.bytes += bytes);
+                    standing.heard(bytes);
                     received = Received { at_ns: shared.clock.mono_ns(), is_new: true };
                     admission.visits(&mut self.visit, bytes == room, received.at_ns);
                 }
                 Event::Answered => {}
                 Event::Late => {
-                    return self.part(&mut stream, shared, &Stranger::late(shared)).await;
+                    return self.part(&mut stream, shared, &standing.late(shared)).await;
                 }
                 Event::Unfinished => return self.end(&mut stream, shared, &too_slow(shared)).await,
                 Event::Stop => open = false,

@@ -39,6 +39,7 @@ mod load;
 mod metrics;
 mod peer;
 mod ports;
+mod read_at_most;
 mod read_log;
 mod server;
 mod session;

@@ -81,13 +81,13 @@ impl Server {
     /// # Errors
     /// [`Error::Access`] with every mistake of the policy.
     pub fn reload(&self) -> Result<(), Error> {
-        if let Some(tls) = &self.shared.tls {
-            tls.reload();
+        let shared = &self.shared;
+        if let Some(tls) = &shared.tls {
+            audit::acts::reloaded(shared, "certificates", &tls.reload());
         }
-        let access = self.shared.access.as_ref();
-        let read = access.map_or(Ok(()), |access| access.reload(self.shared.clock.wall_ms()));
-        let read = read.map_err(Error::Access);
-        audit::acts::reloaded(&self.shared, read.as_ref().err().map(ToString::to_string));
+        let Some(access) = &shared.access else { return Ok(()) };
+        let read = access.reload(shared.clock.wall_ms()).map_err(Error::Access);
+        audit::acts::reloaded(shared, "access policy", &read);
         read
     }
 
@@ -131,6 +131,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.join(CheckpointAtStop::Never);
+        // One that was shut down or abandoned has no threads any more: nothing is said twice.
+        if !self.threads.is_empty() {
+            self.join(CheckpointAtStop::Never);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 
-use crate::harness::{Server, larder, write_file};
+use crate::harness::{Server, larder, repository, write_file};
 
 const DEFINITIONS: &str = r#"
 [entity.card]
@@ -77,7 +77,7 @@ fn live(place: &Place) {
     let server = place.server();
     server.ok(&["apply", &place.text("d.toml")]);
     server.ok(&["put", "limits", &place.text("rows.csv")]);
-    server.ok(&["get", "limit", "--key", "c-1", "--key", "c-2"]);
+    server.ok(&["get", "limit", "--key", "c-1", "--key", "c-2", "--purpose", "support"]);
     server.ok(&["delete", "limits", "--key", "c-3"]);
     server.ok(&["checkpoint"]);
     let stats = server.ok(&["stats", "--format", "csv"]);
@@ -108,6 +108,7 @@ fn what_was_done_is_told_and_nothing_of_the_keys() {
         (&read["vectors"], read["keys"].as_array().map(Vec::len)),
         (&Json::from(2), Some(2))
     );
+    assert_eq!(read["purpose"], "support", "it is told without a policy, too");
     assert!(read["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{read}");
     find("checkpoint");
     let deleted = find("delete");
@@ -150,6 +151,34 @@ fn edits_are_found_and_a_cut_off_end_with_an_anchor() {
     let (code, figures, said) = place.verify(&["--anchor", &anchor]);
     assert_eq!(code, 0, "{said}");
     assert_ne!(figure(&figures, "last_hash"), Json::from(anchor));
+}
+
+/// A log of the first version, with every event, across two files and a process that was killed: it is accepted for ever.
+#[test]
+fn the_golden_log_is_verified_and_one_of_a_newer_release_refused() {
+    let golden = repository("server/tests/golden/audit");
+    let verify = |directory: &Path| {
+        let directory = directory.to_str().expect("UTF-8");
+        let output = larder("127.0.0.1:9", &["audit", "verify", directory, "--format", "json"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said)
+    };
+    let (code, figures, said) = verify(&golden);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("was cut off when a server ended"), "{said}");
+    assert!(figures.contains(r#"{"name":"problems","value":0}"#), "{figures}");
+    let newer = tempfile::tempdir().expect("a directory");
+    for file in std::fs::read_dir(&golden).expect("it is there") {
+        let file = file.expect("it can be listed");
+        let text = std::fs::read_to_string(file.path()).expect("UTF-8");
+        let text = text.replacen("{\"v\":1,\"seq\":3,", "{\"v\":2,\"seq\":3,", 1);
+        write_file(&newer.path().join(file.file_name()), &text);
+    }
+    let (code, _, said) = verify(newer.path());
+    assert!(
+        code == Some(1) && said.contains("format version 2") && said.contains(".jsonl:3"),
+        "{said}"
+    );
 }
 
 #[test]

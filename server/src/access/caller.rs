@@ -12,7 +12,7 @@ use stdx::clock::Clock;
 
 use super::{
     decide::{Asker, Denied, Granted},
-    policy::{Credential, Subject},
+    policy::{Credential, Subject, Unknown},
     producer::of_subject,
     rule::{Resource, Right},
     state::Access,
@@ -75,6 +75,11 @@ impl Caller {
         self.subject.as_ref()
     }
 
+    /// What hello said that it is for; empty when it said nothing.
+    pub(crate) fn purpose(&self) -> &str {
+        &self.purpose
+    }
+
     /// Of a request that another thread works on: who asks was found out where it came from.
     pub(crate) fn known(subject: Option<Arc<Subject>>) -> Self {
         Self { subject, ..Self::default() }
@@ -131,7 +136,14 @@ impl Caller {
         shared: &Shared,
         hello: &HelloRequest<'_>,
     ) -> Result<(), Failure> {
-        let Some(access) = &shared.access else { return Ok(()) };
+        let Some(access) = &shared.access else {
+            // Nothing is decided; what it is for is told all the same.
+            if !hello.purpose.is_empty() {
+                self.purpose = hello.purpose.into();
+                self.audit.iter().for_each(|audit| audit.set_purpose(hello.purpose));
+            }
+            return Ok(());
+        };
         if !hello.token.is_empty() {
             self.forget();
             self.credential = Digest::of(hello.token).map(Credential::Token);
@@ -156,33 +168,50 @@ impl Caller {
         self.producer = (0, 0);
     }
 
-    /// Who it is under the policy of now.
+    /// There may be another policy: whoever is not in it is nobody from now on. That is told with the next request.
+    pub(crate) fn look_again(&mut self, shared: &Shared) {
+        let Some(access) = shared.access.as_ref().filter(|_| self.subject.is_some()) else {
+            return;
+        };
+        if self.generation != access.generation() {
+            let _told_later = self.renew(shared, access);
+        }
+    }
+
+    /// Who it is under the policy of now; `None` when it gave nothing that says so.
     #[cold]
+    fn renew(&mut self, shared: &Shared, access: &Access) -> Option<Result<(), Unknown>> {
+        self.forget();
+        self.last = (0, Rights::default());
+        self.decided.clear();
+        let credential = self.credential.as_ref()?;
+        let (generation, policy) = access.policy();
+        let found = policy.resolve(credential, shared.clock.wall_ms());
+        Some(found.map(|subject| {
+            self.subject = Some(subject);
+            self.generation = generation;
+        }))
+    }
+
+    /// As [`Caller::renew`], for a request.
     fn identify(
         &mut self,
         shared: &Shared,
         access: &Access,
         opcode: Opcode,
     ) -> Result<(), Failure> {
-        self.forget();
-        self.last = (0, Rights::default());
-        self.decided.clear();
-        let Some(credential) = &self.credential else {
-            let message =
-                "this server wants to know who asks: give a token (--token or LARDER_TOKEN)";
-            return Err(self.stranger(shared, opcode, message.to_owned()));
-        };
-        let (generation, policy) = access.policy();
-        match policy.resolve(credential, shared.clock.wall_ms()) {
-            Ok(subject) => {
-                self.subject = Some(subject);
-                self.generation = generation;
+        match self.renew(shared, access) {
+            None => {
+                let message =
+                    "this server wants to know who asks: give a token (--token or LARDER_TOKEN)";
+                return Err(self.stranger(shared, opcode, message.to_owned()));
             }
-            Err(unknown) => {
+            Some(Err(unknown)) => {
                 // A certificate may still be followed by a token.
-                self.is_over = matches!(credential, Credential::Token(_));
+                self.is_over = matches!(self.credential, Some(Credential::Token(_)));
                 return Err(self.stranger(shared, opcode, unknown.to_string()));
             }
+            Some(Ok(())) => {}
         }
         if opcode == Opcode::Hello {
             self.tell(shared, opcode, &[], None);

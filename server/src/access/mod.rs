@@ -5,7 +5,7 @@
 //! policy    roles, subjects, tokens: from a token to a subject   token    what proves who asks; made here, kept as a digest
 //! decide    may this subject do that: pure, for every operation  caller   who a connection is, and what was decided for it
 //! state     the policy in force, and its generation: reload, expiry               exposure   addresses that others can reach
-//! stranger  a peer that has not said who it is: what it may send, and how long it may take
+//! stranger  how a peer stands with the policy: what one that is not known, or not any more, may send, and how long it may take
 //! witness   is told of every decision: denials are counted
 //! ```
 //!

@@ -1,6 +1,7 @@
 //! The policy: roles, subjects, and from a token or a certificate to the subject it stands for.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::{
     rule::{Resource, Right, Rule},
     token::Digest,
 };
+use crate::read_at_most::read_at_most;
 
 /// What those who have it may do.
 #[derive(Debug, Default)]
@@ -126,16 +128,8 @@ impl Policy {
     /// As [`Policy::parse`], or why it cannot be read.
     pub fn load(path: &Path) -> Result<Self, String> {
         let shown = path.display().to_string();
-        let length = std::fs::metadata(path).map(|metadata| metadata.len());
-        let text = match length {
-            Ok(length) if length > ACCESS_BYTES_MAX as u64 => {
-                return Err(format!(
-                    "{shown}: {length} bytes; an access policy has at most {ACCESS_BYTES_MAX}"
-                ));
-            }
-            Ok(_) => std::fs::read_to_string(path),
-            Err(error) => Err(error),
-        };
+        let read = read_at_most(path, ACCESS_BYTES_MAX);
+        let text = read.and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other));
         let text = text.map_err(|error| format!("{shown}: cannot read the access policy: {error}"));
         Self::parse(&shown, &text?)
     }

@@ -1,47 +1,88 @@
-//! A peer that has not said who it is: what it may send, and how long it may take.
+//! How a peer stands with the policy: what one that has not said who it is may send, and how long it may take. Whoever was known and is
+//! not in the policy any more is one of those, from the moment that the policy changes, also when it asks for nothing.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use model::limits::UNAUTHENTICATED_BYTES_MAX;
-use tokio::time::Sleep;
+use tokio::{sync::watch, time::Sleep};
 
 use crate::{session::Session, shared::Shared};
 
-/// See the module. There are none without a policy.
-pub(crate) struct Stranger {
+/// A peer's standing. Without a policy there are no strangers, and nothing is looked at.
+pub(crate) struct Standing {
+    /// Another policy is in force, or a token has ended; `None` without a policy.
+    news: Option<News>,
+    /// It is nobody that the policy knows, so far.
+    stranger: Option<Stranger>,
+}
+
+struct Stranger {
     /// Ready when its time is over.
     patience: Pin<Box<Sleep>>,
     /// What it has sent.
-    pub(crate) bytes: usize,
+    bytes: usize,
+    /// The policy knew it once.
+    was_known: bool,
 }
 
 impl Stranger {
-    /// A new peer of a server that wants to know who asks.
-    pub(crate) fn new(shared: &Shared, session: &mut Session) -> Option<Self> {
-        shared.access.as_ref()?;
-        if session.caller.is_known_by_certificate(shared) {
-            return None;
-        }
-        Some(Self { patience: Box::pin(tokio::time::sleep(shared.hello_within)), bytes: 0 })
+    fn new(shared: &Shared, was_known: bool) -> Self {
+        let patience = Box::pin(tokio::time::sleep(shared.hello_within));
+        Self { patience, bytes: 0, was_known }
+    }
+}
+
+impl Standing {
+    /// Of a new peer.
+    pub(crate) fn new(shared: &Shared, session: &mut Session) -> Self {
+        let Some(access) = &shared.access else { return Self { news: None, stranger: None } };
+        // First: what changes from here on is news.
+        let news = Some(News::new(access.news()));
+        let is_known = session.caller.is_known_by_certificate(shared);
+        Self { news, stranger: (!is_known).then(|| Stranger::new(shared, false)) }
     }
 
-    /// True when it has sent more than it may. Once it is known who it is, there is no stranger any more.
-    pub(crate) fn is_too_loud(stranger: &mut Option<Self>, session: &Session) -> bool {
-        let Some(Self { bytes, .. }) = stranger else { return false };
-        if session.caller.subject().is_none() {
-            return *bytes > UNAUTHENTICATED_BYTES_MAX;
+    /// The peer has sent so many bytes.
+    pub(crate) fn heard(&mut self, bytes: usize) {
+        if let Some(stranger) = &mut self.stranger {
+            stranger.bytes += bytes;
         }
-        *stranger = None;
-        false
     }
 
-    /// Ready when its time is over.
-    pub(crate) fn poll_late(stranger: &mut Option<Self>, context: &mut Context<'_>) -> Poll<()> {
-        match stranger {
+    /// True when a stranger has sent more than it may. Once it is known who it is, there is no stranger any more, until it is not.
+    pub(crate) fn is_too_loud(&mut self, shared: &Shared, session: &Session) -> bool {
+        self.settle(shared, session);
+        self.stranger.as_ref().is_some_and(|it| it.bytes > UNAUTHENTICATED_BYTES_MAX)
+    }
+
+    /// Ready when a stranger's time is over.
+    pub(crate) fn poll_late(
+        &mut self,
+        context: &mut Context<'_>,
+        shared: &Shared,
+        session: &mut Session,
+    ) -> Poll<()> {
+        let Some(news) = &mut self.news else { return Poll::Pending };
+        if news.poll(context) {
+            session.caller.look_again(shared);
+            self.settle(shared, session);
+        }
+        match &mut self.stranger {
             Some(stranger) => stranger.patience.as_mut().poll(context),
             None => Poll::Pending,
+        }
+    }
+
+    fn settle(&mut self, shared: &Shared, session: &Session) {
+        if self.news.is_none() {
+            return;
+        }
+        if session.caller.subject().is_some() {
+            self.stranger = None;
+        } else if self.stranger.is_none() {
+            self.stranger = Some(Stranger::new(shared, true));
         }
     }
 
@@ -51,7 +92,47 @@ impl Stranger {
     }
 
     /// What one that took too long is told.
-    pub(crate) fn late(shared: &Shared) -> String {
-        format!("nobody said within {:?} who asks: say hello with a token", shared.hello_within)
+    pub(crate) fn late(&self, shared: &Shared) -> String {
+        let within = shared.hello_within;
+        if self.stranger.as_ref().is_some_and(|stranger| stranger.was_known) {
+            return format!(
+                "whoever asked is not known to the access policy (any more), and nobody else said hello within {within:?}"
+            );
+        }
+        format!("nobody said within {within:?} who asks: say hello with a token")
+    }
+}
+
+/// News, as a connection waits for them: cheap to poll again, since it asks to be woken once for each.
+struct News {
+    seen: watch::Receiver<u64>,
+    told: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl News {
+    fn new(seen: watch::Receiver<u64>) -> Self {
+        Self { seen, told: None }
+    }
+
+    /// True when there are some; the task is woken once there are more.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        let mut is_news = false;
+        loop {
+            if self.seen.has_changed().unwrap_or(false) {
+                self.seen.mark_unchanged();
+                is_news = true;
+            } else if self.told.is_some() {
+                return is_news;
+            }
+            // Of a clone that has seen as much: what changes from here on wakes the task.
+            let mut next = self.seen.clone();
+            let mut told: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
+                if next.changed().await.is_err() {
+                    // The server is gone, and with it whoever could have news.
+                    std::future::pending::<()>().await;
+                }
+            });
+            self.told = told.as_mut().poll(context).is_pending().then_some(told);
+        }
     }
 }

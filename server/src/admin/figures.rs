@@ -71,6 +71,13 @@ const ROWS: &[Row] = &[
     row("larder_connections_cut_total", "connections_cut", Bare, 1.0),
     row("larder_connections_refused_total", "connections_refused", Bare, 1.0),
     row("larder_connections_unfinished_total", "connections_unfinished", Bare, 1.0),
+    row(
+        "larder_reloads_failed_total",
+        "access_reloads_failed_count",
+        Is("what", "access_policy"),
+        1.0,
+    ),
+    row("larder_reloads_failed_total", "tls_reloads_failed_count", Is("what", "certificates"), 1.0),
     row("larder_tls_handshakes_failed_total", "tls_handshakes_failed", Bare, 1.0),
     row("larder_buffer_bytes", "buffers_bytes", Bare, 1.0),
     row("larder_handles", "handles_count", Bare, 1.0),
@@ -148,6 +155,10 @@ const FAMILIES: &[Described] = &[
     counter(
         "larder_connections_unfinished_total",
         "Connections cut because a request was begun and not finished.",
+    ),
+    counter(
+        "larder_reloads_failed_total",
+        "Times that the access policy or certificates were read again and could not be used.",
     ),
     counter("larder_tls_handshakes_failed_total", "TLS handshakes that came to no end."),
     gauge(

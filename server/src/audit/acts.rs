@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use engine::ReadPlan;
 use model::definition::{Definitions, Plan, Verb};
-use model::limits::{AUDIT_KEYS_LISTED_MAX, AUDIT_NAMES_LISTED_MAX, PROBLEMS_LISTED_MAX};
+use model::limits::{AUDIT_KEYS_LISTED_MAX, PROBLEMS_LISTED_MAX};
 use protocol::{Failure, Opcode};
 use stdx::clock::Clock;
 
@@ -13,7 +13,7 @@ use super::{
     event::{AuditedKey, End, Event, Who, cut},
     tally::{Of, Tally},
 };
-use crate::{access::witness::Decided, shared::Shared};
+use crate::{Error, access::witness::Decided, shared::Shared};
 
 /// A read is done on which the lot had fallen; what for, if that was said.
 pub(crate) fn read(shared: &Shared, who: Who, (plan, purpose): (&ReadPlan, &str), keys: &[&[u8]]) {
@@ -30,26 +30,25 @@ pub(crate) fn read(shared: &Shared, who: Who, (plan, purpose): (&ReadPlan, &str)
         .map(|name| format!("service:{name}"))
         .into_iter()
         .chain(groups.filter_map(|group| group_name(&definitions, group)));
-    let mut event = Event::new(shared.clock.wall_ms(), "read")
+    let event = Event::new(shared.clock.wall_ms(), "read")
         .by(Some(who))
         .on(on)
+        .purpose(purpose)
         .with("vectors", vectors)
-        .keys(keys);
-    if !purpose.is_empty() {
-        event = event.with("purpose", purpose);
-    }
-    shared.audit.offer(event.ended(End::Ok));
+        .keys(keys)
+        .ended(End::Ok);
+    shared.audit.offer(event);
 }
 
-/// So many rows of a group were put, or scanned.
+/// So many rows of a group were put, or scanned: what for, if that was said.
 pub(crate) fn group(
     shared: &Shared,
     peer: &AuditedPeer,
-    what: &'static str,
+    (what, purpose): (&'static str, &str),
     index: usize,
     rows: u32,
 ) {
-    peer.count(Of { what, kind: "group", index }, u64::from(rows), || {
+    peer.count((Of { what, kind: "group", index }, purpose), u64::from(rows), || {
         group_name(&shared.database.definitions().1, index)
     });
 }
@@ -62,7 +61,7 @@ pub(crate) fn stream(
     index: usize,
     rows: u32,
 ) {
-    peer.count(Of { what, kind: "stream", index }, u64::from(rows), || {
+    peer.count((Of { what, kind: "stream", index }, ""), u64::from(rows), || {
         let (_, definitions) = shared.database.definitions();
         definitions.streams.get(index).map(|stream| format!("stream:{}", stream.name))
     });
@@ -118,18 +117,20 @@ pub(crate) fn defined(
     shared.audit.offer(event);
 }
 
-/// An operator asked for something that is done elsewhere, a checkpoint, or an export of these groups; or was refused at once.
+/// Somebody asked for something that is done elsewhere, a checkpoint, or an export of these groups, and said what for; or was refused
+/// at once.
 pub(crate) fn asked(
     shared: &Shared,
     peer: &AuditedPeer,
-    (what, name): (&'static str, Option<&str>),
+    (what, name, purpose): (&'static str, Option<&str>, &str),
     on: impl IntoIterator<Item = String>,
     refused: Option<&Failure>,
 ) {
     if !shared.audit.is_on() {
         return;
     }
-    let mut event = Event::new(shared.clock.wall_ms(), what).by(peer.who()).on(on);
+    let event = Event::new(shared.clock.wall_ms(), what).by(peer.who()).on(on);
+    let mut event = event.purpose(purpose);
     if let Some(name) = name {
         event = event.with("name", name);
     }
@@ -151,24 +152,24 @@ pub(crate) fn decided(shared: &Shared, peer: &Option<Arc<Tally>>, decided: &Deci
         peer.tells_denial() && (is_known || shared.audit.tells_stranger())
     };
     let Some(missing) = decided.missing.filter(|_| is_told()) else { return };
-    // What is asked for is called as whoever asks likes, up to a frame long: the queue holds no more of it than a line does.
-    let names = decided.resources.iter().take(AUDIT_NAMES_LISTED_MAX + 1);
-    let mut event = Event::new(now_ms, DENIED)
+    // Both are as long as whoever asks likes, up to a frame: the queue holds no more of them than a line does.
+    let event = Event::new(now_ms, DENIED)
         .by(Some(peer.who()))
         .with("operation", decided.opcode.to_string())
-        .on(names.map(|name| cut(name).to_owned()));
-    if !decided.purpose.is_empty() {
-        event = event.with("purpose", decided.purpose);
-    }
-    shared.audit.offer(event.ended(End::Denied(cut(missing).to_owned())));
+        .on(decided.resources)
+        .purpose(decided.purpose)
+        .ended(End::Denied(cut(missing).to_owned()));
+    shared.audit.offer(event);
 }
 
-/// Certificates and the access policy were read again, or not.
-pub(crate) fn reloaded(shared: &Shared, error: Option<String>) {
-    if shared.audit.is_on() {
-        let event = Event::new(shared.clock.wall_ms(), "reload");
-        shared.audit.offer(event.ended(error.map_or(End::Ok, End::Failed)));
+/// `what`, certificates or the access policy, was read again, or stayed as it was.
+pub(crate) fn reloaded(shared: &Shared, what: &'static str, read: &Result<(), Error>) {
+    if !shared.audit.is_on() {
+        return;
     }
+    let end = read.as_ref().map_or_else(|error| End::Failed(error.to_string()), |()| End::Ok);
+    let event = Event::new(shared.clock.wall_ms(), "reload").with("what", what);
+    shared.audit.offer(event.ended(end));
 }
 
 fn group_name(definitions: &Definitions, index: usize) -> Option<String> {

@@ -43,6 +43,8 @@ pub(crate) struct Event {
     what: &'static str,
     who: Option<Who>,
     on: Vec<String>,
+    /// Names beyond those: they are counted.
+    on_more: usize,
     fields: Vec<(&'static str, Value)>,
     keys: Vec<AuditedKey>,
     end: Option<End>,
@@ -56,6 +58,7 @@ impl Event {
             what,
             who: None,
             on: Vec::new(),
+            on_more: 0,
             fields: Vec::new(),
             keys: Vec::new(),
             end: None,
@@ -68,10 +71,22 @@ impl Event {
         self
     }
 
-    /// What it was done to: `group:card_profile`, `service:fraud`, `stream:payments`.
-    pub(crate) fn on(mut self, names: impl IntoIterator<Item = String>) -> Self {
-        self.on.extend(names);
+    /// What it was done to: `group:card_profile`, `service:fraud`, `stream:payments`. Whoever asks may name as many as a frame holds, and
+    /// call them as he likes: the first [`AUDIT_NAMES_LISTED_MAX`] are kept, the others counted.
+    pub(crate) fn on<N: AsRef<str>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        for name in names {
+            if self.on.len() < AUDIT_NAMES_LISTED_MAX {
+                self.on.push(cut(name.as_ref()).to_owned());
+            } else {
+                self.on_more += 1;
+            }
+        }
         self
+    }
+
+    /// What it was for; nothing is said of no purpose.
+    pub(crate) fn purpose(self, purpose: &str) -> Self {
+        if purpose.is_empty() { self } else { self.with("purpose", cut(purpose)) }
     }
 
     /// One more field; names are told once.
@@ -112,11 +127,9 @@ impl Event {
             add("peer", cut(&who.peer).into());
         }
         if !self.on.is_empty() {
-            let more = self.on.len().saturating_sub(AUDIT_NAMES_LISTED_MAX);
-            let names = self.on.into_iter().take(AUDIT_NAMES_LISTED_MAX);
-            add("on", names.map(Value::from).collect::<Vec<_>>().into());
-            if more > 0 {
-                add("on_more", more.into());
+            add("on", self.on.into());
+            if self.on_more > 0 {
+                add("on_more", self.on_more.into());
             }
         }
         for (name, value) in self.fields {

@@ -5,7 +5,7 @@
 )]
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 /// What the files' names begin and end with; between them stands the number of the first line.
@@ -65,16 +65,6 @@ pub(super) fn append_to(directory: &Path, first: u64) -> io::Result<File> {
 /// All of a file of the log.
 pub(super) fn read(directory: &Path, first: u64) -> io::Result<Vec<u8>> {
     std::fs::read(directory.join(name(first)))
-}
-
-/// All of a file that is no larger than so many bytes.
-pub(super) fn read_at_most(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > bytes_max {
-        return Err(io::Error::other(format!("it is larger than {bytes_max} bytes")));
-    }
-    Ok(bytes)
 }
 
 /// Writes a file anew, as somebody does who changes what was written.

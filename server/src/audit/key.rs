@@ -5,8 +5,8 @@ use std::path::Path;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{file, line::hex};
-use crate::Error;
+use super::line::hex;
+use crate::{Error, read_at_most::read_at_most};
 
 /// Fewer bytes can be guessed.
 const KEY_BYTES_MIN: usize = 32;
@@ -35,7 +35,7 @@ impl DeploymentKey {
             let how = "make one with: head -c 32 /dev/urandom | base64 > FILE";
             Error::Audit(format!("{}: {what}; {how}", path.display()))
         };
-        let bytes = file::read_at_most(path, KEY_BYTES_MAX)
+        let bytes = read_at_most(path, KEY_BYTES_MAX)
             .map_err(|error| failed(format!("the key for hashes cannot be read: {error}")))?;
         let bytes = bytes.trim_ascii_end();
         if bytes.len() < KEY_BYTES_MIN {
@@ -70,6 +70,7 @@ impl DeploymentKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audit::file;
 
     #[test]
     fn the_hash_is_hmac_sha_256() {

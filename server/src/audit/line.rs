@@ -1,10 +1,11 @@
 //! One line of the log: JSON that carries its number and the hash of the line before it.
 //!
 //! ```text
-//! {"seq":7,"prev":"<SHA-256 of line 6, hex>","at":"2026-01-31T09:30:00.250Z","event":"put",...}\n
+//! {"v":1,"seq":7,"prev":"<SHA-256 of line 6, hex>","at":"2026-01-31T09:30:00.250Z","event":"put",...}\n
 //! ```
 //!
-//! The hash of a line is that of its bytes without the newline. The line before the first has a hash of zeros.
+//! The hash of a line is that of its bytes without the newline. The line before the first has a hash of zeros. `docs/formats/audit.md`
+//! has every field.
 
 pub(super) use model::key::to_hex as hex;
 use model::time::format_timestamp;
@@ -12,6 +13,9 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::event::Event;
+
+/// The version of the lines that are written here. Lines of the time before they said so are of the first.
+pub(super) const VERSION: u64 = 1;
 
 /// A SHA-256.
 pub(super) type Digest = [u8; 32];
@@ -43,6 +47,7 @@ pub(super) fn parse_digest(text: &str) -> Option<Digest> {
 pub(super) fn write(output: &mut Vec<u8>, link: Link, event: Event) -> Link {
     let sequence = link.sequence.saturating_add(1);
     let mut line = Map::new();
+    line.insert("v".to_owned(), VERSION.into());
     line.insert("seq".to_owned(), sequence.into());
     line.insert("prev".to_owned(), hex(&link.hash).into());
     line.insert("at".to_owned(), format_timestamp(event.at_ms).into());
@@ -52,6 +57,19 @@ pub(super) fn write(output: &mut Vec<u8>, link: Link, event: Event) -> Link {
     output.extend_from_slice(&bytes);
     output.push(b'\n');
     Link { sequence, hash }
+}
+
+/// The version that a line says it has, when this release does not know it: what else stands in it means nothing here.
+pub(super) fn newer_version(line: &[u8]) -> Option<u64> {
+    let Value::Object(fields) = serde_json::from_slice(line).ok()? else { return None };
+    fields.get("v")?.as_u64().filter(|version| *version > VERSION)
+}
+
+/// Why a log with such a line is left alone.
+pub(super) fn refusal(place: &str, version: u64) -> String {
+    format!(
+        "{place}: a line of format version {version}, this release knows up to {VERSION}: nothing was changed; use the release that wrote it"
+    )
 }
 
 /// A line as it was found.
@@ -102,12 +120,27 @@ mod tests {
         let zeros = "0".repeat(64);
         assert_eq!(
             lines[0],
-            format!(r#"{{"seq":1,"prev":"{zeros}","at":"1970-01-01T00:00:00Z","event":"start"}}"#)
+            format!(
+                r#"{{"v":1,"seq":1,"prev":"{zeros}","at":"1970-01-01T00:00:00Z","event":"start"}}"#
+            )
         );
         let second = Found::read(lines[1].as_bytes()).expect("a line");
         assert_eq!((second.before, second.link()), (first, end));
         assert_eq!(second.text("at"), Some("1970-01-01T00:00:01.250Z"));
         assert_eq!(hex(&digest(lines[0].as_bytes())), hex(&first.hash));
+    }
+
+    #[test]
+    fn only_a_line_of_a_newer_version_is_not_understood() {
+        for (line, newer) in [
+            (r#"{"v":2,"what":"ever"}"#, Some(2)),
+            (r#"{"v":1,"seq":1}"#, None),
+            (r#"{"seq":1}"#, None),
+            (r#"{"v":"2"}"#, None),
+            ("{\"v\":2", None),
+        ] {
+            assert_eq!(newer_version(line.as_bytes()), newer, "{line}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     event::Event,
     file,
     line::{self, Link},
-    walk::{self, TORN},
+    walk::{self, TORN, Tail},
 };
 
 /// See the module.
@@ -100,8 +100,7 @@ impl AuditLog {
     fn resume(&mut self, now_ms: i64) -> io::Result<()> {
         let files = file::list(&self.directory)?;
         let Some(last) = files.last() else { return Ok(()) };
-        let bytes = file::read(&self.directory, *last)?;
-        let tail = walk::tail(&bytes);
+        let (bytes, tail) = self.tail(*last)?;
         self.link = match tail.link {
             Some(link) => link,
             None => self.link_before(files.split_last().map_or(&[][..], |(_, before)| before))?,
@@ -133,11 +132,24 @@ impl AuditLog {
     /// The last line of `files`, the one behind which has none: a process died when it had just begun it.
     fn link_before(&self, files: &[u64]) -> io::Result<Link> {
         for first in files.iter().rev() {
-            if let Some(link) = walk::tail(&file::read(&self.directory, *first)?).link {
+            if let (_, Tail { link: Some(link), .. }) = self.tail(*first)? {
                 return Ok(link);
             }
         }
         Ok(Link::START)
+    }
+
+    /// A file and where its chain ends.
+    ///
+    /// # Errors
+    /// Also when a newer release wrote it: to go on with it could only damage it.
+    fn tail(&self, first: u64) -> io::Result<(Vec<u8>, Tail)> {
+        let bytes = file::read(&self.directory, first)?;
+        let tail = walk::tail(&bytes);
+        match tail.newer {
+            Some(version) => Err(io::Error::other(line::refusal(&file::name(first), version))),
+            None => Ok((bytes, tail)),
+        }
     }
 }
 
@@ -190,6 +202,38 @@ mod tests {
             let again = verify(directory.path(), &Expected::default()).expect("it is read");
             assert_eq!((again.problems.len(), again.lines), (0, found.lines + 1), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn a_log_of_a_newer_release_is_left_as_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        put(&mut open(directory.path()), 1);
+        let path = directory.path().join(file::name(1));
+        let mut bytes = file::read(directory.path(), 1).expect("one file");
+        bytes.extend_from_slice(b"{\"v\":2,\"number\":2}\n");
+        file::replace(&path, &bytes).expect("it is written");
+        let error = AuditLog::open(directory.path(), 1000, 7).err().expect("refused").to_string();
+        assert!(error.contains("version 2") && error.contains("up to 1"), "{error}");
+        let error = verify(directory.path(), &Expected::default()).expect_err("refused");
+        assert!(error.to_string().contains(":2: a line of format version 2"), "{error}");
+        assert_eq!(file::read(directory.path(), 1).expect("it is there"), bytes, "untouched");
+        // A file that was begun behind it does not hide it.
+        file::replace(&directory.path().join(file::name(3)), b"").expect("it is written");
+        assert!(AuditLog::open(directory.path(), 1000, 7).is_err());
+    }
+
+    /// Lines were written before they said their version.
+    #[test]
+    fn a_log_without_versions_goes_on() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let old = format!(
+            "{{\"seq\":1,\"prev\":\"{}\",\"at\":\"2026-01-31T09:30:00Z\",\"event\":\"start\"}}\n",
+            "0".repeat(64)
+        );
+        file::replace(&directory.path().join(file::name(1)), old.as_bytes()).expect("written");
+        put(&mut open(directory.path()), 1);
+        let found = verify(directory.path(), &Expected::default()).expect("it is read");
+        assert_eq!((found.problems.len(), found.notes.len(), found.lines), (0, 0, 2));
     }
 
     #[test]

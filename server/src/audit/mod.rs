@@ -12,6 +12,8 @@
 pub(crate) mod acts;
 mod event;
 mod file;
+#[cfg(test)]
+mod golden;
 mod key;
 mod line;
 mod log;

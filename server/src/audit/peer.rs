@@ -59,10 +59,15 @@ impl AuditedPeer {
         self.tally.clone()
     }
 
-    /// A request touched so many rows; `name` is asked once a second.
-    pub(crate) fn count(&self, of: Of, rows: u64, name: impl FnOnce() -> Option<String>) {
+    /// A request touched so many rows, for `purpose`; `name` is asked once a second.
+    pub(crate) fn count(
+        &self,
+        (of, purpose): (Of, &str),
+        rows: u64,
+        name: impl FnOnce() -> Option<String>,
+    ) {
         if let Some(tally) = &self.tally {
-            tally.count(of, rows, name);
+            tally.count((of, purpose), rows, name);
         }
     }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Of {
 #[derive(Debug)]
 struct Count {
     of: Of,
+    /// What it was for; empty when nothing was said.
+    purpose: Box<str>,
     /// `group:card_profile`; empty for all that found no place.
     on: Vec<String>,
     requests: u64,
@@ -85,11 +87,17 @@ impl Tally {
         inner.denials <= AUDIT_DENIALS_TOLD_MAX
     }
 
-    /// One more request with so many rows; `name` is asked once a second.
-    pub(crate) fn count(&self, of: Of, rows: u64, name: impl FnOnce() -> Option<String>) {
+    /// One more request with so many rows, for `purpose`; `name` is asked once a second.
+    pub(crate) fn count(
+        &self,
+        (of, purpose): (Of, &str),
+        rows: u64,
+        name: impl FnOnce() -> Option<String>,
+    ) {
         let mut inner = self.0.lock();
         let counts = &mut inner.counts;
-        let place = counts.iter().position(|count| count.of == of);
+        let is_same = |count: &Count| count.of == of && *count.purpose == *purpose;
+        let place = counts.iter().position(is_same);
         let place = place.unwrap_or_else(|| {
             if counts.len() == AUDIT_TALLIES_MAX {
                 // The last one holds the rest.
@@ -98,7 +106,8 @@ impl Tally {
             let is_rest = counts.len() + 1 == AUDIT_TALLIES_MAX;
             let of = if is_rest { Of { what: "write", ..of } } else { of };
             let on = name().filter(|_| !is_rest).into_iter().collect();
-            counts.push(Count { of, on, requests: 0, rows: 0 });
+            let purpose = if is_rest { "" } else { purpose }.into();
+            counts.push(Count { of, purpose, on, requests: 0, rows: 0 });
             counts.len() - 1
         });
         let last = counts.len().saturating_sub(1);
@@ -126,6 +135,7 @@ impl Inner {
             Event::new(now_ms, count.of.what)
                 .by(Some(self.who.clone()))
                 .on(count.on)
+                .purpose(&count.purpose)
                 .with("requests", count.requests)
                 .with("rows", count.rows)
                 .ended(End::Ok)
@@ -163,8 +173,8 @@ mod tests {
     fn a_second_of_writes_is_one_line_for_each_group() {
         let tally = Tally::new(Who { subject: None, peer: "here".into() });
         for rows in 1..=100 {
-            tally.count(put(0), rows, || Some("group:a".to_owned()));
-            tally.count(put(1), 1, || Some("group:b".to_owned()));
+            tally.count((put(0), ""), rows, || Some("group:a".to_owned()));
+            tally.count((put(1), ""), 1, || Some("group:b".to_owned()));
         }
         let line = |group, rows| {
             format!(
@@ -176,10 +186,30 @@ mod tests {
     }
 
     #[test]
+    fn what_rows_were_scanned_for_is_told_apart() {
+        let tally = Tally::new(Who { subject: None, peer: "here".into() });
+        let scan = Of { what: "scan", kind: "group", index: 0 };
+        for purpose in ["support", "", "support", "audit"] {
+            tally.count((scan, purpose), 10, || Some("group:a".to_owned()));
+        }
+        let line = |purpose, requests| {
+            format!(
+                r#"{{"event":"scan","peer":"here","on":["group:a"],{purpose}"requests":{requests},"rows":{}0,"outcome":"ok"}}"#,
+                requests
+            )
+        };
+        let purposes = [r#""purpose":"support","#, "", r#""purpose":"audit","#];
+        assert_eq!(
+            told(&tally),
+            [line(purposes[0], 2), line(purposes[1], 1), line(purposes[2], 1)]
+        );
+    }
+
+    #[test]
     fn no_connection_takes_more_than_its_room_and_no_row_is_lost() {
         let tally = Tally::new(Who { subject: None, peer: "here".into() });
         for group in 0..1000 {
-            tally.count(put(group), 2, || Some(format!("group:{group}")));
+            tally.count((put(group), ""), 2, || Some(format!("group:{group}")));
         }
         let lines = told(&tally);
         assert_eq!(lines.len(), AUDIT_TALLIES_MAX);
@@ -210,11 +240,11 @@ mod tests {
     #[test]
     fn what_was_done_before_a_peer_said_who_it_is_is_not_its_subjects() {
         let tally = Tally::new(Who { subject: None, peer: "here".into() });
-        tally.count(put(0), 1, || None);
+        tally.count((put(0), ""), 1, || None);
         let before = tally.set_subject(Some("loader"), 0);
         assert_eq!(before.len(), 1);
         assert!(tally.set_subject(Some("loader"), 0).is_empty());
-        tally.count(put(0), 1, || None);
+        tally.count((put(0), ""), 1, || None);
         assert!(told(&tally)[0].contains("\"subject\":\"loader\""));
     }
 }

@@ -60,7 +60,7 @@ pub fn parse_hash(text: &str) -> Result<Digest, String> {
 /// Reads the log in `directory`.
 ///
 /// # Errors
-/// [`Error::Audit`] when it cannot be read at all.
+/// [`Error::Audit`] when it cannot be read at all, or a newer release wrote it.
 pub fn verify(directory: &Path, expected: &Expected) -> Result<Verified, Error> {
     let failed = |error: std::io::Error| {
         Error::Audit(format!("{}: the audit log cannot be read: {error}", directory.display()))
@@ -78,7 +78,12 @@ pub fn verify(directory: &Path, expected: &Expected) -> Result<Verified, Error> 
     };
     for first in files {
         let bytes = file::read(directory, first).map_err(failed)?;
-        reading.file(first, &bytes);
+        reading.file(first, &bytes).map_err(|why| {
+            Error::Audit(format!(
+                "{}: the audit log cannot be verified: {why}",
+                directory.display()
+            ))
+        })?;
     }
     Ok(reading.finish())
 }
@@ -92,7 +97,8 @@ struct Reading {
 }
 
 impl Reading {
-    fn file(&mut self, first: u64, bytes: &[u8]) {
+    /// Goes through one file; why that is not possible, when a newer release wrote it.
+    fn file(&mut self, first: u64, bytes: &[u8]) -> Result<(), String> {
         let name = file::name(first);
         self.found.files += 1;
         let closings = Closings::of(bytes);
@@ -109,6 +115,9 @@ impl Reading {
                 self.torn(&place, &torn);
                 continue;
             }
+            if let Some(version) = line::newer_version(line.bytes).filter(|_| line.is_whole) {
+                return Err(line::refusal(&place, version));
+            }
             let found = Found::read(line.bytes).filter(|_| line.is_whole);
             if let Some(found) = found.as_ref().filter(|found| self.follows(found)) {
                 if number == 1 && found.before.sequence + 1 != first {
@@ -119,6 +128,7 @@ impl Reading {
             }
             self.wrong(&place, &line, found.as_ref());
         }
+        Ok(())
     }
 
     /// The line stands where it was written.

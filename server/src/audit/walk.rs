@@ -36,22 +36,28 @@ pub(super) struct Tail {
     pub(super) link: Option<Link>,
     /// Bytes up to the end of that line.
     pub(super) whole: usize,
+    /// The version of the line behind it, when that is one that this release does not know.
+    pub(super) newer: Option<u64>,
 }
 
 /// Follows the chain from the file's start, whatever its first line says that it follows.
 pub(super) fn tail(file: &[u8]) -> Tail {
     let closings = Closings::of(file);
-    let mut tail = Tail { link: None, whole: 0 };
+    let mut tail = Tail { link: None, whole: 0, newer: None };
     while let Some(line) = lines(file, tail.whole).next() {
         // First: of a line that was cut off nothing but the newline may be missing, and that is there by now.
         if let Some(torn) = closings.torn(line.start, tail.link) {
-            tail = Tail { link: Some(torn.closing.link()), whole: torn.end };
+            tail = Tail { link: Some(torn.closing.link()), whole: torn.end, newer: None };
             continue;
+        }
+        tail.newer = line::newer_version(line.bytes).filter(|_| line.is_whole);
+        if tail.newer.is_some() {
+            break;
         }
         let found = Found::read(line.bytes).filter(|_| line.is_whole);
         let follows = |found: &Found| tail.link.is_none_or(|link| link == found.before);
         let Some(found) = found.filter(follows) else { break };
-        tail = Tail { link: Some(found.link()), whole: line.end };
+        tail = Tail { link: Some(found.link()), whole: line.end, newer: None };
     }
     tail
 }

@@ -12,7 +12,7 @@ pub(crate) fn handle(
     let request = CheckpointRequest::decode(body).map_err(malformed)?;
     session.caller.decide(shared, Opcode::Checkpoint, (&[], None), |asker| asker.administrate())?;
     let asked = shared.checkpoints.ask(request.backup);
-    let what = ("checkpoint", request.backup);
+    let what = ("checkpoint", request.backup, session.caller.purpose());
     acts::asked(shared, &session.audit, what, None::<String>, asked.as_ref().err());
     Ok(Outcome::Elsewhere(asked?))
 }

@@ -19,7 +19,7 @@ pub(crate) fn handle(
     let is_asked = |name: &str| request.groups.is_empty() || request.groups.contains(&name);
     let groups = definitions.groups.iter().map(|group| group.name.as_str());
     let on = groups.filter(|name| is_asked(name)).map(|name| format!("group:{name}"));
-    let what = ("export", Some(request.name));
+    let what = ("export", Some(request.name), session.caller.purpose());
     acts::asked(shared, &session.audit, what, on, asked.as_ref().err());
     Ok(Outcome::Elsewhere(asked?))
 }

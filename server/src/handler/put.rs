@@ -36,7 +36,7 @@ pub(crate) fn handle(
         .collect();
     let put = PutRequest { group, features: usize::from(request.features), rows };
     let written = shared.database.put(&put, &options).map_err(engine_failure)?;
-    acts::group(shared, &session.audit, "put", group, written.outcome.applied);
+    acts::group(shared, &session.audit, ("put", ""), group, written.outcome.applied);
     let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
     Ok(Outcome::Later {
         ticket: written.ticket,

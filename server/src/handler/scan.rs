@@ -21,11 +21,12 @@ pub(crate) fn handle(
     body: &[u8],
 ) -> Result<Outcome, Failure> {
     let request = ScanRequest::decode(body).map_err(malformed)?;
-    let is_bulk = session.is_bulk();
+    let (is_bulk, said) = (session.is_bulk(), session.audit.purpose());
     let prepared = prepared(shared, session, request.handle, (Opcode::Scan, Right::Read))?;
-    let Prepared::Group { plan, group, .. } = &**prepared else {
+    let Prepared::Group { plan, group, purpose, .. } = &**prepared else {
         return Err(wrong_kind("a group"));
     };
+    let purpose = purpose.as_deref().map_or(said, Into::into);
     if !is_bulk && is_long(plan, request.limit as usize) {
         return Ok(Outcome::Bulk);
     }
@@ -35,7 +36,7 @@ pub(crate) fn handle(
     let page = shared.database.scan_readable(plan, cursor, request.limit as usize);
     let page = page.map_err(engine_failure)?;
     let (group, rows) = (*group, u32::try_from(page.keys.len()).unwrap_or(u32::MAX));
-    acts::group(shared, &session.audit, "scan", group, rows);
+    acts::group(shared, &session.audit, ("scan", &purpose), group, rows);
     let reply = ScanReply {
         keys: page.keys,
         event_times: page.event_times,

@@ -2,7 +2,7 @@
 
 use protocol::{Failure, Opcode, StatValue, StatsReply};
 
-use crate::{dispatch::Outcome, session::Session, shared::Shared};
+use crate::{access::state::Access, dispatch::Outcome, session::Session, shared::Shared};
 
 pub(crate) fn handle(shared: &Shared, session: &mut Session) -> Result<Outcome, Failure> {
     session.caller.decide(shared, Opcode::Stats, (&[], None), |asker| asker.administrate())?;
@@ -24,6 +24,12 @@ pub(crate) fn figures(shared: &Shared) -> Vec<(String, StatValue)> {
     figures.extend(shared.load.figures());
     figures.extend(shared.witness.figures());
     figures.extend(shared.access.iter().flat_map(|access| access.figures()));
+    // Without a policy or certificates nothing can fail.
+    let failed = [
+        ("access_reloads_failed_count", shared.access.as_ref().map_or(0, Access::failed)),
+        ("tls_reloads_failed_count", shared.tls.as_ref().map_or(0, |tls| tls.failed())),
+    ];
+    figures.extend(failed.map(|(name, failed)| (name.to_owned(), StatValue::U64(failed))));
     let held =
         [("handles_count", shared.handles.count()), ("buffers_bytes", shared.buffers.used())];
     figures.extend(held.map(|(name, held)| (name.to_owned(), StatValue::U64(held as u64))));

@@ -12,7 +12,7 @@ use rustls::{
     version::TLS13,
 };
 
-use crate::Error;
+use crate::{Error, read_at_most::read_at_most};
 
 /// Where certificates and keys are. PEM, each file at most 1 MiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,10 +99,16 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 /// The bytes of a file that is not too large.
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |error: std::io::Error| Error::tls(path, format!("it cannot be read: {error}"));
-    let bytes = std::fs::metadata(path).map_err(failed)?.len();
-    if bytes > TLS_FILE_BYTES_MAX {
-        let reason = format!("it has {bytes} bytes: at most {TLS_FILE_BYTES_MAX} are read");
-        return Err(Error::tls(path, reason));
+    read_at_most(path, TLS_FILE_BYTES_MAX).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_never_ends_is_no_certificate() {
+        let error = certificates(Path::new("/dev/zero")).expect_err("it is too large").to_string();
+        assert!(error.contains("/dev/zero") && error.contains("larger than"), "{error}");
     }
-    std::fs::read(path).map_err(failed)
 }

@@ -1,7 +1,8 @@
 //! The name in a certificate that was verified: what a policy calls its holder.
 //!
-//! The common name of its subject; when it has none, its first URI, else its first DNS name. A subject is a sequence of sets of pairs
-//! of a type and a text (RFC 5280, section 4.1.2.4); only that much DER is read here.
+//! The common name of its subject; when it has none, its first URI, else its first DNS name. A subject with two common names, or that is
+//! not laid out as it has to be, names nobody, whatever other names there are. A subject is a sequence of sets of pairs of a type and a
+//! text (RFC 5280, section 4.1.2.4); only that much DER is read here.
 
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
@@ -17,35 +18,44 @@ const COMMON_NAME: [u8; 3] = [0x55, 0x04, 0x03];
 /// See the module. `None` when the certificate names nobody.
 pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<String> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
-    if let Some(name) = common_name(certificate.subject()) {
+    if let Some(name) = common_name(certificate.subject()).ok()? {
         return Some(format!("CN={name}"));
     }
     let uri = certificate.valid_uri_names().next().map(|uri| format!("URI:{uri}"));
     uri.or_else(|| certificate.valid_dns_names().next().map(|name| format!("DNS:{name}")))
 }
 
-/// The only common name of a subject, which is given with or without its outer sequence. Of two names none is believed.
-fn common_name(subject: &[u8]) -> Option<&str> {
+/// A subject that nobody can be told by.
+#[derive(Debug, PartialEq, Eq)]
+struct NotOne;
+
+/// The only common name of a subject, which is given with or without its outer sequence; `None` when it has none.
+///
+/// # Errors
+/// Of two names none is believed, nor one in a subject that is laid out in another way.
+fn common_name(subject: &[u8]) -> Result<Option<&str>, NotOne> {
     let mut rest = match element(subject) {
         Some((SEQUENCE, inner, [])) => inner,
         _ => subject,
     };
     let mut found = None;
-    while let Some((tag, mut set, after)) = element(rest) {
+    while !rest.is_empty() {
+        let (SET, mut set, after) = element(rest).ok_or(NotOne)? else { return Err(NotOne) };
         rest = after;
-        while let Some((SEQUENCE, pair, next)) = element(set).filter(|_| tag == SET) {
+        while !set.is_empty() {
+            let (SEQUENCE, pair, next) = element(set).ok_or(NotOne)? else { return Err(NotOne) };
             set = next;
-            let (OBJECT_ID, kind, value) = element(pair)? else { return None };
+            let (OBJECT_ID, kind, value) = element(pair).ok_or(NotOne)? else { return Err(NotOne) };
             if kind == COMMON_NAME {
-                let (text, name, []) = element(value)? else { return None };
+                let (text, name, []) = element(value).ok_or(NotOne)? else { return Err(NotOne) };
                 if found.is_some() || !TEXTS.contains(&text) {
-                    return None;
+                    return Err(NotOne);
                 }
-                found = Some(std::str::from_utf8(name).ok()?);
+                found = Some(std::str::from_utf8(name).map_err(|_| NotOne)?);
             }
         }
     }
-    found
+    Ok(found)
 }
 
 /// Splits the element at the front off: its tag, its contents, what follows.
@@ -99,6 +109,19 @@ mod tests {
         assert_eq!(subject(|_| {}), None);
     }
 
+    /// What broke: a certificate with two common names was known by its first DNS name.
+    #[test]
+    fn two_common_names_name_nobody_whatever_other_names_there_are() {
+        let two = |params: &mut CertificateParams| {
+            params.distinguished_name.push(DnType::CommonName, "fraud-model");
+            params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "platform");
+            let uri = "spiffe://bank/fraud".try_into().expect("ASCII");
+            let dns = "a.b".try_into().expect("ASCII");
+            params.subject_alt_names = vec![SanType::URI(uri), SanType::DnsName(dns)];
+        };
+        assert_eq!(subject(two), None);
+    }
+
     #[test]
     fn two_common_names_name_nobody_and_cut_bytes_neither() {
         let name = |text: &[u8]| {
@@ -108,10 +131,12 @@ mod tests {
             [&[0x31, u8::try_from(pair.len()).expect("short")][..], &pair].concat()
         };
         let one = name(b"a");
-        assert_eq!(common_name(&one), Some("a"));
-        assert_eq!(common_name(&[one.clone(), name(b"b")].concat()), None);
-        for end in 0..one.len() {
-            assert_eq!(common_name(&one[..end]), None, "cut at {end}");
+        assert_eq!(common_name(&one), Ok(Some("a")));
+        assert_eq!(common_name(b""), Ok(None));
+        assert_eq!(common_name(&[one.clone(), name(b"b")].concat()), Err(NotOne));
+        assert_eq!(common_name(&[one.clone(), vec![0]].concat()), Err(NotOne));
+        for end in 1..one.len() {
+            assert_eq!(common_name(&one[..end]), Err(NotOne), "cut at {end}");
         }
     }
 }

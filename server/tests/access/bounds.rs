@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::limits::UNAUTHENTICATED_BYTES_MAX;
 use protocol::{CallStatus, Header, Opcode, Target, frame};
-use server::Config;
+use server::{Config, access::NewToken};
+use stdx::clock::{Clock, SystemClock};
 use tokio::{io::AsyncWriteExt, time::Instant};
 
 use crate::{handles::Peer, setting::Setting};
@@ -67,6 +68,40 @@ async fn a_stranger_has_little_time_and_others_have_all_there_is() {
         assert_eq!(failure.status, CallStatus::Unauthenticated);
         assert!(failure.message.contains("1.5s"), "{}", failure.message);
         assert!(peer.reply().await.is_none(), "the connection is closed");
+    }
+    assert!(begun.elapsed() >= patience);
+    known.prepare(Target::Service("fraud".into())).await.expect("it may stay");
+}
+
+/// What broke: a token that was taken out, or had ended, was noticed with the connection's next request alone: one that asks for
+/// nothing kept its place for ever.
+#[tokio::test]
+async fn a_connection_whose_token_goes_is_a_strangers_also_when_it_asks_for_nothing() {
+    let patience = Duration::from_millis(1500);
+    let setting = Setting::start_with(|config| Config { hello_within: patience, ..config });
+    let clock = SystemClock::new();
+    let short = NewToken::generate().expect("the system has randomness");
+    let ends = |end_ms: i64| {
+        let expires = model::time::format_timestamp(end_ms);
+        format!("sha256 = \"{}\"\nexpires = \"{expires}\"\n", short.sha256())
+    };
+    let text = setting.policy_text() + "[[subject.mailer.token]]\n";
+    setting.reload(&(text.clone() + &ends(clock.wall_ms() + 3_600_000))).expect("it is good");
+    let mut known = Peer::as_subject(&setting, "everything", "").await;
+    let mut revoked = Peer::as_subject(&setting, "scorer", "").await;
+    let mut expired = Peer::connect(&setting).await;
+    expired.hello(short.as_str(), "").await.expect("it is good for an hour");
+    // One token is taken out, the other ends in a moment: nobody reads the policy again then.
+    let begun = Instant::now();
+    let text = setting.policy_without("scorer") + "[[subject.mailer.token]]\n";
+    setting.reload(&(text + &ends(clock.wall_ms() + 500))).expect("it is good");
+    for (peer, what) in [(&mut revoked, "revoked"), (&mut expired, "expired")] {
+        let reply = tokio::time::timeout(Duration::from_secs(60), peer.reply());
+        let reply = reply.await.unwrap_or_else(|_| panic!("{what}: it keeps its place"));
+        let failure = reply.expect("it is told").expect_err("its time is over");
+        assert_eq!(failure.status, CallStatus::Unauthenticated, "{what}");
+        assert!(failure.message.contains("(any more)"), "{what}: {}", failure.message);
+        assert!(peer.reply().await.is_none(), "{what}: the connection is closed");
     }
     assert!(begun.elapsed() >= patience);
     known.prepare(Target::Service("fraud".into())).await.expect("it may stay");
