@@ -32,7 +32,7 @@ pub fn run(directory: &Path, rows: u64) {
     let values = rows * workload::WIDE as u64 * 8;
     for format in [FileFormat::Arrow, FileFormat::Parquet] {
         let target = directory.join(format.extension());
-        let options = Options { format, groups: vec!["wide".into()], ..Options::default() };
+        let options = Options { format, groups: Some(vec!["wide".into()]), ..Options::default() };
         let (wall_ns, cpu_ns) = (clock.mono_ns(), kernel::process_ns());
         let done = export(&database, &target, &options, &mut |_| Ok(())).expect("there is room");
         let (wall_ns, cpu_ns) = (clock.mono_ns() - wall_ns, kernel::process_ns() - cpu_ns);

@@ -299,7 +299,8 @@ fn files_are_bounded_and_the_manifest_says_what_they_are() {
     let directory = tempfile::tempdir().expect("there is room");
     let target = directory.path().join("one");
     let mut told = Vec::new();
-    let options = Options { part_rows: 10, groups: vec!["pairs".into()], ..Options::default() };
+    let options =
+        Options { part_rows: 10, groups: Some(vec!["pairs".into()]), ..Options::default() };
     let exported = export(&database, &target, &options, &mut |progress| {
         told.push((progress.rows, progress.rows_total));
         Ok(())
@@ -359,8 +360,12 @@ fn what_cannot_be_exported_leaves_nothing_behind() {
         assert_eq!(entries, 0);
         refused.expect_err("it is refused").to_string()
     };
-    let message = refused(Options { groups: vec!["nothing".into()], ..Options::default() });
+    let message = refused(Options { groups: Some(vec!["nothing".into()]), ..Options::default() });
     assert!(message.contains("no group is called nothing"), "{message}");
+    let (version, _) = database.definitions();
+    let earlier = Some(version - 1);
+    let message = refused(Options { definitions_version: earlier, ..Options::default() });
+    assert!(message.contains("definitions changed") && message.contains("try again"), "{message}");
     let message = refused(Options { format: FileFormat::Csv, ..Options::default() });
     assert!(message.contains("arrow or parquet"), "{message}");
     let message = refused(Options { as_of: Some(START), ..Options::default() });

@@ -62,13 +62,15 @@ impl Exports {
         (exports, asked)
     }
 
-    /// Asks for an export.
+    /// Asks for an export of `groups`, whatever else there will be when it begins; of what was decided under a version of the
+    /// definitions, only while that is valid.
     ///
     /// # Errors
     /// `UNAVAILABLE` when the server has no directory for exports, `OVERLOADED` when as many wait already as may.
     pub(crate) fn ask(
         &self,
         request: &ExportRequest<'_>,
+        (groups, definitions_version): (Vec<String>, Option<u64>),
     ) -> Result<oneshot::Receiver<Result<Body, Failure>>, Failure> {
         self.root()?;
         let options = Options {
@@ -76,7 +78,8 @@ impl Exports {
                 ExportFormat::Arrow => FileFormat::Arrow,
                 ExportFormat::Parquet => FileFormat::Parquet,
             },
-            groups: request.groups.iter().map(|group| (*group).to_owned()).collect(),
+            groups: Some(groups),
+            definitions_version,
             as_of: request.as_of,
             partials: request.partials,
             ..Options::default()
@@ -151,7 +154,11 @@ pub(crate) async fn run(
 }
 
 /// Does what was asked for.
-fn answer(shared: &Shared, asked: &Asked, stop: &watch::Receiver<bool>) -> Result<Body, Failure> {
+pub(crate) fn answer(
+    shared: &Shared,
+    asked: &Asked,
+    stop: &watch::Receiver<bool>,
+) -> Result<Body, Failure> {
     let (name, started_ns) = (asked.name.as_str(), shared.clock.mono_ns());
     let target = shared.exports.root()?.join(name);
     tracing::info!(name, "an export begins");

@@ -79,7 +79,7 @@ fn of_directory(
             FileFormat::Arrow => export::file::FileFormat::Arrow,
             FileFormat::Parquet => export::file::FileFormat::Parquet,
         },
-        groups: args.groups.clone(),
+        groups: (!args.groups.is_empty()).then(|| args.groups.clone()),
         as_of,
         partials: args.partials,
         ..Options::default()

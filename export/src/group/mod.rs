@@ -35,8 +35,10 @@ pub const PART_ROWS_MAX: u64 = 1_000_000;
 pub struct Options {
     /// [`FileFormat::Arrow`] or [`FileFormat::Parquet`].
     pub format: FileFormat,
-    /// Names of groups; all of them when empty.
-    pub groups: Vec<String>,
+    /// Names of groups; `None`: all that there are when it begins.
+    pub groups: Option<Vec<String>>,
+    /// What it may hold was decided under the definitions of this version: under others it ends without files.
+    pub definitions_version: Option<u64>,
     /// The time values are of, in ms; now when not given.
     pub as_of: Option<i64>,
     /// Also the sketches of distinct counts.
@@ -49,7 +51,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             format: FileFormat::Arrow,
-            groups: Vec::new(),
+            groups: None,
+            definitions_version: None,
             as_of: None,
             partials: false,
             part_rows: PART_ROWS_MAX,
@@ -122,7 +125,7 @@ impl Exported {
 ///
 /// # Errors
 /// [`Error::File`] when `target` is there already, [`Error::Engine`] for groups that are not and an as-of that is too old,
-/// [`Error::Usage`] for a format that is for people, [`Error::Io`].
+/// [`Error::Usage`] for a format that is for people, [`Error::Io`]; see [`Options::definitions_version`].
 pub fn export<V: Vfs>(
     database: &Database<V>,
     target: &Path,
@@ -173,13 +176,25 @@ fn check<V: Vfs>(database: &Database<V>, options: &Options) -> Result<(), Error>
         return Err(Error::Usage(format!("as-of {as_of}: a time is within ±{MAX} ms of 1970")));
     }
     let (_, definitions) = database.definitions();
-    let all = definitions.groups.iter().map(|group| group.name.as_str());
-    let asked = options.groups.iter().map(String::as_str);
-    for group in asked.chain(all.filter(|_| options.groups.is_empty())) {
+    let groups: Vec<&str> = match &options.groups {
+        Some(groups) => groups.iter().map(String::as_str).collect(),
+        None => definitions.groups.iter().map(|group| group.name.as_str()).collect(),
+    };
+    for group in groups {
         let dump = database.dump(group, options.as_of, false)?;
         database.dump_more(&dump, (1, 1), &mut dump.start(1))?;
     }
     Ok(())
+}
+
+/// Refuses what was decided under other definitions.
+fn check_version<V: Vfs>(database: &Database<V>, options: &Options) -> Result<(), Error> {
+    let (current, _) = database.definitions();
+    if options.definitions_version.is_none_or(|decided| decided == current) {
+        return Ok(());
+    }
+    let why = "definitions changed since the export was asked for, and with them what it may hold";
+    Err(engine::Error::Busy(why).into())
 }
 
 /// Writes all of `database`, which nobody else writes to when there is an `lsn`.
@@ -192,7 +207,7 @@ fn write<V: Vfs>(
 ) -> Result<Exported, Error> {
     let (definitions_version, definitions) = database.definitions();
     let is_asked =
-        |name: &str| options.groups.is_empty() || options.groups.iter().any(|g| g == name);
+        |name: &str| options.groups.as_ref().is_none_or(|groups| groups.iter().any(|g| g == name));
     let memory = database.group_memory();
     let asked = || definitions.groups.iter().enumerate().filter(|(_, g)| is_asked(g.name.as_str()));
     let rows_total = asked().filter_map(|(index, _)| memory.get(index)).map(|m| m.entities).sum();
@@ -201,6 +216,8 @@ fn write<V: Vfs>(
     for (_, group) in asked() {
         progress.group = group.name.to_string();
         let dump = database.dump(group.name.as_str(), options.as_of, options.partials)?;
+        // Of every dump: without a log, definitions may change meanwhile.
+        check_version(database, options)?;
         let mut table = GroupTable::new(&definitions, group, dump, (definitions_version, lsn))?;
         let parts = Parts { database, folder: &folder, options };
         let written = parts.write(&mut table, &mut progress, tell)?;
