@@ -1,6 +1,6 @@
 //! `larder access`: tokens for a policy, and what it allows.
 
-use model::definition::Definitions;
+use model::{definition::Definitions, nearest::hint};
 use server::access::{NewToken, Policy, Question, explain};
 use stdx::clock::{Clock, SystemClock};
 
@@ -77,8 +77,30 @@ fn check(args: &args::AccessCheck) -> Result<(), CliError> {
             "without --definitions: whether something is tagged pii, and what a service reads, is not looked at",
         );
     }
+    let asked = [&args.read, &args.write, &args.define].into_iter().flatten().next();
+    if let Some(note) = asked.zip(definitions.as_ref()).and_then(|(asked, of)| unknown(asked, of)) {
+        output::note(&note);
+    }
     for line in &answer.lines {
         output::line(line)?;
     }
     if answer.is_allowed { Ok(()) } else { Err(CliError::failed("denied")) }
+}
+
+/// What is told when the definitions have nothing called so: whoever may read all services may read one that is not there.
+fn unknown(asked: &str, definitions: &Definitions) -> Option<String> {
+    let (kind, name) = asked.split_once(':')?;
+    let Definitions { entities, streams, groups, services } = definitions;
+    let (kind, name, known): (_, _, Vec<&str>) = match kind {
+        "entity" => ("entity", name, entities.iter().map(|it| it.name.as_str()).collect()),
+        "stream" => ("stream", name, streams.iter().map(|it| it.name.as_str()).collect()),
+        "service" => ("service", name, services.iter().map(|it| it.name.as_str()).collect()),
+        "group" => ("group", name, groups.iter().map(|it| it.name.as_str()).collect()),
+        // GROUP:FEATURE.
+        group => ("group", group, groups.iter().map(|it| it.name.as_str()).collect()),
+    };
+    (!known.contains(&name)).then(|| {
+        let hint = hint(name, known);
+        format!("the definitions have no {kind} called {name}{hint}: names alone are looked at")
+    })
 }

@@ -1,7 +1,7 @@
 //! `larder get`: feature vectors of a service, or of a list of features.
 
 use client::{Client, Schema, ServiceReader, Vectors};
-use model::{key::EntityKey, time};
+use model::{definition::Field, key::EntityKey, time};
 use serde_json::{Map, Value as Json};
 
 use super::vectors::{self, Printed};
@@ -29,6 +29,16 @@ pub(crate) fn run(args: &args::Get) -> Result<(), CliError> {
             }
             named.push(name);
             read = read.request(name, value);
+        }
+        let given = |field: &&Field| !named.contains(&field.name.as_str());
+        let missing: Vec<_> = schema.request().iter().filter(given).collect();
+        if !missing.is_empty() {
+            return Err(CliError::usage(needs(&args.what, &missing)));
+        }
+        for (text, tuple) in args.keys.iter().zip(&keys) {
+            if let Some(note) = told_as_a_whole(text, tuple, &schema) {
+                output::note(&note);
+            }
         }
         for tuple in &keys {
             for (entity, key) in schema.entities().iter().zip(tuple) {
@@ -119,6 +129,31 @@ fn split_keys(text: &str) -> Vec<String> {
         }
     }
     keys
+}
+
+/// What is to be given with a request, and how.
+fn needs(service: &str, missing: &[&Field]) -> String {
+    let each =
+        missing.iter().map(|field| format!("--request {}=VALUE ({})", field.name, field.data_type));
+    let each: Vec<_> = each.collect();
+    format!(
+        "{service} needs values that come with the request: {}; the value null is none",
+        each.join(", ")
+    )
+}
+
+/// What is told of a key that looks as if it were of another entity: it is one that `NAME=` belongs to.
+fn told_as_a_whole(text: &str, tuple: &[EntityKey], schema: &Schema) -> Option<String> {
+    let ([only], [_]) = (schema.entities(), tuple) else { return None };
+    let (name, key) = text.split_once('=')?;
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    // Padding of base64 is no value.
+    let is_value = !key.is_empty() && !key.starts_with('=');
+    let known = &only.name;
+    (name != known && is_name && is_value).then(|| {
+        format!("--key {text}: its only entity is {known}, so this is a key of {known} as a whole; {known}={key} would be the key {key}")
+    })
 }
 
 /// A request value: its name and its typed value.

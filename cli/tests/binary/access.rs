@@ -30,6 +30,16 @@ purposes = ["support"]
 roles = ["scorer"]
 "#;
 
+/// An administrator, in front of what [`token`] writes.
+const CHIEF: &str = r#"
+[role.chief]
+read = ["*"]
+define = ["*"]
+admin = true
+[subject.boss]
+roles = ["chief"]
+"#;
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("output is UTF-8")
 }
@@ -103,7 +113,7 @@ fn what_a_policy_allows_is_explained() {
     let directory = tempfile::tempdir().expect("a directory");
     let (policy, definitions) = (directory.path().join("a.toml"), directory.path().join("f.toml"));
     let (token, lines) = token();
-    write_file(&policy, &lines);
+    write_file(&policy, &format!("{CHIEF}{lines}"));
     write_file(&definitions, DEFINITIONS);
     for (asked, code, part) in [
         (
@@ -112,7 +122,21 @@ fn what_a_policy_allows_is_explained() {
             "role scorer grants it on service:*",
         ),
         (&["--as", &token, "--read", "service:mailing"], 1, "profile:email is tagged pii"),
-        (&["--as", &token, "--read", "service:mailing", "--purpose", "support"], 0, "allowed"),
+        (
+            &["--as", &token, "--read", "service:mailing", "--purpose", "support"],
+            0,
+            "1 of the features are tagged pii, and a role that grants them is for purpose support",
+        ),
+        (
+            &["--as", &token, "--read", "service:mailing", "--purpose", "fun"],
+            1,
+            "purpose fun is not one of support",
+        ),
+        (&["--subject", "scorer", "--write", "stream:x"], 1, "missing: write stream:x"),
+        (&["--subject", "scorer", "--define", "service:fraud"], 1, "missing: define service:fraud"),
+        (&["--subject", "boss", "--define"], 0, "role chief grants it on *"),
+        (&["--subject", "boss", "--define", "service:fraud"], 0, "role chief grants it on *"),
+        (&["--subject", "boss", "--admin"], 0, "role chief has admin = true"),
         (&["--subject", "scorer", "--read", "profile:country"], 1, "missing: read profile:country"),
         (&["--subject", "scorer", "--write", "group:profile"], 0, "allowed"),
         (&["--subject", "scorer", "--define"], 1, "missing: define"),
@@ -123,8 +147,32 @@ fn what_a_policy_allows_is_explained() {
         assert_eq!(output.status.code(), Some(code), "{asked:?}: {said}{}", text(&output.stderr));
         assert!(said.contains(part), "{asked:?}: {said}");
     }
-    let output = check(&policy, &definitions, &["--subject", "nobody", "--admin"]);
-    assert!(text(&output.stderr).contains("there are: scorer"), "{}", text(&output.stderr));
+    for (asked, code, part) in [
+        (&["--subject", "nobody", "--admin"][..], 1, "there are: "),
+        (&["--as", "larder_of_somebody_else_and_long_enough_to_be_one", "--admin"], 1, "token"),
+        (
+            &["--subject", "scorer", "--write", "service:fraud"],
+            2,
+            "write is granted on group:NAME, stream:NAME",
+        ),
+        (&["--subject", "scorer", "--read", "entity:card"], 2, "read is granted on group:NAME"),
+        (&["--subject", "scorer", "--read", "fraud"], 2, "service:NAME"),
+        (
+            &["--subject", "scorer", "--read", "service:frud"],
+            0,
+            "no service called frud (did you mean fraud?)",
+        ),
+        (
+            &["--subject", "scorer", "--read", "profle:x"],
+            1,
+            "no group called profle (did you mean profile?)",
+        ),
+    ] {
+        let output = check(&policy, &definitions, asked);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{asked:?}: {said}");
+        assert!(said.contains(part), "{asked:?}: {said}");
+    }
 }
 
 #[test]

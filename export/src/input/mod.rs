@@ -105,6 +105,11 @@ impl Input {
         Self { source, path, header: Some(header), header_raw: None, size }
     }
 
+    /// Names of its columns; none of a file whose records name their own fields.
+    pub(crate) fn header(&self) -> Option<&[String]> {
+        self.header.as_deref()
+    }
+
     /// Its name.
     pub(crate) fn path(&self) -> &Path {
         &self.path

@@ -235,7 +235,8 @@ impl<'p> Feed<'p> {
         let name = self.intake.stream().name.as_str();
         let Some(arrival) = arrival_ms else {
             return Err(Error::Usage(format!(
-                "stream {name}: event {} has no arrival; --order event needs none",
+                "stream {name}: event {} has no time of arrival: its file needs a column for it (`arrival`, or the one that --arrival-column \
+                 names), a history has it by itself, and --order event needs none",
                 self.number
             )));
         };

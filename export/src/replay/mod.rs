@@ -301,7 +301,9 @@ impl<'p> Replay<'p> {
             (ReplayOrder::Arrival, Some(arrival)) => arrival,
             (ReplayOrder::Arrival, None) => {
                 return Err(Error::Usage(
-                    "a row has no arrival; --order event needs none".to_owned(),
+                    "a row has no time of arrival: its file needs a column for it (`arrival`, or the one that --arrival-column names), a \
+                     history has it by itself, and --order event needs none"
+                        .to_owned(),
                 ));
             }
         };

@@ -104,6 +104,15 @@ fn names_of(fields: &[Field], entity: Option<&(String, Vec<KeyType>)>) -> Vec<St
     names
 }
 
+/// What is told of a file that does not say when its records arrived, though their order counts.
+fn without_arrivals(column: &str, header: Option<&[String]>) -> String {
+    let there = header.unwrap_or_default().join(", ");
+    format!(
+        "--order arrival needs the time at which each record arrived, and there is no column {column}: name one of {there} by \
+         --arrival-column, take a history (it has them), or --order event, with --assumed-delay TIME for how late events come"
+    )
+}
+
 /// What files are read into, and who hears of it.
 pub(super) struct Records<'a, 'p, 'w> {
     pub(super) plan: &'a ReplayPlan,
@@ -248,6 +257,10 @@ impl Records<'_, '_, '_> {
         let maps = self.maps.iter().filter(|map| map.is_of(source, &names));
         let mut pairs: Vec<_> = maps.map(|map| (map.field.clone(), map.column.clone())).collect();
         if let Some(column) = self.arrival {
+            let lacks = |header: &[String]| !header.iter().any(|known| known == column);
+            if input.header().is_some_and(lacks) {
+                return Err(Error::file(&path, without_arrivals(column, input.header())));
+            }
             let name = Name::new(column).or_else(|_| Name::new(ARRIVAL))?;
             pairs.push((name.to_string(), column.to_owned()));
             wanted.required.push(name.to_string());

@@ -37,6 +37,8 @@ pub(crate) struct Asker<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Granted<'a> {
     pub(crate) by: Vec<(&'a Role, Option<&'a Rule>)>,
+    /// Features that the declared purpose was needed for.
+    pub(crate) personal: usize,
 }
 
 impl<'a> Granted<'a> {
@@ -229,6 +231,7 @@ impl<'a> Asker<'a> {
         for (role, rule) in by_whole.chain(self.granting(Right::Read, feature)) {
             if !is_personal || role.is_for(self.purpose) {
                 granted.add(role, Some(rule));
+                granted.personal += usize::from(is_personal);
                 return Ok(());
             }
             without = without.or(Some(role));

@@ -3,7 +3,7 @@
 use model::definition::Definitions;
 
 use super::{
-    decide::Asker,
+    decide::{Asker, PERSONAL},
     policy::Subject,
     rule::{Resource, Right},
 };
@@ -35,7 +35,7 @@ pub struct Explanation {
 /// Whether `subject` may do what is asked, for `purpose` (empty for none). Without `definitions` names alone are looked at.
 ///
 /// # Errors
-/// When what is asked for is not written as it has to be.
+/// When what is asked for is not written as it has to be, or is nothing that such a right is granted on.
 pub fn explain(
     subject: &Subject,
     purpose: &str,
@@ -50,15 +50,23 @@ pub fn explain(
             format!("{text:?} is none of service:NAME, group:NAME, stream:NAME, entity:NAME, GROUP:FEATURE")
         })
     };
+    let granted_on = |right: Right, text| {
+        let resource = resource(text)?;
+        let refused =
+            || format!("{} is granted on {}, got {text}", right.as_str(), right.allowed());
+        if right.is_of(resource) { Ok(resource) } else { Err(refused()) }
+    };
     let decision = match question {
-        Question::Read(text) => match resource(text)? {
+        Question::Read(text) => match granted_on(Right::Read, text)? {
             Resource::Service(name) => asker.read_service(definitions, name),
             Resource::Group(name) => asker.read_group(definitions, name),
             Resource::Feature(..) => asker.read_reference(definitions, text),
             other => asker.have(Right::Read, other),
         },
-        Question::Write(text) => asker.have(Right::Write, resource(text)?),
-        Question::Define(text) => asker.define(definitions, std::iter::once(resource(text)?)),
+        Question::Write(text) => asker.have(Right::Write, granted_on(Right::Write, text)?),
+        Question::Define(text) => {
+            asker.define(definitions, std::iter::once(granted_on(Right::Define, text)?))
+        }
         Question::DefineSomething => asker.may_define_some(),
         Question::Administrate => asker.administrate(),
     };
@@ -68,7 +76,14 @@ pub fn explain(
                 Some(rule) => format!("allowed: role {} grants it on {}", role.name, rule.as_str()),
                 None => format!("allowed: role {} has admin = true", role.name),
             });
-            Explanation { is_allowed: true, lines: lines.collect() }
+            let mut lines: Vec<_> = lines.collect();
+            if granted.personal > 0 {
+                let features = granted.personal;
+                lines.push(format!(
+                    "allowed: {features} of the features are tagged {PERSONAL}, and a role that grants them is for purpose {purpose}"
+                ));
+            }
+            Explanation { is_allowed: true, lines }
         }
         Err(denied) => {
             let lines =

@@ -22,8 +22,18 @@ impl Right {
         }
     }
 
+    /// Whether some role could grant it on things of this kind.
+    pub(crate) fn is_of(self, resource: Resource<'_>) -> bool {
+        match resource {
+            Resource::Stream(_) | Resource::Group(_) => true,
+            Resource::Service(_) => self != Self::Write,
+            Resource::Feature(..) => self == Self::Read,
+            Resource::Entity(_) => self == Self::Define,
+        }
+    }
+
     /// What it can be granted on.
-    fn allowed(self) -> &'static str {
+    pub(crate) fn allowed(self) -> &'static str {
         match self {
             Self::Read => "group:NAME, service:NAME, stream:NAME, GROUP:FEATURE or *",
             Self::Write => "group:NAME, stream:NAME or *: rows are written whole",
