@@ -16,6 +16,8 @@ const DRAIN_MS_MAX: u64 = 3_600_000;
 
 /// Shorter than the first a few requests are too many; longer than the second nobody waits.
 const WAIT_US: std::ops::RangeInclusive<u64> = 100..=10_000_000;
+/// With the first every request is slow, with the second none.
+const SLOW_US: std::ops::RangeInclusive<u64> = 1..=3_600_000_000;
 
 /// A limit at which a checkpoint is due; `None`: never.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +50,27 @@ pub(crate) fn drain(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// What is wrong with it, and what is allowed.
 pub(crate) fn wait(text: &str) -> Result<Duration, String> {
-    let micros = text.strip_suffix("us").and_then(|number| number.parse::<u64>().ok());
-    let span = || parse_span(text).ok().and_then(|ms| u64::try_from(ms).ok()?.checked_mul(1000));
-    micros
-        .or_else(span)
+    micros(text)
         .filter(|us| WAIT_US.contains(us))
         .map(Duration::from_micros)
         .ok_or_else(|| format!("`{text}` is no time to wait: write 500us or 2ms, 100us to 10s"))
+}
+
+/// From when on a request is slow.
+///
+/// # Errors
+/// What is wrong with it, and what is allowed.
+pub(crate) fn slow(text: &str) -> Result<Duration, String> {
+    micros(text).filter(|us| SLOW_US.contains(us)).map(Duration::from_micros).ok_or_else(|| {
+        format!("`{text}` is no time after which a request is slow: write 500us or 10ms, 1us to 1h")
+    })
+}
+
+/// A time down to microseconds.
+fn micros(text: &str) -> Option<u64> {
+    let micros = text.strip_suffix("us").and_then(|number| number.parse().ok());
+    let span = || u64::try_from(parse_span(text).ok()?).ok()?.checked_mul(1000);
+    micros.or_else(span)
 }
 
 /// The time between checkpoints, in ms.
@@ -107,6 +123,13 @@ mod tests {
         }
         for text in ["", "5", "99us", "0ms", "11s", "-1ms"] {
             assert!(wait(text).expect_err(text).contains("500us"), "{text}");
+        }
+        assert_eq!(
+            (slow("1us"), slow("1h")),
+            (Ok(Duration::from_micros(1)), Ok(Duration::from_secs(3600)))
+        );
+        for text in ["10", "0ms", "0us", "2h", "-10ms"] {
+            assert!(slow(text).expect_err(text).contains("10ms"), "{text}");
         }
     }
 

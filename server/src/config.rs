@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use export::history::HistoryLimits;
 
-use crate::{TlsFiles, audit::AuditOptions};
+use crate::{Spans, TlsFiles, audit::AuditOptions};
 
 /// Options of [`crate::Server::start`].
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Config {
     pub turn_max: Duration,
     /// What takes so long is kept and told, with where its time went.
     pub slow: Duration,
+    /// Requests that are described one by one, for whoever holds the other end. `None`: none are.
+    pub spans: Option<Spans>,
     /// How long a peer may read nothing of what is sent to it before it is cut off.
     pub stall: Duration,
     /// Most connections; fewer when the process may not have so many files open.
@@ -82,6 +84,7 @@ impl Default for Config {
             drain: Duration::from_secs(5),
             turn_max: Duration::from_millis(1),
             slow: Duration::from_millis(10),
+            spans: None,
             stall: Duration::from_secs(10),
             max_connections: model::limits::CONNECTIONS_MAX,
             max_connections_per_address: model::limits::CONNECTIONS_PER_ADDRESS_MAX,

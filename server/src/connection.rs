@@ -33,7 +33,7 @@ use crate::{
     peer::Peer,
     session::Session,
     shared::Shared,
-    slow,
+    slow, spans,
     stop::Stop,
     tls::{self, Transport},
     unfinished::Unfinished,
@@ -444,6 +444,7 @@ fn answered(
 ) {
     meter.answered(begun, reply_status(reply), now_ns);
     slow::watch(shared, peer, begun, reply, now_ns);
+    spans::watch(shared, peer, begun, reply, now_ns);
 }
 
 /// What `sends` gives, unless the peer reads nothing for too long.

@@ -5,6 +5,7 @@
 //!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
 //! bulk-0 …   what takes long                     admission ─ what a network thread that is always busy turns away
 //! admin  ──► runtime of its own ─ /health, /ready, /metrics: what threads count (`metrics`); what took long (`slow`)
+//! spans      a sample of answered requests, for whoever exports them
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
 //! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
 //! audit      who did what, as a chain of lines (`audit` draws it)
@@ -21,6 +22,7 @@ pub mod access;
 
 mod admin;
 mod admission;
+mod answered;
 pub mod audit;
 mod backups;
 mod buffers;
@@ -45,6 +47,7 @@ mod server;
 mod session;
 mod shared;
 mod slow;
+mod spans;
 mod stop;
 mod sweeper;
 mod threads;
@@ -52,8 +55,10 @@ mod tls;
 mod unfinished;
 mod verifier;
 
+pub use answered::Answered;
 pub use config::{CheckpointAtStop, Config};
 pub use error::Error;
 pub use ports::Ports;
 pub use server::Server;
+pub use spans::{SpanQueue, Spans};
 pub use tls::TlsFiles;

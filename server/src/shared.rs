@@ -10,7 +10,7 @@ use stdx::clock::{Clock, SystemClock};
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    Config, Error,
+    Config, Error, Spans,
     access::{state::Access, witness::Witness},
     audit::{self, Audit},
     backups::Backups,
@@ -131,6 +131,7 @@ pub(crate) struct Shared {
     pub(crate) load: Load,
     pub(crate) metrics: Metrics,
     pub(crate) slow: SlowLog,
+    pub(crate) spans: Option<Spans>,
     pub(crate) clock: SystemClock,
     /// Certificates; `None`: both ports are plain.
     pub(crate) tls: Option<Arc<Tls>>,
@@ -186,6 +187,7 @@ impl Shared {
             load: Load::default(),
             metrics: Metrics::new(config.threads),
             slow: SlowLog::new(config.slow),
+            spans: config.spans.clone(),
             stall: config.stall,
             clock,
             access,

@@ -152,6 +152,19 @@ const RUNS: &[Step] = &[
         }),
     },
     Step {
+        name: "otel",
+        about: "spans of a server that was built with OpenTelemetry, at a collector on this machine",
+        action: Action::Cargo(Cargo::plain(&[
+            "test",
+            "--workspace",
+            "--features",
+            "larder-cli/otel",
+            "--test",
+            "binary",
+            "otel",
+        ])),
+    },
+    Step {
         name: "fuzz",
         about: "every fuzz target under libFuzzer, LARDER_FUZZ_SECONDS (600) each; installs cargo-fuzz when it is not there",
         action: Action::Fuzz,

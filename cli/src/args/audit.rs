@@ -39,7 +39,7 @@ impl Audited {
     }
 }
 
-fn part(text: &str) -> Result<f64, String> {
+pub(super) fn part(text: &str) -> Result<f64, String> {
     let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
     part.ok_or_else(|| format!("`{text}` is no part: give a number from 0 to 1"))
 }

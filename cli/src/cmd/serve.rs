@@ -23,32 +23,9 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         checkpoint_wal_bytes: args.checkpoint_wal.0,
         ..Config::default()
     };
-    let mut options = server::Config {
-        listen: args.listen,
-        admin: args.admin,
-        backups: Some(args.data.join("backups")),
-        exports: args.export_dir.clone(),
-        access: args.access.clone(),
-        insecure: args.insecure,
-        admin_public: args.admin_public,
-        history: Some(args.data.join(export::history::DIRECTORY)),
-        checkpoint_at_stop: match args.checkpoint_at_stop {
-            AtStop::Auto => CheckpointAtStop::Auto,
-            AtStop::Always => CheckpointAtStop::Always,
-            AtStop::Never => CheckpointAtStop::Never,
-        },
-        drain: args.drain,
-        turn_max: args.max_wait,
-        audit: args.audited.options()?,
-        tls: args.door.tls(),
-        max_connections: args.door.max_connections,
-        max_connections_per_address: args.door.max_connections_per_address,
-        slow: args.telling.slow(),
-        ..server::Config::default()
-    };
-    if let Some(threads) = args.threads {
-        options.threads = usize::from(threads);
-    }
+    let options = options(args)?;
+    #[cfg(feature = "otel")]
+    let (exporter, options) = crate::otel::Exporter::start(&args.telling.otel, options)?;
     let failed = |error: server::Error| CliError::failed(error.to_string());
     let read = |path| read_text(path).map(|text| (path, text));
     let definitions = args.apply.as_deref().map(read).transpose()?;
@@ -76,7 +53,41 @@ pub(crate) fn run(args: &args::Serve) -> Result<(), CliError> {
         let _told = server.reload();
     })?;
     tracing::info!("stopping: requests in flight are answered, the log is synced and sealed");
-    server.shutdown().map_err(failed)
+    let closed = server.shutdown().map_err(failed);
+    #[cfg(feature = "otel")]
+    exporter.into_iter().for_each(crate::otel::Exporter::stop);
+    closed
+}
+
+/// What the server is started with, spans apart.
+fn options(args: &args::Serve) -> Result<server::Config, CliError> {
+    let mut options = server::Config {
+        listen: args.listen,
+        admin: args.admin,
+        backups: Some(args.data.join("backups")),
+        exports: args.export_dir.clone(),
+        access: args.access.clone(),
+        insecure: args.insecure,
+        admin_public: args.admin_public,
+        history: Some(args.data.join(export::history::DIRECTORY)),
+        checkpoint_at_stop: match args.checkpoint_at_stop {
+            AtStop::Auto => CheckpointAtStop::Auto,
+            AtStop::Always => CheckpointAtStop::Always,
+            AtStop::Never => CheckpointAtStop::Never,
+        },
+        drain: args.drain,
+        turn_max: args.max_wait,
+        audit: args.audited.options()?,
+        tls: args.door.tls(),
+        max_connections: args.door.max_connections,
+        max_connections_per_address: args.door.max_connections_per_address,
+        slow: args.telling.slow,
+        ..server::Config::default()
+    };
+    if let Some(threads) = args.threads {
+        options.threads = usize::from(threads);
+    }
+    Ok(options)
 }
 
 fn tell_recovery(database: &Database<OsFs>, seed: u64, took_ms: u64) {

@@ -17,7 +17,7 @@ fn one_sample_says_what_the_server_does() {
     let definitions = directory.path().join("features.toml");
     write_file(&definitions, DEFINITIONS);
     let data = directory.path().join("data");
-    let server = Server::start(&data, &["--log-format", "json", "--slow-ms", "1"]);
+    let server = Server::start(&data, &["--log-format", "json", "--slow", "1ms"]);
     server.ok(&["apply", definitions.to_str().expect("a plain path")]);
     let top = ["top", "--once", "--interval", "50ms", "--admin", &server.admin, "--format"];
     let json = server.ok(&[&top[..], &["json"]].concat());

@@ -12,8 +12,8 @@ use crate::{metrics::Served, shared::Shared};
 pub(super) async fn slow(State(life): State<Arc<Life>>) -> Json<Value> {
     let Some(shared) = life.shared() else { return Json(json!({ "last": [], "slowest": [] })) };
     let (last, slowest) = shared.slow.read();
-    let shown = |requests: Vec<crate::slow::SlowRequest>| -> Vec<Value> {
-        requests.iter().map(crate::slow::SlowRequest::to_json).collect()
+    let shown = |requests: Vec<crate::answered::Answered>| -> Vec<Value> {
+        requests.iter().map(crate::answered::Answered::to_json).collect()
     };
     Json(json!({
         "threshold_ms": shared.slow.threshold_ms(),

@@ -97,7 +97,7 @@ fn traffic(shared: &Shared, text: &mut Exposition) {
     };
     let help = "Requests that wait for the log or for another thread.";
     text.family("larder_requests_in_flight", Kind::Gauge, help).sample(&[], sum(0));
-    let help = "Requests that took as long as --slow-ms or longer: /debug/slow says why.";
+    let help = "Requests that took as long as --slow or longer: /debug/slow says why.";
     let slow = whole(shared.slow.count());
     text.family("larder_requests_slow_total", Kind::Counter, help).sample(&[], slow);
     let help = "Bytes read from peers of the native protocol.";

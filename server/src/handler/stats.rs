@@ -36,6 +36,7 @@ pub(crate) fn figures(shared: &Shared) -> Vec<(String, StatValue)> {
     figures.extend(shared.exports.figures());
     figures.extend(shared.history.figures());
     figures.extend(shared.reads.figures());
+    figures.extend(shared.spans.iter().flat_map(|spans| spans.figures()));
     figures.extend(shared.audit.figures());
     figures
 }

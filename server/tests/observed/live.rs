@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use client::Client;
 use engine::{Config, Database, OsFs, SyncPolicy};
-use server::Server;
+use server::{Server, SpanQueue, Spans};
 use stdx::clock::{Clock, SystemClock};
 use tempfile::TempDir;
 
@@ -43,6 +43,8 @@ features = ["profile:*", "spend:*"]
 /// A server on free ports and its directory.
 pub(crate) struct Live {
     server: Server,
+    /// Every request comes out here.
+    pub(crate) spans: SpanQueue,
     _directory: TempDir,
 }
 
@@ -65,7 +67,9 @@ impl Live {
         database.close().expect("it ends well");
         drop(database);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (of_all, spans) = Spans::new(1.0);
         let options = server::Config {
+            spans: Some(of_all),
             listen: any,
             admin: any,
             threads: 2,
@@ -76,7 +80,7 @@ impl Live {
             ..server::Config::default()
         };
         let server = Server::start(&options, open()).expect("free ports");
-        Self { server, _directory: directory }
+        Self { server, spans, _directory: directory }
     }
 
     /// A client of it.

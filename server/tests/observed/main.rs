@@ -4,4 +4,5 @@ mod counts;
 mod debug;
 mod documents;
 mod live;
+mod spans;
 mod stages;

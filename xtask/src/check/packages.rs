@@ -4,7 +4,7 @@ use super::manifest::{Manifest, read_all};
 use crate::problem::Problem;
 use crate::repository::Repository;
 
-/// A package, its companions (`name-*`), and the only crates that may ask for them, in tests too.
+/// A package, its companions (`name-*`, `name_*`), and the only crates that may ask for them, in tests too.
 struct Confined {
     package: &'static str,
     crates: &'static [&'static str],
@@ -16,6 +16,11 @@ const TABLE: &[Confined] = &[
         package: "tokio",
         crates: &["server", "client", "cli", "benches"],
         reason: "Everything below them is synchronous: embeddable, and open to loom",
+    },
+    Confined {
+        package: "opentelemetry",
+        crates: &["cli"],
+        reason: "Only cli/src/otel sends spans, behind the feature `otel`; the server hands descriptions over",
     },
     Confined { package: "axum", crates: &["server"], reason: "Only the admin port speaks HTTP" },
     Confined {
@@ -67,7 +72,7 @@ fn misplaced(manifest: &Manifest<'_>) -> Vec<Problem> {
     for dependency in &manifest.dependencies {
         let belongs = |row: &&Confined| {
             let rest = dependency.package.strip_prefix(row.package);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '_']))
         };
         let Some(row) = TABLE.iter().find(belongs) else { continue };
         if !row.crates.contains(&manifest.crate_name.as_str()) {
@@ -113,6 +118,7 @@ mod tests {
             ("aggregate", "sqlparser"),
             ("engine", "loom"),
             ("model", "libm"),
+            ("server", "opentelemetry_sdk"),
         ] {
             for section in ["dependencies", "dev-dependencies"] {
                 let problems = found(name, &format!("{LINTS}[{section}]\n{package} = \"1\"\n"));
