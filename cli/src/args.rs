@@ -1,6 +1,8 @@
 //! The command line: one subcommand a task, the words of `docs/semantics.md`.
 
 mod access;
+mod addr;
+mod admin;
 mod audit;
 mod bench;
 mod config;
@@ -21,10 +23,11 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use access::{Access, AccessCheck, AccessCommand, AccessToken};
+pub(crate) use admin::AdminAddr;
 pub(crate) use audit::{
     Audit, Audited, Hash as AuditHash, Verify as AuditVerify, What as AuditWhat,
 };
-pub(crate) use bench::{Against, Bench};
+pub(crate) use bench::{Against, Bench, BenchOwned};
 pub(crate) use config::{Config, ConfigWhat};
 pub(crate) use export::{Export, FileFormat};
 pub(crate) use identity::Identity;
@@ -33,6 +36,8 @@ pub(crate) use offline::{Check, Inspect, Repair};
 pub(crate) use ready::Ready;
 pub(crate) use replay::{Map as ReplayMap, Order, Replay};
 pub(crate) use serve::{AtStop, Serve};
+#[cfg(feature = "otel")]
+pub(crate) use telling::{Endpoint, Otel};
 pub(crate) use tls::Tls;
 pub(crate) use top::Top;
 pub(crate) use verify::Verify;
@@ -101,6 +106,9 @@ pub(crate) enum Command {
     /// Answer with as many bytes as are asked for: what `bench --against echo` starts.
     #[command(hide = true)]
     BenchEcho,
+    /// Turn into a program that ends with process OWNER: how `bench` starts servers.
+    #[command(hide = true)]
+    BenchOwned(BenchOwned),
     /// See it all work: an embedded server, generated payments, vectors, a kill and a restart.
     Demo(Demo),
 }
@@ -109,7 +117,7 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Server {
     /// Address of the server.
-    #[arg(long, env = "LARDER_ADDR", default_value = "127.0.0.1:7440", value_name = "HOST:PORT")]
+    #[arg(long, env = "LARDER_ADDR", default_value = "127.0.0.1:7440", value_name = "HOST:PORT", value_parser = addr::host_port)]
     pub(crate) addr: String,
     #[command(flatten)]
     pub(crate) tls: Tls,

@@ -2,12 +2,16 @@
 //!
 //! Data goes to standard output, everything else to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage.
 
+mod admin;
 mod args;
 mod cmd;
 mod config;
 mod demo;
 mod error;
+mod http;
 mod logging;
+#[cfg(feature = "otel")]
+mod otel;
 mod output;
 mod remote;
 mod size;
@@ -61,6 +65,7 @@ fn run(command: Command) -> Result<(), CliError> {
         Command::Repair(args) => cmd::repair::run(&args),
         Command::Bench(args) => cmd::bench::run(&args),
         Command::BenchEcho => cmd::bench::echo(),
+        Command::BenchOwned(args) => cmd::bench::owned(&args),
         Command::Demo(args) => demo::run(&args),
     }
 }

@@ -31,7 +31,10 @@ pub(crate) fn client(args: &args::Server) -> Result<ClientBuilder, CliError> {
 }
 
 /// Nothing when none of its options is given.
-fn tls(args: &args::Tls) -> Result<Option<TlsOptions>, CliError> {
+///
+/// # Errors
+/// When a certificate cannot be used.
+pub(crate) fn tls(args: &args::Tls) -> Result<Option<TlsOptions>, CliError> {
     let read = |path: &Path| {
         let failed = |error| CliError::failed(format!("{}: {error}", path.display()));
         std::fs::read(path).map_err(failed)

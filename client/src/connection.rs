@@ -25,6 +25,7 @@ use crate::{
     deadline::Deadline,
     in_flight::{InFlight, Reason},
     introduction::{Introduction, NotConnected},
+    tls::reason,
 };
 
 /// Room asked for before each read of the socket.
@@ -153,7 +154,7 @@ async fn receive(mut socket: impl AsyncRead + Unpin, in_flight: &InFlight) -> St
         match socket.read_buf(&mut input).await {
             Ok(0) => return "the server closed it".to_owned(),
             Ok(_) => {}
-            Err(error) => return error.to_string(),
+            Err(error) => return reason(&error),
         }
         in_flight.heard();
         loop {
@@ -203,7 +204,7 @@ async fn send(
             socket.flush().await
         };
         if let Err(error) = sends.await {
-            return error.to_string();
+            return reason(&error);
         }
         output.clear();
         output.shrink_to(WRITE_BYTES_KEPT);

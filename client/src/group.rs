@@ -1,6 +1,7 @@
 //! Writing to a group: rows put, entities deleted; and its pages scanned.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{
     key::EntityKey,
@@ -15,25 +16,32 @@ use stdx::cursor::Writer;
 
 use crate::{
     Error, Input, Key, Scan,
-    prepared::{Handle, Schema},
+    prepared::{Handle, Manner, Schema},
 };
 
 /// A prepared group. Stays valid when definitions change. Clones share one handle.
 #[derive(Clone)]
 pub struct GroupWriter {
     handle: Arc<Handle>,
-    sync: Option<SyncLevel>,
+    manner: Manner,
 }
 
 impl GroupWriter {
     pub(crate) fn new(handle: Arc<Handle>) -> Self {
-        Self { handle, sync: None }
+        Self { handle, manner: Manner::default() }
     }
 
     /// Asks that every write be at least this safe before it is acknowledged; the server's policy may give more.
     #[must_use]
     pub fn sync(mut self, level: SyncLevel) -> Self {
-        self.sync = Some(level);
+        self.manner.sync = Some(level);
+        self
+    }
+
+    /// How long every write may take in all, instead of the client's request timeout.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.manner.timeout = Some(timeout);
         self
     }
 
@@ -83,7 +91,7 @@ impl GroupWriter {
             PutRequest { handle, options, features, rows }.encode(out);
             Ok(())
         };
-        let reply = self.handle.write(Opcode::Put, (self.sync, sequence), encode).await?;
+        let reply = self.handle.write(Opcode::Put, (self.manner, sequence), encode).await?;
         self.handle.client.decoded(PutReply::decode(reply.body()))
     }
 
@@ -104,7 +112,7 @@ impl GroupWriter {
             DeleteRequest { handle: schema.handle(), options, keys }.encode(out);
             Ok(())
         };
-        let reply = self.handle.write(Opcode::Delete, (self.sync, None), encode).await?;
+        let reply = self.handle.write(Opcode::Delete, (self.manner, None), encode).await?;
         self.handle.client.decoded(DeleteReply::decode(reply.body()))
     }
 

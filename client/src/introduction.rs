@@ -8,6 +8,8 @@ use model::limits::{PURPOSE_BYTES_MAX, TOKEN_BYTES_MAX};
 use protocol::{CallStatus, Failure, Header, HelloRequest, Opcode, PROTOCOL_VERSION, frame};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::tls;
+
 /// Of the one request on a connection that nobody else has yet; replies are matched by ids, and callers' begin at 1.
 const REQUEST_ID: u64 = u64::MAX;
 
@@ -39,7 +41,7 @@ pub(crate) enum NotConnected {
 
 impl From<std::io::Error> for NotConnected {
     fn from(error: std::io::Error) -> Self {
-        Self::Unreachable(error.to_string())
+        Self::Unreachable(tls::reason(&error))
     }
 }
 

@@ -150,6 +150,15 @@ struct Schemas {
     of: Vec<Option<Arc<Schema>>>,
 }
 
+/// How a writer writes, where it was told.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// How safe a write is to be before it is acknowledged, at least.
+    pub(crate) sync: Option<SyncLevel>,
+    /// How long one may take, instead of the client's request timeout.
+    pub(crate) timeout: Option<Duration>,
+}
+
 /// A reply, and the schema its request was made under.
 pub(crate) struct Answer<T> {
     pub(crate) reply: T,
@@ -370,10 +379,11 @@ impl Handle {
     pub(crate) async fn write(
         &self,
         operation: Opcode,
-        (sync, given): (Option<SyncLevel>, Option<u64>),
+        (manner, given): (Manner, Option<u64>),
         encode: impl Fn(&Schema, WriteOptions, &mut Writer<'_>) -> Result<(), model::Error>,
     ) -> Result<Frame, Error> {
-        let call = Call::new(&self.client, operation, self.client.config.request_timeout);
+        let timeout = manner.timeout.unwrap_or(self.client.config.request_timeout);
+        let call = Call::new(&self.client, operation, timeout);
         let own = match given {
             Some(_) => None,
             None => {
@@ -382,6 +392,7 @@ impl Handle {
             }
         };
         let sequence = given.or(own.as_ref().map(|own| own.number())).unwrap_or_default();
+        let sync = manner.sync;
         let options = WriteOptions { sync, producer: self.client.config.producer, sequence };
         let encode = |schema: &Schema, out: &mut Writer<'_>| encode(schema, options, out);
         let decode = |_: &Schema, reply: Frame| Ok::<_, protocol::Error>(reply);

@@ -1,6 +1,7 @@
 //! Pushing events into a stream, and taking them back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::value::Value;
 use protocol::{
@@ -11,25 +12,32 @@ use stdx::cursor::Writer;
 use crate::{
     Error, Input,
     group::{check_batch, pack_cells, set_cell},
-    prepared::{Handle, Schema},
+    prepared::{Handle, Manner, Schema},
 };
 
 /// A prepared stream. Stays valid when definitions change. Clones share one handle.
 #[derive(Clone)]
 pub struct StreamWriter {
     handle: Arc<Handle>,
-    sync: Option<SyncLevel>,
+    manner: Manner,
 }
 
 impl StreamWriter {
     pub(crate) fn new(handle: Arc<Handle>) -> Self {
-        Self { handle, sync: None }
+        Self { handle, manner: Manner::default() }
     }
 
     /// Asks that every push be at least this safe before it is acknowledged; the server's policy may give more.
     #[must_use]
     pub fn sync(mut self, level: SyncLevel) -> Self {
-        self.sync = Some(level);
+        self.manner.sync = Some(level);
+        self
+    }
+
+    /// How long every push may take in all, instead of the client's request timeout.
+    #[must_use]
+    pub fn within(mut self, timeout: Duration) -> Self {
+        self.manner.timeout = Some(timeout);
         self
     }
 
@@ -74,7 +82,7 @@ impl StreamWriter {
             PushRequest { handle, options, fields, events }.encode(out);
             Ok(())
         };
-        let reply = self.handle.write(Opcode::Push, (self.sync, sequence), encode).await?;
+        let reply = self.handle.write(Opcode::Push, (self.manner, sequence), encode).await?;
         self.handle.client.decoded(PushReply::decode(reply.body()))
     }
 
@@ -110,7 +118,7 @@ impl StreamWriter {
             RetractRequest { handle, options, fields, events }.encode(out);
             Ok(())
         };
-        let reply = self.handle.write(Opcode::Retract, (self.sync, sequence), encode).await?;
+        let reply = self.handle.write(Opcode::Retract, (self.manner, sequence), encode).await?;
         self.handle.client.decoded(RetractReply::decode(reply.body()))
     }
 

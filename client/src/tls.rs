@@ -85,6 +85,15 @@ impl TlsOptions {
         Ok(self)
     }
 
+    /// Expects the server's certificate to be for the host of `addr` (HOST:PORT) wherever connections go, as they do through a relay;
+    /// a name that was given stays.
+    ///
+    /// # Errors
+    /// As [`TlsOptions::server_name`].
+    pub fn server_at(self, addr: &str) -> Result<Self, Error> {
+        if self.server_name.is_some() { Ok(self) } else { self.server_name(host(addr)) }
+    }
+
     /// Shows a certificate to servers that ask for one: its chain and its key, both PEM.
     ///
     /// # Errors
@@ -105,6 +114,26 @@ impl TlsOptions {
         Ok(self)
     }
 
+    /// Makes the handshake on `stream`, which is connected to `addr` (HOST:PORT): for other protocols than Larder's own, such as
+    /// the HTTP of a server's admin port.
+    ///
+    /// # Errors
+    /// Why not, with what to change.
+    pub async fn open(
+        &self,
+        stream: TcpStream,
+        addr: &str,
+    ) -> io::Result<impl AsyncRead + AsyncWrite + Unpin + Send + use<>> {
+        self.connect(stream, addr).await.map_err(io::Error::other)
+    }
+
+    /// What an error of a connection means that [`TlsOptions::open`] made, with what to change: a server says behind the handshake
+    /// that it wants a certificate.
+    #[must_use]
+    pub fn reason(error: &io::Error) -> String {
+        reason(error)
+    }
+
     fn new(roots: RootCertStore) -> Result<Self, Error> {
         let roots = Arc::new(roots);
         let config = builder()?.with_root_certificates(Arc::clone(&roots)).with_no_client_auth();
@@ -123,11 +152,9 @@ impl TlsOptions {
         };
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let heard = Heard { stream, head: Vec::new() };
-        connector
-            .connect(name, heard)
-            .into_fallible()
-            .await
-            .map_err(|(error, heard)| told(&heard.head).unwrap_or_else(|| explain(&error)))
+        connector.connect(name, heard).into_fallible().await.map_err(|(error, heard)| {
+            told(&heard.head).unwrap_or_else(|| format!("TLS: {}", reason(&error)))
+        })
     }
 }
 
@@ -181,8 +208,9 @@ fn told(head: &[u8]) -> Option<String> {
     Some(format!("it answered without TLS: {}", failure.message))
 }
 
-/// What a failed handshake means to whoever configures a client.
-fn explain(error: &io::Error) -> String {
+/// Why there is no connection, or no more: with TLS 1.3 a client hears only behind the handshake that its certificate is missing. With
+/// what to change, to whoever configures a client.
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     let hint = if text.contains("UnknownIssuer") {
         "; give the authority of the server's certificate (--tls-ca FILE)"
@@ -195,7 +223,7 @@ fn explain(error: &io::Error) -> String {
     } else {
         ""
     };
-    format!("TLS: {text}{hint}")
+    format!("{text}{hint}")
 }
 
 /// A socket that remembers the first bytes it heard.

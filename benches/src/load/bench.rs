@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::Client;
-use model::definition::Verb;
 use stdx::clock::SystemClock;
 
 use super::{
     Error,
+    caller::Caller,
     crew::Crew,
+    definitions,
     distribution::Distribution,
     fill::{Filling, fill},
     larder::{Larder, Service},
@@ -20,7 +20,7 @@ use super::{
     server::{Measured, listening_process},
     side::Target,
     stop::Stop,
-    workload::{Workload, definitions},
+    workload::Workload,
 };
 
 /// What Larder is compared with.
@@ -45,6 +45,8 @@ impl Peer {
 pub struct Plan {
     /// HOST:PORT of the server.
     pub addr: String,
+    /// Who asks it.
+    pub caller: Caller,
     /// Whom to compare it with.
     pub peer: Option<Peer>,
     /// What is asked.
@@ -106,7 +108,8 @@ impl Plan {
             Peer::Echo(addr) => {
                 let draws = |workload: &Workload| self.draw(workload, "sizes");
                 let what = (&self.workload, &draws as &dyn Fn(&Workload) -> Draw);
-                let counting = sizes::count(&self.addr, self.service.as_ref(), what, self.timeout);
+                let whom = (self.addr.as_str(), &self.caller);
+                let counting = sizes::count(whom, self.service.as_ref(), what, self.timeout);
                 let sizes = runtime()?.block_on(counting)?;
                 let lengths: Vec<_> = sizes
                     .iter()
@@ -127,27 +130,15 @@ impl Bench {
     /// # Errors
     /// When the server cannot be reached or refuses, as it does when rows of another width are defined already.
     pub fn define(plan: &Plan) -> Result<Vec<String>, Error> {
-        if plan.service.is_some() {
-            return Ok(Vec::new());
-        }
-        let client = Client::new(&plan.addr);
-        let applied = runtime()?.block_on(async {
-            client.apply("bench.toml", &definitions(plan.features), false).await
-        })?;
-        let refused: Vec<_> = applied
-            .changes
-            .iter()
-            .filter(|change| change.verb == Verb::Refuse)
-            .map(|change| format!("{} {}: {}", change.kind, change.name, change.detail))
-            .collect();
-        if !refused.is_empty() {
-            return Err(Error::Failed(format!(
-                "the server has other definitions of these names: {}",
-                refused.join("; ")
-            )));
-        }
-        let is_new = |change: &&client::AppliedChange| change.verb != Verb::Keep;
-        Ok(applied.changes.iter().filter(is_new).map(|change| change.name.clone()).collect())
+        definitions::define(plan)
+    }
+
+    /// Makes sure that what the workload needs is there already, instead: nothing is defined.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or an earlier load left nothing, or rows of another width.
+    pub fn find(plan: &Plan) -> Result<(), Error> {
+        definitions::find(plan)
     }
 
     /// Fills the server; `progress` hears what is done, and of how much.
@@ -161,7 +152,9 @@ impl Bench {
         }
         let what = (tables.as_slice(), plan.entities, plan.seed);
         runtime()?.block_on(async {
-            let larder = Filling::Larder(Larder::connect_patient(&plan.addr, &tables).await?);
+            let larder = Filling::Larder(
+                Larder::connect_patient((&plan.addr, &plan.caller), &tables).await?,
+            );
             fill(larder, what, (progress, &plan.stop)).await?;
             let Some(Peer::Redis(addr)) = &plan.peer else { return Ok(()) };
             let redis = Redis::connect(addr, plan.features, FILL_TIMEOUT).await?;
@@ -176,6 +169,7 @@ impl Bench {
     pub fn connect(plan: Plan) -> Result<Self, Error> {
         let mut targets = vec![Target::Larder {
             addr: plan.addr.clone(),
+            caller: Box::new(plan.caller.clone()),
             tables: plan.workload.tables(),
             service: plan.service.clone(),
         }];

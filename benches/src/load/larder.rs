@@ -17,6 +17,7 @@ use stdx::{
 
 use super::{
     Error,
+    caller::Caller,
     operation::Operation,
     side::Outcome,
     workload::{self, Kind, Table},
@@ -38,30 +39,39 @@ pub(super) struct Larder {
     distinct: Option<(ServiceReader, StreamWriter)>,
     service: Option<(ServiceReader, Service)>,
     clock: SystemClock,
+    /// After which a request has failed.
+    timeout: Duration,
 }
+
+/// How long each step of setting up may take: measured requests are given less.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Larder {
     /// Connects to the server at `addr` and prepares what `tables` and `service` need.
     pub(super) async fn connect(
-        addr: &str,
+        (addr, caller): (&str, &Caller),
         tables: &[Table],
         service: Option<&Service>,
         timeout: Duration,
     ) -> Result<Self, Error> {
         // A request that is sent again has two latencies: none is.
-        let builder = Client::builder(addr).connections(1).retries(0).request_timeout(timeout);
-        Self::prepare(&builder.build(), tables, service).await
+        let client = caller.client(addr).retries(0).request_timeout(PATIENCE).build();
+        Self::prepare(&client, tables, service, timeout).await
     }
 
     /// As [`Larder::connect`], with the client's usual patience: for filling.
-    pub(super) async fn connect_patient(addr: &str, tables: &[Table]) -> Result<Self, Error> {
-        Self::prepare(&Client::builder(addr).connections(1).build(), tables, None).await
+    pub(super) async fn connect_patient(
+        (addr, caller): (&str, &Caller),
+        tables: &[Table],
+    ) -> Result<Self, Error> {
+        Self::prepare(&caller.client(addr).build(), tables, None, PATIENCE).await
     }
 
     async fn prepare(
         client: &Client,
         tables: &[Table],
         service: Option<&Service>,
+        timeout: Duration,
     ) -> Result<Self, Error> {
         let mut larder = Self {
             rows: None,
@@ -69,20 +79,23 @@ impl Larder {
             distinct: None,
             service: None,
             clock: SystemClock::new(),
+            timeout,
         };
         for table in tables {
             match table {
                 Table::Rows => {
-                    let reader = client.features(&["bench_rows:*"]).await?;
-                    larder.rows = Some((reader, client.group("bench_rows").await?));
+                    let reader = client.features(&[table.reference()]).await?;
+                    larder.rows = Some((reader, client.group("bench_rows").await?.within(timeout)));
                 }
                 Table::Windows => {
-                    let reader = client.features(&["bench_windows:*"]).await?;
-                    larder.windows = Some((reader, client.stream("bench_payments").await?));
+                    let reader = client.features(&[table.reference()]).await?;
+                    let stream = client.stream("bench_payments").await?.within(timeout);
+                    larder.windows = Some((reader, stream));
                 }
                 Table::Distinct => {
-                    let reader = client.features(&["bench_distinct:*"]).await?;
-                    larder.distinct = Some((reader, client.stream("bench_visits").await?));
+                    let reader = client.features(&[table.reference()]).await?;
+                    let stream = client.stream("bench_visits").await?.within(timeout);
+                    larder.distinct = Some((reader, stream));
                 }
             }
         }
@@ -97,9 +110,9 @@ impl Larder {
         let entities = &operation.entities;
         let now = self.clock.wall_ms();
         let done = match operation.kind {
-            Kind::ReadRow | Kind::ReadBatch => read(self.rows.as_ref(), entities).await,
-            Kind::ReadWindows => read(self.windows.as_ref(), entities).await,
-            Kind::ReadDistinct => read(self.distinct.as_ref(), entities).await,
+            Kind::ReadRow | Kind::ReadBatch => self.read(self.rows.as_ref(), entities).await,
+            Kind::ReadWindows => self.read(self.windows.as_ref(), entities).await,
+            Kind::ReadDistinct => self.read(self.distinct.as_ref(), entities).await,
             Kind::Put | Kind::PutBatch => self.put(entities, operation.seed).await,
             Kind::Push | Kind::PushBatch => {
                 let events = entities.iter().map(|entity| (*entity, now));
@@ -112,6 +125,17 @@ impl Larder {
             Kind::Service => self.read_service(operation, now).await,
         };
         done.unwrap_or_else(|error| Outcome::failed(word(&error)))
+    }
+
+    async fn read<W>(
+        &self,
+        table: Option<&(ServiceReader, W)>,
+        entities: &[u64],
+    ) -> Result<Outcome, client::Error> {
+        let Some((reader, _)) = table else { return Ok(unprepared()) };
+        let keys = entities.iter().map(|entity| key(*entity));
+        let vectors = reader.read().within(self.timeout).keys(keys).send().await?;
+        Ok(all_of(&vectors, entities.len()))
     }
 
     /// Puts rows of these entities.
@@ -164,7 +188,8 @@ impl Larder {
     ) -> Result<Outcome, client::Error> {
         let Some((reader, service)) = &self.service else { return Ok(unprepared()) };
         let schema = reader.schema();
-        let (mut read, mut prng) = (reader.read(), Prng::new(operation.seed));
+        let mut read = reader.read().within(self.timeout);
+        let mut prng = Prng::new(operation.seed);
         for entity in &operation.entities {
             let index = usize::try_from(*entity).unwrap_or(usize::MAX);
             let keys = service.keys.get(index).into_iter().flatten();
@@ -190,16 +215,6 @@ pub async fn reader_of(client: &Client, name: &str) -> Result<ServiceReader, cli
         return client.features(&references).await;
     }
     client.service(name).await
-}
-
-async fn read<W>(
-    table: Option<&(ServiceReader, W)>,
-    entities: &[u64],
-) -> Result<Outcome, client::Error> {
-    let Some((reader, _)) = table else { return Ok(unprepared()) };
-    let keys = entities.iter().map(|entity| key(*entity));
-    let vectors = reader.read().keys(keys).send().await?;
-    Ok(all_of(&vectors, entities.len()))
 }
 
 /// An answer is one only when it holds all that was asked for; of whom nothing is known is counted.

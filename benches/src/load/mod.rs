@@ -17,6 +17,7 @@ pub mod distribution;
 pub mod fill;
 pub mod find_max;
 pub mod operation;
+pub mod owned;
 pub mod peer;
 pub mod report;
 pub mod run;
@@ -27,13 +28,16 @@ pub mod tally;
 pub mod workload;
 
 mod bench;
+mod caller;
 mod crew;
+mod definitions;
 mod error;
 mod larder;
 mod pace;
 mod side;
 
 pub use bench::{Bench, Peer, Plan};
+pub use caller::Caller;
 pub use error::Error;
 pub use larder::{Service, reader_of};
 pub use pace::{Arrivals, Pace};

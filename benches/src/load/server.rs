@@ -5,10 +5,14 @@ use std::net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use super::Error;
+use super::{Error, owned};
 use crate::kernel;
 
-/// A process that was started here, and ends with its owner.
+/// What is looked for on the path.
+const REDIS: &str = "redis-server";
+
+/// A process that was started here, and ends with its owner, or with this process if that ends sooner. `binary` below is a program that
+/// has the subcommand [`owned::SUBCOMMAND`], as `larder` has.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -22,7 +26,7 @@ impl Process {
     /// # Errors
     /// [`Error::Failed`] when it does not start.
     pub fn larder(binary: &Path, data: &Path, sync: &str, more: &[&str]) -> Result<Self, Error> {
-        let mut command = Command::new(binary);
+        let mut command = owned::command(binary, binary);
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.args(["--sync", sync, "--data"]).arg(data).args(more);
         // What it logs would stand between the figures; what is wrong is worth that.
@@ -37,12 +41,12 @@ impl Process {
         Ok(process)
     }
 
-    /// Starts the echo of `binary`, which ends when this process does.
+    /// Starts the echo of `binary`.
     ///
     /// # Errors
     /// [`Error::Failed`] when it does not start.
     pub fn echo(binary: &Path) -> Result<Self, Error> {
-        let mut command = Command::new(binary);
+        let mut command = owned::command(binary, binary);
         let (child, line) = start(command.arg("bench-echo").stdin(Stdio::piped()))?;
         let addr = line.trim().to_owned();
         Ok(Self { child, addr })
@@ -53,10 +57,18 @@ impl Process {
     ///
     /// # Errors
     /// [`Error::Failed`] when there is none, or it does not start.
-    pub fn redis(directory: &Path, sync: &str) -> Result<Self, Error> {
+    pub fn redis(binary: &Path, directory: &Path, sync: &str) -> Result<Self, Error> {
+        let mut probe = Command::new(REDIS);
+        probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        probe.status().map_err(|error| {
+            Error::Failed(format!(
+                "cannot start {REDIS}: {error}; install it (Debian: apt-get install redis-server), or name a running one: \
+                 --against redis://HOST:PORT"
+            ))
+        })?;
         // Redis cannot be told to take any port; between here and there another process might.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut command = Command::new("redis-server");
+        let mut command = owned::command(binary, REDIS);
         command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
         command.arg("--dir").arg(directory);
         command.args(match sync {
@@ -65,12 +77,7 @@ impl Process {
             "os" => &["--appendonly", "yes", "--appendfsync", "no"],
             _ => &["--appendonly", "no"],
         });
-        let (child, mut line) = start(command.stdin(Stdio::null())).map_err(|error| {
-            Error::Failed(format!(
-                "{error}; install it (Debian: apt-get install redis-server), or name a running one: --against \
-                 redis://HOST:PORT"
-            ))
-        })?;
+        let (child, mut line) = start(command.stdin(Stdio::null()))?;
         let mut process = Self { child, addr: format!("127.0.0.1:{port}") };
         while !line.contains("Ready to accept connections") {
             if line.is_empty() {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     Error,
+    caller::Caller,
     larder::{Larder, Service},
     operation::Operation,
     peer::{echo::Echo, redis::Redis, sizes::Sizes},
@@ -42,6 +43,8 @@ pub(super) enum Target {
     Larder {
         /// HOST:PORT.
         addr: String,
+        /// Who asks.
+        caller: Box<Caller>,
         /// What will be asked about.
         tables: Vec<Table>,
         /// The service of the user's, when that is read.
@@ -67,8 +70,9 @@ impl Target {
     /// A connection, ready for operations.
     pub(super) async fn connect(&self, timeout: Duration) -> Result<Connection, Error> {
         match self {
-            Self::Larder { addr, tables, service } => {
-                let larder = Larder::connect(addr, tables, service.as_ref(), timeout).await?;
+            Self::Larder { addr, caller, tables, service } => {
+                let whom = (addr.as_str(), &**caller);
+                let larder = Larder::connect(whom, tables, service.as_ref(), timeout).await?;
                 Ok(Connection::Larder(Box::new(larder)))
             }
             Self::Redis { addr, features } => {

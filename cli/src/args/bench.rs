@@ -1,5 +1,6 @@
 //! Arguments of `larder bench`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,9 +48,14 @@ fn against(text: &str) -> Result<Against, String> {
 /// See [`super::Command::Bench`].
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// Address of the server; without it one is started for the measurement, on an empty temporary directory.
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Address of the server; without it one is started for the measurement, on an empty temporary directory: it speaks no TLS and
+    /// asks for no token.
+    #[arg(long, value_name = "HOST:PORT", value_parser = super::addr::host_port)]
     pub(crate) addr: Option<String>,
+    #[command(flatten)]
+    pub(crate) tls: super::Tls,
+    #[command(flatten)]
+    pub(crate) identity: super::Identity,
     /// What is asked: read-row, read-batch, read-windows, read-distinct, put, put-batch, push, push-batch, push-distinct, or mixed
     /// (80 % reads of rows and windows, 15 % pushes, 5 % puts).
     #[arg(long, default_value = "read-row", value_name = "WORKLOAD")]
@@ -110,7 +116,7 @@ pub(crate) struct Bench {
     /// Also write all figures as JSON; - prints them instead of tables.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// After this a request has failed.
+    /// After this a request has failed; connecting, defining and filling have times of their own.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = span)]
     pub(crate) timeout: Duration,
     /// Threads that send; half of the cores when not given.
@@ -128,4 +134,16 @@ pub(crate) struct Bench {
     /// Seed of everything random.
     #[arg(long, default_value_t = 7, value_name = "SEED")]
     pub(crate) seed: u64,
+}
+
+/// See [`super::Command::BenchOwned`].
+#[derive(Debug, Args)]
+pub(crate) struct BenchOwned {
+    /// The process that started this one.
+    pub(crate) owner: u32,
+    /// What to turn into.
+    pub(crate) program: OsString,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<OsString>,
 }

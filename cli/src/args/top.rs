@@ -9,9 +9,8 @@ use crate::output::Format;
 /// See [`super::Command::Top`].
 #[derive(Debug, Args)]
 pub(crate) struct Top {
-    /// HOST:PORT of the server's admin port.
-    #[arg(long, env = "LARDER_ADMIN", default_value_t = format!("127.0.0.1:{}", model::limits::PORT_DEFAULT + 1), value_name = "ADDR")]
-    pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) admin: super::AdminAddr,
     /// Between two looks: 50ms to 1m.
     #[arg(long, default_value = "1s", value_name = "TIME")]
     pub(crate) interval: Interval,

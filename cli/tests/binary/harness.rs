@@ -110,6 +110,7 @@ pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-fn binary() -> &'static str {
+/// The binary of these tests.
+pub(crate) fn binary() -> &'static str {
     env!("CARGO_BIN_EXE_larder")
 }

@@ -41,7 +41,13 @@ async fn no_call_takes_longer_than_it_was_given() {
         // Prepared while the sun shines, whatever time that takes.
         let patient = Client::new(proxy.addr());
         let service = patient.service("fraud").await.expect("prepared");
+        let profile = patient.group("profile").await.expect("prepared").within(BUDGET);
+        let row = || profile.row().key("c2").set("country", "CH");
         proxy.meddle(weather);
+
+        let begun = Instant::now();
+        profile.put([row()]).await.expect_err(what);
+        assert!(begun.elapsed() < BUDGET + SLACK, "{what}: {:?}", begun.elapsed());
 
         let begun = Instant::now();
         let error = read(&service, BUDGET).send().await.expect_err(what);

@@ -70,8 +70,7 @@ fn written(request: usize, reply: usize) -> Vec<u8> {
     bytes
 }
 
-/// Serves until the process ends; `ready` hears HOST:PORT once it listens. Ends the process when standard input ends, as it does
-/// when whoever started it is gone.
+/// Serves until the process ends; `ready` hears HOST:PORT once it listens. Ends the process when standard input ends.
 ///
 /// # Errors
 /// When there is no free port, or `ready` says so.

@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::load::{
     Error,
+    caller::Caller,
     larder::{Larder, Service},
     operation::Draw,
     side::Outcome,
@@ -59,9 +60,10 @@ impl Counts {
     }
 }
 
-/// Asks the server at `addr` a few times for each kind of `workload`; means are rounded.
+/// Asks the server at `addr` a few times for each kind of `workload`; means are rounded. Over TLS `caller` must say the server's name:
+/// the relay has another address.
 pub(in crate::load) async fn count(
-    addr: &str,
+    (addr, caller): (&str, &Caller),
     service: Option<&Service>,
     (workload, draws): (&Workload, &dyn Fn(&Workload) -> Draw),
     timeout: Duration,
@@ -70,7 +72,7 @@ pub(in crate::load) async fn count(
     let (relay, counts) = (listener.local_addr()?.to_string(), Arc::new(Counts::default()));
     let relaying = tokio::spawn(relay_one(listener, addr.to_owned(), Arc::clone(&counts)));
     let tables = workload.tables();
-    let larder = Larder::connect(&relay, &tables, service, timeout).await?;
+    let larder = Larder::connect((&relay, caller), &tables, service, timeout).await?;
     let mut sizes = Sizes::default();
     for (kind, _) in workload.shares() {
         let mut draw = draws(&Workload::only(*kind));

@@ -11,9 +11,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use larder_benches::load::{
-    Bench, Error, Pace, Plan,
+    Bench, Caller, Error, Pace, Plan,
     compare::Turns,
     find_max::Watchers,
+    owned,
     peer::{REDIS_KEYS, echo as echo_server},
     report::{Machine, Outcome},
     slo::{Judgement, Slo},
@@ -24,7 +25,7 @@ use larder_benches::load::{
 use crate::{
     args::{self, Against},
     error::CliError,
-    output,
+    output, remote,
 };
 use live::Line;
 use servers::Servers;
@@ -74,6 +75,12 @@ pub(crate) fn echo() -> Result<(), CliError> {
     Ok(echo_server::serve(&mut ready)?)
 }
 
+/// What starts the servers: see the library.
+pub(crate) fn owned(args: &args::BenchOwned) -> Result<(), CliError> {
+    let (program, arguments) = (&args.program, &args.arguments);
+    Err(owned::become_program(args.owner, program, arguments).into())
+}
+
 fn measure(args: &args::Bench, bench: &Bench) -> Result<(Outcome, Vec<Judgement>), CliError> {
     let line = Line::new();
     let times = (args.warm_up, args.duration);
@@ -109,11 +116,13 @@ fn measure(args: &args::Bench, bench: &Bench) -> Result<(Outcome, Vec<Judgement>
 
 fn plan(args: &args::Bench, servers: &Servers, stop: Stop) -> Result<Plan, CliError> {
     let addr = servers.addr().to_owned();
-    let service = service::of(args, &addr)?;
+    let caller = caller(args)?;
+    let service = service::of(args, (&addr, &caller))?;
     let batch_default = if service.is_some() { 1 } else { BATCH_DEFAULT };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(Plan {
         addr,
+        caller,
         peer: servers.peer(),
         workload: match &service {
             Some(service) => Workload::service(&service.name),
@@ -132,6 +141,15 @@ fn plan(args: &args::Bench, servers: &Servers, stop: Stop) -> Result<Plan, CliEr
     })
 }
 
+/// Who asks the server at `--addr`; nobody in particular asks one that was started here.
+fn caller(args: &args::Bench) -> Result<Caller, CliError> {
+    let Some(addr) = &args.addr else { return Ok(Caller::default()) };
+    // Bytes are counted by a relay, whose address is another.
+    let tls = remote::tls(&args.tls)?.map(|tls| tls.server_at(addr)).transpose()?;
+    let token = args.identity.token().map(str::to_owned);
+    Ok(Caller { tls, token, purpose: args.identity.purpose.clone() })
+}
+
 /// The rate at which a step of `duration` has the requests that `slo` needs.
 fn first_rate(slo: &Slo, duration: Duration) -> f64 {
     (slo.samples_needed() as f64 / duration.as_secs_f64()).max(RATE_MIN)
@@ -148,12 +166,12 @@ fn pace(args: &args::Bench) -> Pace {
 
 /// Defines and fills what the workload needs.
 fn prepare(args: &args::Bench, plan: &Plan) -> Result<(), CliError> {
+    if args.no_fill {
+        return Ok(Bench::find(plan)?);
+    }
     let defined = Bench::define(plan)?;
     if !defined.is_empty() && args.addr.is_some() {
         output::note(&format!("defined on {}: {}", plan.addr, defined.join(", ")));
-    }
-    if args.no_fill {
-        return Ok(());
     }
     let bar = live::filling();
     Bench::fill(plan, &mut |done, all| {

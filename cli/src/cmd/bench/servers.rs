@@ -46,7 +46,7 @@ impl Servers {
                 let sync =
                     if args.addr.is_some() { "memory".to_owned() } else { args.sync.to_string() };
                 let started = Started {
-                    process: Process::redis(directory.path(), &sync)?,
+                    process: Process::redis(&std::env::current_exe()?, directory.path(), &sync)?,
                     _directory: directory,
                 };
                 servers.peer = Some(Peer::Redis(started.addr()));

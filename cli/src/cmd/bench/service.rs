@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use client::{Client, Schema};
-use larder_benches::load::{Service, reader_of};
+use client::Schema;
+use larder_benches::load::{Caller, Service, reader_of};
 
 use crate::{args, cmd::get::parse_key, error::CliError, remote};
 
@@ -13,10 +13,13 @@ const NUMBER: &str = "{n}";
 const KEYS_MAX: u64 = 10_000_000;
 
 /// The service that `args` name, if any.
-pub(super) fn of(args: &args::Bench, addr: &str) -> Result<Option<Service>, CliError> {
+pub(super) fn of(
+    args: &args::Bench,
+    (addr, caller): (&str, &Caller),
+) -> Result<Option<Service>, CliError> {
     let Some(name) = &args.service else { return Ok(None) };
     let schema = remote::run(async {
-        let client = Client::builder(addr).connections(1).build();
+        let client = caller.client(addr).build();
         Ok(reader_of(&client, name).await?.schema())
     })?;
     let texts = match (&args.keys, &args.key_template) {

@@ -13,6 +13,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers
 use stdx::clock::{Clock, SystemClock};
 
 use crate::{
+    admin::AdminPort,
     args,
     error::CliError,
     output::{self, Format},
@@ -20,21 +21,29 @@ use crate::{
 use sample::Sample;
 use scrape::Scrape;
 
+/// How long the server may take to answer, and to be connected to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// See the module.
 pub(crate) fn run(args: &args::Top) -> Result<(), CliError> {
     let clock = SystemClock::new();
-    let first = Scrape::of(&args.admin, &clock)?;
+    let port = AdminPort::of(&args.admin, PATIENCE)?;
+    let first = Scrape::of(&port, &clock)?;
     if args.once {
-        return once(args, &first, &clock);
+        return once(args, &first, (&port, &clock));
     }
     let terminal = Terminal::take()?;
-    live(args, first, &clock, terminal)
+    live(args, first, (&port, &clock), terminal)
 }
 
 /// Two looks, and what they say.
-fn once(args: &args::Top, first: &Scrape, clock: &SystemClock) -> Result<(), CliError> {
+fn once(
+    args: &args::Top,
+    first: &Scrape,
+    (port, clock): (&AdminPort, &SystemClock),
+) -> Result<(), CliError> {
     pause(args.interval.0);
-    let second = Scrape::of(&args.admin, clock)?;
+    let second = Scrape::of(port, clock)?;
     let sample = Sample::between(first, &second);
     match output::choose(args.format) {
         Format::Json => {
@@ -74,7 +83,7 @@ impl Drop for Terminal {
 fn live(
     args: &args::Top,
     mut last: Scrape,
-    clock: &SystemClock,
+    (port, clock): (&AdminPort, &SystemClock),
     mut terminal: Terminal,
 ) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::failed(format!("the terminal: {error}"));
@@ -102,7 +111,7 @@ fn live(
             }
         }
         // A server that is away comes back: its last figures stay meanwhile.
-        match Scrape::of(&args.admin, clock) {
+        match Scrape::of(port, clock) {
             Ok(next) => {
                 sample = Sample::between(&last, &next);
                 (last, trouble) = (next, None);

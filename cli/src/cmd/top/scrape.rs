@@ -1,19 +1,11 @@
 //! One look at a server's metrics: `GET /metrics` and `GET /debug/hot-keys` on its admin port, read.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
 
 use serde::Deserialize;
 use stdx::clock::{Clock, SystemClock};
 
-use crate::error::CliError;
-
-/// How long the server may take to answer, and to be connected to.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// More is no answer of ours.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+use crate::{admin::AdminPort, error::CliError};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -47,16 +39,17 @@ pub(super) struct HotKey {
 }
 
 impl Scrape {
-    /// Asks the admin port at `addr`.
+    /// Asks the admin port.
     ///
     /// # Errors
     /// When it cannot be reached, or answers something else.
-    pub(super) fn of(addr: &str, clock: &SystemClock) -> Result<Self, CliError> {
-        let mut scrape = Self::read(&get(addr, "/metrics")?);
+    pub(super) fn of(port: &AdminPort, clock: &SystemClock) -> Result<Self, CliError> {
+        let mut scrape = Self::read(&get(port, "/metrics")?);
         scrape.at_ns = clock.mono_ns();
         if scrape.samples.is_empty() {
             let message = format!(
-                "{addr} answers without metrics: is it the admin port (--admin) of a Larder server?"
+                "{} answers without metrics: is it the admin port (--admin) of a Larder server?",
+                port.addr()
             );
             return Err(CliError::failed(message));
         }
@@ -65,7 +58,7 @@ impl Scrape {
             services: Vec<HotService>,
         }
         // Keys are told on the server's own machine only; elsewhere everything else is drawn.
-        let hot = get(addr, "/debug/hot-keys").ok();
+        let hot = get(port, "/debug/hot-keys").ok();
         let hot = hot.and_then(|answer| serde_json::from_str::<Answer>(&answer).ok());
         scrape.hot = hot.map_or_else(Vec::new, |answer| answer.services);
         Ok(scrape)
@@ -134,38 +127,14 @@ fn read_labels(mut rest: &str) -> Vec<(String, String)> {
     labels
 }
 
-/// What `GET path` answers.
-fn get(addr: &str, path: &str) -> Result<String, CliError> {
-    let failed = |error: std::io::Error| {
-        let remedy = "is `larder serve` running, and is this its --admin address?";
-        CliError::failed(format!("the admin port {addr}: {error}; {remedy}"))
-    };
-    let addresses = addr.to_socket_addrs().map_err(failed)?;
-    let none = std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address");
-    let mut connected = Err(none);
-    for address in addresses {
-        connected = TcpStream::connect_timeout(&address, PATIENCE);
-        if connected.is_ok() {
-            break;
-        }
+/// What the admin port answers to `GET path`, when that is something.
+fn get(port: &AdminPort, path: &str) -> Result<String, CliError> {
+    let answer = port.get(path)?;
+    if answer.status == 200 {
+        return Ok(answer.text());
     }
-    let mut stream = connected.map_err(failed)?;
-    let bounded = stream.set_read_timeout(Some(PATIENCE));
-    bounded.and_then(|()| stream.set_write_timeout(Some(PATIENCE))).map_err(failed)?;
-    // 1.0: the answer comes in one piece, and the connection ends with it.
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {addr}\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(failed)?;
-    let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(failed)?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
-    let status = head.lines().next().unwrap_or_default();
-    if status.split(' ').nth(1) == Some("200") {
-        return Ok(body.to_owned());
-    }
-    let said =
-        if status.is_empty() { "no HTTP: with TLS this port cannot be asked yet" } else { status };
-    Err(CliError::failed(format!("the admin port {addr} answers {path} with {said}")))
+    let (addr, status) = (port.addr(), answer.status);
+    Err(CliError::failed(format!("the admin port {addr} answers {path} with {status}")))
 }
 
 #[cfg(test)]
