@@ -38,6 +38,7 @@ define = ["*"]
 admin = true
 [subject.boss]
 roles = ["chief"]
+certificate = "CN=boss"
 "#;
 
 fn text(bytes: &[u8]) -> String {
