@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use crate::harness::{Server, write_file};
 
@@ -23,15 +23,17 @@ features = ["profile:country"]
 fn collector(status: &'static str) -> (String, Receiver<(String, Vec<u8>)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let addr = listener.local_addr().expect("it has one").to_string();
-    let (posted, receiver) = channel();
-    std::thread::spawn(move || {
+    let (posted, receiver) = sync_channel(64);
+    let serves = move || {
         for stream in listener.incoming().flatten() {
             // Nobody waits for more once the test is over.
             if posted.send(take(stream, status)).is_err() {
                 return;
             }
         }
-    });
+    };
+    let thread = std::thread::Builder::new().name("collector".to_owned()).spawn(serves);
+    thread.expect("a thread");
     (addr, receiver)
 }
 
