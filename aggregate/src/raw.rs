@@ -12,7 +12,7 @@
 
 use crate::{
     partial::{Edge, EdgeValue},
-    plan::{Cell, Column, ColumnKind, PreparedEvent, WindowPlan},
+    plan::{Cell, Column, ColumnKind, StoredEvent, WindowPlan},
     varint,
 };
 
@@ -85,12 +85,12 @@ pub(crate) fn append(log: &mut Vec<u8>, time: i64, is_full: bool, body: &[u8]) {
 }
 
 /// Writes a record at `used` of a log with room for it; the new length, `None` when there is not enough.
-pub(crate) fn append_within(log: &mut [u8], used: usize, event: &PreparedEvent) -> Option<usize> {
+pub(crate) fn append_within(log: &mut [u8], used: usize, event: StoredEvent<'_>) -> Option<usize> {
     let time = event.time.wrapping_sub(base(log.get(..used)?));
     let mut head = head(time, event.is_full);
     let body = used + varint::length(head);
     let end = body + event.body.len();
-    log.get_mut(body..end)?.copy_from_slice(&event.body);
+    log.get_mut(body..end)?.copy_from_slice(event.body);
     for place in log.get_mut(used..body)? {
         let more = if head >= 0x80 { 0x80 } else { 0 };
         *place = head.to_le_bytes()[0] & 0x7f | more;

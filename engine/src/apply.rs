@@ -65,7 +65,7 @@ pub(crate) fn admit_push<'a>(
     for part in parts {
         let plan = &catalog.windows(part.group)?.plan;
         if let Some(table) = guards.shard(part.shard).windows(part.group) {
-            table.admit(plan, part.hash, part.key.as_bytes())?;
+            table.admit(plan, part.hash, part.key())?;
         }
     }
     Ok(())
@@ -133,7 +133,7 @@ pub(crate) fn apply_push<'a>(
     for (event_time, part) in events {
         let Ok(windows) = catalog.windows(part.group) else { continue };
         windows.observe(stream.clock, event_time);
-        let arrival = Arrival { hash: part.hash, key: part.key.as_bytes(), event: &part.prepared };
+        let arrival = Arrival { hash: part.hash, key: part.key(), event: part.event() };
         parts.push((part.shard, part.group, arrival));
     }
     parts.sort_unstable_by_key(|(shard, group, arrival)| (*shard, *group, arrival.hash));

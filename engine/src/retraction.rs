@@ -55,7 +55,7 @@ pub(crate) fn route_retraction<'a>(
     let mut values = Vec::with_capacity(cells.len());
     ingest::exact_fields(stream, &cells, &mut values)?;
     let event_time = event_time_of(stream, &values)?;
-    let id = declared_id_of(stream, &values)?.unwrap_or_default();
+    let id = declared_id_of(stream, &values)?.unwrap_or_default().into_boxed_slice();
     let mut parts = Vec::with_capacity(runtime.groups.len());
     let mut key = Vec::new();
     for group in runtime.groups.iter().copied() {

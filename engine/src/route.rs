@@ -1,12 +1,13 @@
 //! From bytes to typed rows and events, each with the shards it goes to. Nothing is changed here.
 
-use aggregate::{PreparedEvent, ingest};
+use aggregate::{PreparedEvent, StoredEvent, ingest};
 use model::{
     definition::Stream,
-    key::{self, EntityKey},
+    key,
     packed_row::{self, Cell},
     value::ValueRef,
 };
+use smallvec::SmallVec;
 use stdx::hash::{KeyHasher, murmur3_x64_128};
 
 use crate::{
@@ -44,14 +45,52 @@ pub(crate) fn cells_of<'a>(
     packed_row::read_row(packed, types).map(Some)
 }
 
+/// Bytes of a key and an event that need no memory of their own.
+const PART_INLINE: usize = 40;
+/// Window groups that an event feeds without memory of its own.
+const PARTS_INLINE: usize = 2;
+/// Bytes of an event id that need no memory of their own.
+const ID_INLINE: usize = 24;
+
+/// Canonical bytes of an event id.
+pub(crate) type EventId = SmallVec<[u8; ID_INLINE]>;
+
 /// What one event changes in one window group.
 pub(crate) struct EventPart {
     pub(crate) group: usize,
     pub(crate) shard: usize,
     /// Of the key.
     pub(crate) hash: u64,
-    pub(crate) key: EntityKey,
-    pub(crate) prepared: PreparedEvent,
+    /// The canonical key, then what the event's record says behind its time.
+    bytes: SmallVec<[u8; PART_INLINE]>,
+    key_bytes: usize,
+    time: i64,
+    is_full: bool,
+    is_counted: bool,
+}
+
+impl EventPart {
+    fn new(group: usize, (hash, key): (u64, &[u8]), event: Option<StoredEvent<'_>>) -> Self {
+        let mut bytes = SmallVec::from_slice(key);
+        let is_counted = event.is_some();
+        let event = event.unwrap_or(StoredEvent { time: 0, is_full: false, body: &[] });
+        bytes.extend_from_slice(event.body);
+        let (time, is_full) = (event.time, event.is_full);
+        let (shard, key_bytes) = (shard_of(hash), key.len());
+        Self { group, shard, hash, bytes, key_bytes, time, is_full, is_counted }
+    }
+
+    /// Canonical entity key.
+    pub(crate) fn key(&self) -> &[u8] {
+        self.bytes.get(..self.key_bytes).unwrap_or_default()
+    }
+
+    /// What is added to the entity's log; `None` when nothing counts the event.
+    pub(crate) fn event(&self) -> Option<StoredEvent<'_>> {
+        let body = self.bytes.get(self.key_bytes..).unwrap_or_default();
+        let (time, is_full) = (self.time, self.is_full);
+        self.is_counted.then_some(StoredEvent { time, is_full, body })
+    }
 }
 
 /// An event, decoded and routed to every window group that it feeds.
@@ -59,8 +98,8 @@ pub(crate) struct RoutedEvent<'a> {
     pub(crate) source: PushEvent<'a>,
     pub(crate) event_time: i64,
     /// Canonical bytes of the declared event id; `None` when the stream declares none.
-    pub(crate) declared_id: Option<Box<[u8]>>,
-    pub(crate) parts: Vec<EventPart>,
+    pub(crate) declared_id: Option<EventId>,
+    pub(crate) parts: SmallVec<[EventPart; PARTS_INLINE]>,
 }
 
 /// Memory for decoding one event after the other.
@@ -100,13 +139,11 @@ pub(crate) fn route_event<'a>(
             &derived_id
         }
     };
-    let mut parts = Vec::with_capacity(runtime.groups.len());
+    let mut parts = SmallVec::with_capacity(runtime.groups.len());
     for group in runtime.groups.iter().copied() {
         let event = (values.as_slice(), event_time, id);
         if prepare_part(catalog, group, event, key, prepared)? {
-            let (hash, key) = (hasher.hash(key), EntityKey::from_written(key));
-            let prepared = prepared.kept();
-            parts.push(EventPart { group, shard: shard_of(hash), hash, key, prepared });
+            parts.push(EventPart::new(group, (hasher.hash(key), key), prepared.stored()));
         }
     }
     if parts.is_empty() && !runtime.groups.is_empty() {
@@ -190,12 +227,12 @@ pub(crate) fn event_time_of(
 pub(crate) fn declared_id_of(
     stream: &Stream,
     values: &[Option<ValueRef<'_>>],
-) -> Result<Option<Box<[u8]>>, model::Error> {
+) -> Result<Option<EventId>, model::Error> {
     let Some(field) = stream.event_id else { return Ok(None) };
     match values.get(field) {
-        Some(Some(ValueRef::String(id))) => Ok(Some(id.as_bytes().into())),
-        Some(Some(ValueRef::Bytes(id))) => Ok(Some((*id).into())),
-        Some(Some(ValueRef::I64(id))) => Ok(Some(ordered_bytes(*id).into())),
+        Some(Some(ValueRef::String(id))) => Ok(Some(EventId::from_slice(id.as_bytes()))),
+        Some(Some(ValueRef::Bytes(id))) => Ok(Some(EventId::from_slice(id))),
+        Some(Some(ValueRef::I64(id))) => Ok(Some(EventId::from_slice(&ordered_bytes(*id)))),
         _ => Err(model::Error::mismatch(field_name(stream, field), "the event id", "null")),
     }
 }

@@ -161,17 +161,17 @@ impl Grown {
     }
 }
 
-impl PreparedEvent {
-    /// The most bytes that [`PreparedEvent::append`] needs; 0 for an event that no aggregate counts.
+impl StoredEvent<'_> {
+    /// The most bytes that [`StoredEvent::append`] needs.
     #[must_use]
     pub fn bytes_max(&self) -> usize {
-        if self.is_counted { raw::record_bytes_max(self.body.len()) } else { 0 }
+        raw::record_bytes_max(self.body.len())
     }
 
     /// Writes the event behind the first `used` bytes of `log`, which are the log of its entity, where there is room: the
     /// quick half of [`EntityWindows::update`]. The log's new length, or `None` when there is not room for it.
     #[must_use]
-    pub fn append(&self, log: &mut [u8], used: usize) -> Option<usize> {
-        if self.is_counted { raw::append_within(log, used, self) } else { Some(used) }
+    pub fn append(self, log: &mut [u8], used: usize) -> Option<usize> {
+        raw::append_within(log, used, self)
     }
 }

@@ -106,14 +106,6 @@ impl PreparedEvent {
         self.is_counted.then_some(StoredEvent { time, is_full, body: &self.body })
     }
 
-    /// The event without the memory that preparing the next one needs: all that adding it takes.
-    #[must_use]
-    pub fn kept(&self) -> Self {
-        let (time, is_full, is_counted) = (self.time, self.is_full, self.is_counted);
-        let body = self.body.clone();
-        Self { time, is_full, body, is_counted, passes: Vec::new(), presence: Vec::new() }
-    }
-
     fn is_through(&self, filter: Option<usize>) -> bool {
         filter.is_none_or(|filter| self.passes.get(filter) == Some(&true))
     }

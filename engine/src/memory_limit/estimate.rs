@@ -54,7 +54,9 @@ pub(crate) fn push_bytes(events: &[RoutedEvent<'_>], remembers_ids: bool, record
     }
     let of_event = |event: &RoutedEvent<'_>| {
         let parts = event.parts.iter().map(|part| {
-            let block = part.key.as_bytes().len() + part.prepared.bytes_max() + WINDOW_ENTITY_BYTES;
+            let block = part.key().len()
+                + part.event().map_or(0, |event| event.bytes_max())
+                + WINDOW_ENTITY_BYTES;
             // Blocks come in sizes at most an eighth apart.
             block + block / 8 + INDEX_BYTES
         });

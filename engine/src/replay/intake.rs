@@ -17,7 +17,8 @@ use crate::{
     producer::ProducerId,
     read::ReadPlan,
     route::{
-        declared_id_of, derive_id, event_time_of, key_values, no_key, ordered_bytes, prepare_part,
+        EventId, declared_id_of, derive_id, event_time_of, key_values, no_key, ordered_bytes,
+        prepare_part,
     },
     stream::{
         StreamState,
@@ -98,7 +99,7 @@ struct Prepared {
     /// In ms.
     event_time: i64,
     /// The id that it declares.
-    declared: Option<Box<[u8]>>,
+    declared: Option<EventId>,
     /// Whether it describes an entity of any group that is wanted, or there are no groups.
     is_somewhere: bool,
 }
@@ -189,7 +190,7 @@ impl<'p> EventIntake<'p> {
     ) -> Result<(i64, Box<[u8]>), model::Error> {
         ingest::exact_fields(self.stream, cells, values)?;
         let time = event_time_of(self.stream, values)?;
-        let id = declared_id_of(self.stream, values)?.unwrap_or_default();
+        let id = declared_id_of(self.stream, values)?.unwrap_or_default().into_boxed_slice();
         for part in &mut self.parts {
             let windows = part.place.and_then(|_| self.catalog.windows(part.group).ok());
             let key = windows.map(|windows| key_values(values, &windows.key));

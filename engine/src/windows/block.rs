@@ -10,7 +10,7 @@
 //!
 //! The slot says whose block it is when the arena has moved it.
 
-use aggregate::PreparedEvent;
+use aggregate::StoredEvent;
 
 const GROWN_BIT: u32 = 1 << 31;
 const SLOT_BYTES: usize = 4;
@@ -90,7 +90,7 @@ pub(super) fn set_used(block: &mut [u8], used: usize) {
 
 /// Adds an event to the log, where there is room; false when there is not.
 #[inline]
-pub(super) fn append(block: &mut [u8], event: &PreparedEvent) -> bool {
+pub(super) fn append(block: &mut [u8], event: StoredEvent<'_>) -> bool {
     let spare = spare(block);
     if spare == 0 {
         return false;

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use aggregate::{EntityView, EntityWindows, Grown, PreparedEvent, WindowPlan};
+use aggregate::{EntityView, EntityWindows, Grown, StoredEvent, WindowPlan};
 use hashbrown::HashTable;
 use stdx::hash::KeyHasher;
 
@@ -42,7 +42,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) hash: u64,
     /// Canonical entity key.
     pub(crate) key: &'a [u8],
-    pub(crate) event: &'a PreparedEvent,
+    /// `None` when nothing counts it.
+    pub(crate) event: Option<StoredEvent<'a>>,
 }
 
 /// What every update of a group takes.
@@ -113,12 +114,14 @@ impl WindowTable {
                 let slot = match slot {
                     Some(slot) => {
                         self.before_change(arrival.hash, slot);
-                        self.append(moment, slot, arrival.event);
+                        if let Some(event) = arrival.event {
+                            self.append(moment, slot, event);
+                        }
                         slot
                     }
-                    None if arrival.event.bytes_max() == 0 => continue,
                     None => {
-                        let slot = self.insert(moment.hasher, arrival);
+                        let Some(event) = arrival.event else { continue };
+                        let slot = self.insert(moment.hasher, (arrival.hash, arrival.key), event);
                         self.pass(slot);
                         slot
                     }
@@ -195,19 +198,20 @@ impl WindowTable {
         }
     }
 
-    fn append(&mut self, moment: Moment<'_>, slot: u32, event: &PreparedEvent) {
+    fn append(&mut self, moment: Moment<'_>, slot: u32, event: StoredEvent<'_>) {
         let block = self.slots.get(slot);
-        if !block::append(self.arena.get_mut(block), event) && event.bytes_max() > 0 {
+        if !block::append(self.arena.get_mut(block), event) {
             self.append_to_full(moment, slot, event);
         }
     }
 
     /// A cold entity moves to a block that is one record longer; with many events it is first seen what becomes of them.
-    fn append_to_full(&mut self, moment: Moment<'_>, slot: u32, event: &PreparedEvent) {
+    fn append_to_full(&mut self, moment: Moment<'_>, slot: u32, event: StoredEvent<'_>) {
         let old = self.slots.get(slot);
         let Block { grown, log, head, .. } = Block::read(self.arena.get(old));
         if grown.is_some() || !EntityView::new(log, None).only_grows(moment.late_before) {
-            let change = |state: &mut EntityWindows| state.update(moment.plan, event, moment.now);
+            let change =
+                |state: &mut EntityWindows| state.update_stored(moment.plan, event, moment.now);
             self.change(slot, event.bytes_max(), change);
             return;
         }
@@ -221,16 +225,21 @@ impl WindowTable {
     }
 
     /// A new entity with its first event.
-    fn insert(&mut self, hasher: &KeyHasher, arrival: &Arrival<'_>) -> u32 {
+    fn insert(
+        &mut self,
+        hasher: &KeyHasher,
+        (hash, key): (u64, &[u8]),
+        event: StoredEvent<'_>,
+    ) -> u32 {
         let slot = self.slots.take();
         let mut content = std::mem::take(&mut self.scratch);
         content.clear();
-        block::write_head(&mut content, slot, arrival.key, None);
+        block::write_head(&mut content, slot, key, None);
         let start = content.len();
-        add_record(&mut content, start, arrival.event);
+        add_record(&mut content, start, event);
         self.store(slot, None, &content, 0);
         self.scratch = content;
-        self.enter(hasher, arrival.hash, slot);
+        self.enter(hasher, hash, slot);
         slot
     }
 
@@ -335,7 +344,7 @@ impl WindowTable {
 }
 
 /// Adds the record of `event` to a block put together in `content`, whose log starts at `start`.
-fn add_record(content: &mut Vec<u8>, start: usize, event: &PreparedEvent) {
+fn add_record(content: &mut Vec<u8>, start: usize, event: StoredEvent<'_>) {
     let used = content.len() - start;
     content.resize(content.len() + event.bytes_max(), 0);
     let log = content.get_mut(start..).and_then(|log| event.append(log, used));
