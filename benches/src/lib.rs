@@ -6,11 +6,16 @@
 //! do stands here where it is more than a screen long; `tests/tiny.rs` runs it with a few rows.
 
 pub mod cards;
+#[cfg(feature = "whole")]
 pub mod durability;
+#[cfg(feature = "whole")]
 pub mod export;
 pub mod kernel;
+#[cfg(feature = "whole")]
 pub mod load;
+#[cfg(feature = "whole")]
 pub mod replay;
 pub mod report;
+#[cfg(feature = "whole")]
 pub mod restart;
 pub mod workload;

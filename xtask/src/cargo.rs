@@ -19,7 +19,7 @@ pub(crate) struct Cargo {
     pub(crate) default: &'static [(&'static str, &'static str)],
     /// A folder of its own below the target folder, where other flags would rebuild everything back and forth.
     pub(crate) own_target: Option<&'static str>,
-    /// The profile's folder in which it makes the `larder` binary before anything runs: tests that start the binary take that one, and
+    /// The profile's folder in which the `larder` binary is made before anything runs: tests that start the binary take that one, and
     /// do not compile another with other features.
     pub(crate) makes_binary_in: Option<&'static str>,
 }
@@ -28,11 +28,6 @@ impl Cargo {
     /// A call that needs nothing but its arguments.
     pub(crate) const fn plain(arguments: &'static [&'static str]) -> Self {
         Self { arguments, set: &[], default: &[], own_target: None, makes_binary_in: None }
-    }
-
-    /// An optimised build that is not linked for speed: linking each program of the workspace so takes longer than running it.
-    pub(crate) const fn optimised(arguments: &'static [&'static str]) -> Self {
-        Self { default: &[("CARGO_PROFILE_RELEASE_LTO", "off")], ..Self::plain(arguments) }
     }
 
     /// As one would type it, for messages.

@@ -30,6 +30,8 @@ pub(crate) enum Action {
     Check,
     /// One call of cargo.
     Cargo(Cargo),
+    /// One after the other, while they succeed.
+    Each(&'static [Cargo]),
     /// Every fuzz target under libFuzzer.
     Fuzz,
     /// Every benchmark once, and the instructions of the hot paths.
@@ -66,6 +68,7 @@ fn perform(step: &Step, root: &Path) -> Result<(), Error> {
     match &step.action {
         Action::Check => check::run(&[]),
         Action::Cargo(cargo) => cargo.run(root),
+        Action::Each(calls) => calls.iter().try_for_each(|cargo| cargo.run(root)),
         Action::Fuzz => fuzz::run(root),
         Action::BenchSmoke => bench::smoke(root),
     }

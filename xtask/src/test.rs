@@ -15,10 +15,20 @@ const STEPS: &[Step] = &[
     Step {
         name: "unit",
         about: "every test of the workspace but the last step's, examples in the docs included",
-        action: Action::Cargo(Cargo {
-            makes_binary_in: Some("debug"),
-            ..Cargo::plain(&["test", "--workspace", "--exclude", "larder-system-tests"])
-        }),
+        // Not the examples: whether they compile is clippy's to say, and each is a program to link.
+        action: Action::Each(&[
+            Cargo {
+                makes_binary_in: Some("debug"),
+                ..Cargo::plain(&[
+                    "test",
+                    "--workspace",
+                    "--exclude",
+                    "larder-system-tests",
+                    "--tests",
+                ])
+            },
+            Cargo::plain(&["test", "--workspace", "--doc"]),
+        ]),
     },
     Step {
         name: "mutants",
@@ -78,27 +88,18 @@ const STEPS: &[Step] = &[
         action: Action::BenchSmoke,
     },
     Step {
-        name: "demo",
-        about: "the whole system: definitions, events, vectors, a kill and a restart",
-        action: Action::Cargo(Cargo::optimised(&[
-            "run",
-            "--release",
-            "--",
-            "demo",
-            "--events",
-            "20000",
-        ])),
-    },
-    Step {
         name: "system",
         about: "the binary on the real kernel: kills, power cuts, full and failing disks, damaged files",
-        // As the step before has compiled it.
-        action: Action::Cargo(Cargo::optimised(&[
-            "test",
-            "--release",
-            "--package",
-            "larder-system-tests",
-        ])),
+        // The binary is that of the tests of the command line: nothing is compiled twice.
+        action: Action::Each(&[
+            Cargo::plain(&["test", "--workspace", "--test", "binary", "--no-run"]),
+            Cargo {
+                makes_binary_in: Some("debug"),
+                ..Cargo::plain(&["test", "--workspace", "--test", "machine", "--test", "tools"])
+            },
+            // What they judge by. The whole workspace is named so that its packages are those compiled before.
+            Cargo::plain(&["test", "--workspace", "--lib", "journal::"]),
+        ]),
     },
 ];
 
@@ -129,7 +130,12 @@ mod tests {
     #[test]
     fn flags_that_rebuild_everything_have_a_target_folder_of_their_own() {
         for step in STEPS {
-            if let Action::Cargo(cargo) = &step.action {
+            let calls = match &step.action {
+                Action::Cargo(cargo) => std::slice::from_ref(cargo),
+                Action::Each(calls) => calls,
+                _ => continue,
+            };
+            for cargo in calls {
                 let changes_flags = cargo.set.iter().any(|(name, _)| *name == "RUSTFLAGS");
                 assert_eq!(changes_flags, cargo.own_target.is_some(), "{}", step.name);
             }

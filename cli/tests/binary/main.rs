@@ -9,6 +9,7 @@ mod checkpoints;
 mod commits_equal_brute_force;
 mod configuration;
 mod damaged_snapshot;
+mod demo;
 mod deployment;
 mod explain;
 mod exports;

@@ -9,8 +9,8 @@ use crate::error::Error;
 pub(super) const PATH: &str = "benches/instructions.toml";
 /// What the file says of itself, before its figures.
 const HEAD: &str = "\
-# Instructions of one request on each of the six hottest paths of the engine, counted by callgrind in the release profile without
-# link-time optimisation. What they are: benches/examples/hot.rs. `cargo xtask bench --instructions` counts again and fails above
+# Instructions of one request on each of the six hottest paths of the engine, counted by callgrind in the release profile linked as
+# one unit of code. What they are: benches/examples/hot.rs. `cargo xtask bench --instructions` counts again and fails above
 # figure + allowance; `--record` writes this file anew. A change that needs more on purpose records it and says why.
 ";
 

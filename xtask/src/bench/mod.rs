@@ -19,8 +19,9 @@ use instructions::IfMissing;
 
 /// Every benchmark in full.
 const WHOLE: Cargo = Cargo::plain(&["bench", "--package", "larder-benches"]);
-/// Every benchmark once, so that none rots.
-const TINY: Cargo = Cargo::optimised(&["bench", "--package", "larder-benches", "--", "--test"]);
+/// Every benchmark once, so that none rots: with the packages as the tests have compiled them.
+const TINY: Cargo =
+    Cargo::plain(&["bench", "--workspace", "--profile", "dev", "--bench", "*", "--", "--test"]);
 
 /// See the module.
 ///
