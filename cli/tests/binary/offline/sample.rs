@@ -58,7 +58,8 @@ impl Sample {
             }
         }
         database.close().expect("closed");
-        sample
+        // A copy: a process that another test starts at this moment holds the lock of this one until it has become another program.
+        sample.copy()
     }
 
     /// The data directory.
