@@ -80,12 +80,6 @@ pub enum Error {
     /// It cannot be done while something else goes on: try again.
     #[error("{0}: try again")]
     Busy(&'static str),
-    /// A write is in the log, and because of a defect not, or by half, in memory: whether it holds is known after a restart.
-    #[error(
-        "whether the write holds is not known: it is in the log, and could not be applied ({0}). Nothing is read or written any more: \
-         restart the server, it recovers, and look then"
-    )]
-    Torn(String),
     /// A defect of Larder; please report it.
     #[error("internal error: {0}")]
     Internal(String),

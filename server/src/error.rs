@@ -92,20 +92,7 @@ pub(crate) fn engine_failure(error: engine::Error) -> Failure {
         E::Storage(engine::StorageError::TooLarge { .. }) => (CallStatus::Invalid, 0),
         E::Storage(_) | E::Incomplete { .. } => (CallStatus::Unavailable, 0),
         E::Busy(_) => (CallStatus::Overloaded, 0),
-        // It may be there after a restart.
-        E::Torn(_) => (CallStatus::Unknown, 0),
         E::Format(_) | E::Internal(_) => (CallStatus::Internal, 0),
     };
     Failure { status, detail, message: error.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_write_that_is_in_the_log_and_not_in_memory_is_answered_as_unknown() {
-        let failure = engine_failure(engine::Error::Torn("a cell".to_owned()));
-        assert_eq!(failure.status, CallStatus::Unknown, "{}", failure.message);
-    }
 }

@@ -101,21 +101,17 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     /// Becomes the next version, with tables for what is new; live and in recovery.
-    ///
-    /// # Errors
-    /// See [`ShardSet::adopt`].
     pub(crate) fn adopt(
         &mut self,
         definitions: Definitions,
         record: CatalogRecord,
         shards: &ShardSet,
-    ) -> Result<(), Error> {
+    ) {
         let mut next = self.next(definitions, record.applied_at_ms);
-        shards.adopt(&next.groups)?;
+        shards.adopt(&next.groups);
         next.history = std::mem::take(&mut self.history);
         next.history.push(Arc::new(record));
         *self = next;
-        Ok(())
     }
 
     /// The next version: `definitions` compiled, with the state of what exists already carried over.

@@ -29,7 +29,8 @@ impl Memory {
     pub(super) fn definitions(&mut self, record: CatalogRecord) -> Result<(), Error> {
         let definitions =
             Definitions::parse(&record.file, &record.text, &self.catalog.definitions)?;
-        self.catalog.adopt(definitions, record, &self.shards)
+        self.catalog.adopt(definitions, record, &self.shards);
+        Ok(())
     }
 
     /// Does what the records of `chunk` say, with `workers` threads. Definitions are not among them.

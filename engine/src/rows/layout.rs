@@ -38,6 +38,11 @@ impl RowLayout {
         Self::of(features.iter().map(|feature| feature.data_type).collect())
     }
 
+    /// True when `wider` has the same features, and perhaps more behind them.
+    pub(super) fn begins(&self, wider: &Self) -> bool {
+        wider.types.starts_with(&self.types)
+    }
+
     /// The layout of the first `features` of them; `None` when there are not so many.
     pub(super) fn first(&self, features: usize) -> Option<Self> {
         self.types.get(..features).map(|types| Self::of(types.to_vec()))
@@ -92,6 +97,11 @@ impl RowLayout {
             && features == self.len()
             && packed.len() == self.slot_bytes
             && has_all_values(packed, features)
+    }
+
+    /// Bytes of the states at the front of a slot.
+    pub(super) fn states_bytes(&self) -> usize {
+        self.types.len().div_ceil(4)
     }
 
     /// Bytes of a slot.

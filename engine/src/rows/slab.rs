@@ -1,4 +1,14 @@
 //! Rows in chunks of 32 slots: growing never copies and never doubles, so that memory stays close to the payload.
+//!
+//! ```text
+//! chunk 0   laid out as the group was when it was made      } its rows have nothing of features that came later
+//! chunk 1   laid out as the group is now
+//! ```
+//!
+//! When a group gets more features no row is moved: a chunk is laid out anew when one of its rows is written next. So applying
+//! definitions takes no longer for a large group than for a small one, and readers wait for no more than 32 rows.
+
+use std::sync::Arc;
 
 use super::{
     layout::{Place, RowLayout},
@@ -10,7 +20,10 @@ const CHUNK_SLOTS: usize = 32;
 
 /// One row, to change.
 pub(crate) struct SlotMut<'a> {
+    /// How its cells lie: as the group's do now.
+    pub(super) layout: &'a RowLayout,
     pub(crate) time: &'a mut i64,
+    /// Fewer than the features, when the last of them came after these times.
     pub(crate) times: &'a mut OwnTimes,
     cells: &'a mut [u8],
     variable: &'a mut [Box<[u8]>],
@@ -32,13 +45,23 @@ impl SlotMut<'_> {
         true
     }
 
+    /// Makes room for the times of features that came later.
+    pub(crate) fn complete_times(&mut self) {
+        let Some(times) = self.times.as_deref_mut() else { return };
+        let missing = self.layout.len().saturating_sub(times.len());
+        if missing > 0 {
+            let later = std::iter::repeat_n(*self.time, missing);
+            *times = times.iter().copied().chain(later).collect();
+        }
+    }
+
     /// Stores a null, or the packed bytes of a value.
-    pub(crate) fn store(&mut self, layout: &RowLayout, feature: usize, cell: Option<&[u8]>) {
+    pub(crate) fn store(&mut self, feature: usize, cell: Option<&[u8]>) {
         if let Some(byte) = self.cells.get_mut(feature / 4) {
             let shift = feature % 4 * 2;
             *byte = *byte & !(3 << shift) | (if cell.is_some() { 2 } else { 1 }) << shift;
         }
-        match layout.place(feature) {
+        match self.layout.place(feature) {
             Some(Place::Fixed { offset, width }) => {
                 if let Some(target) = self.cells.get_mut(offset..offset + width) {
                     match cell {
@@ -62,6 +85,8 @@ type OwnTimes = Option<Box<Box<[i64]>>>;
 
 #[derive(Debug)]
 struct Chunk {
+    /// How its rows lie.
+    layout: Arc<RowLayout>,
     keys: Box<[Box<[u8]>]>,
     row_times: Box<[i64]>,
     times: Box<[OwnTimes]>,
@@ -81,20 +106,24 @@ pub(crate) struct Slab {
     /// Slots handed out so far, freed ones included.
     used: usize,
     free: Vec<u32>,
-    slot_bytes: usize,
-    variable_count: usize,
+    /// How rows lie that are written now.
+    layout: Arc<RowLayout>,
 }
 
 impl Slab {
-    pub(crate) fn new(layout: &RowLayout) -> Self {
-        Self {
-            chunks: Vec::new(),
-            chunk_count: 0,
-            used: 0,
-            free: Vec::new(),
-            slot_bytes: layout.slot_bytes(),
-            variable_count: layout.variable_count(),
-        }
+    pub(crate) fn new(layout: RowLayout) -> Self {
+        let (chunks, free, layout) = (Vec::new(), Vec::new(), Arc::new(layout));
+        Self { chunks, chunk_count: 0, used: 0, free, layout }
+    }
+
+    /// How rows lie that are written now.
+    pub(crate) fn layout(&self) -> &RowLayout {
+        &self.layout
+    }
+
+    /// Takes a layout with more features at the end. Rows get it when they are written.
+    pub(crate) fn widen(&mut self, layout: RowLayout) {
+        self.layout = Arc::new(layout);
     }
 
     /// A fresh slot for `key`, every feature never written.
@@ -126,7 +155,6 @@ impl Slab {
     /// Forgets the row of `slot`, which was handed out and not removed since.
     pub(crate) fn remove(&mut self, slot: u32) {
         let (chunk, at) = split(slot);
-        let (slot_bytes, variable_count) = (self.slot_bytes, self.variable_count);
         let Some(place) = self.chunks.get_mut(chunk) else { return };
         self.free.push(slot);
         let Some(chunk) = place else { return };
@@ -136,6 +164,8 @@ impl Slab {
             self.chunk_count -= 1;
             return;
         }
+        let (slot_bytes, variable_count) =
+            (chunk.layout.slot_bytes(), chunk.layout.variable_count());
         if let Some(key) = chunk.keys.get_mut(at) {
             *key = Box::default();
         }
@@ -157,17 +187,19 @@ impl Slab {
         chunk.and_then(|chunk| chunk.keys.get(at)).map_or(&[], |key| key)
     }
 
-    /// The row of `slot`, laid out as `layout` says.
-    pub(crate) fn get<'a>(&'a self, layout: &'a RowLayout, slot: u32) -> Option<Slot<'a>> {
+    /// The row of `slot`.
+    pub(crate) fn get(&self, slot: u32) -> Option<Slot<'_>> {
         let (chunk, at) = split(slot);
         let chunk = self.chunks.get(chunk)?.as_ref()?;
-        let variable = at * self.variable_count..(at + 1) * self.variable_count;
+        let layout = &*chunk.layout;
+        let (slot_bytes, variable_count) = (layout.slot_bytes(), layout.variable_count());
+        let variable = at * variable_count..(at + 1) * variable_count;
         Some(Slot {
             key: chunk.keys.get(at)?,
             time: *chunk.row_times.get(at)?,
             layout,
             times: chunk.times.get(at)?.as_deref().map_or(Times::One, |times| Times::Own(times)),
-            cells: chunk.cells.get(at * self.slot_bytes..(at + 1) * self.slot_bytes)?,
+            cells: chunk.cells.get(at * slot_bytes..(at + 1) * slot_bytes)?,
             variable: Variable::Boxed(chunk.variable.get(variable)?),
         })
     }
@@ -176,13 +208,16 @@ impl Slab {
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<SlotMut<'_>> {
         let (chunk, at) = split(slot);
         let chunk = self.chunks.get_mut(chunk)?.as_mut()?;
+        if !Arc::ptr_eq(&chunk.layout, &self.layout) {
+            chunk.widen(&self.layout);
+        }
+        let (slot_bytes, variable_count) = (self.layout.slot_bytes(), self.layout.variable_count());
         Some(SlotMut {
+            layout: &self.layout,
             time: chunk.row_times.get_mut(at)?,
             times: chunk.times.get_mut(at)?,
-            cells: chunk.cells.get_mut(at * self.slot_bytes..(at + 1) * self.slot_bytes)?,
-            variable: chunk
-                .variable
-                .get_mut(at * self.variable_count..(at + 1) * self.variable_count)?,
+            cells: chunk.cells.get_mut(at * slot_bytes..(at + 1) * slot_bytes)?,
+            variable: chunk.variable.get_mut(at * variable_count..(at + 1) * variable_count)?,
         })
     }
 
@@ -191,10 +226,11 @@ impl Slab {
         u32::try_from(self.used).unwrap_or(u32::MAX)
     }
 
-    /// Bytes of the chunks themselves; keys, own times and heap cells are counted by the table.
+    /// Bytes of the chunks themselves, as if all were laid out as the group is now: what a write may add is counted before. Keys, own
+    /// times and heap cells are counted by the table.
     pub(crate) fn chunk_bytes(&self) -> usize {
-        let slot = self.slot_bytes
-            + size_of::<Box<[u8]>>() * (1 + self.variable_count)
+        let slot = self.layout.slot_bytes()
+            + size_of::<Box<[u8]>>() * (1 + self.layout.variable_count())
             + size_of::<i64>()
             + size_of::<OwnTimes>();
         let lists = self.chunks.capacity() * size_of::<Option<Chunk>>()
@@ -204,13 +240,39 @@ impl Slab {
 
     fn new_chunk(&self) -> Chunk {
         Chunk {
+            layout: Arc::clone(&self.layout),
             keys: vec![Box::default(); CHUNK_SLOTS].into(),
             row_times: vec![0; CHUNK_SLOTS].into(),
             times: vec![None; CHUNK_SLOTS].into(),
-            cells: vec![0; CHUNK_SLOTS * self.slot_bytes].into(),
-            variable: vec![Box::default(); CHUNK_SLOTS * self.variable_count].into(),
+            cells: vec![0; CHUNK_SLOTS * self.layout.slot_bytes()].into(),
+            variable: vec![Box::default(); CHUNK_SLOTS * self.layout.variable_count()].into(),
             rows: 0,
         }
+    }
+}
+
+impl Chunk {
+    /// Lays its rows out as `layout` says, which has more features at the end: nothing is known of those.
+    fn widen(&mut self, layout: &Arc<RowLayout>) {
+        let narrow = std::mem::replace(&mut self.layout, Arc::clone(layout));
+        let (states, wide_states) = (narrow.states_bytes(), layout.states_bytes());
+        let mut cells = vec![0; CHUNK_SLOTS * layout.slot_bytes()];
+        let rows = self.cells.chunks_exact(narrow.slot_bytes().max(1));
+        for (from, to) in rows.zip(cells.chunks_exact_mut(layout.slot_bytes().max(1))) {
+            // Fixed cells follow the states in the order of their features.
+            let (from_states, from_cells) = from.split_at(states);
+            to[..states].copy_from_slice(from_states);
+            to[wide_states..wide_states + from_cells.len()].copy_from_slice(from_cells);
+        }
+        self.cells = cells.into();
+        let more = layout.variable_count() - narrow.variable_count();
+        let mut boxes = std::mem::take(&mut self.variable).into_iter();
+        let mut variable = Vec::with_capacity(CHUNK_SLOTS * layout.variable_count());
+        for _ in 0..CHUNK_SLOTS {
+            variable.extend(boxes.by_ref().take(narrow.variable_count()));
+            variable.resize_with(variable.len() + more, Box::default);
+        }
+        self.variable = variable.into();
     }
 }
 

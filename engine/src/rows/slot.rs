@@ -77,7 +77,10 @@ impl<'a> Slot<'a> {
         match self.times {
             Times::One => out.u8(0),
             Times::Packed(times) => out.u8(1).bytes(times),
-            Times::Own(times) => times.iter().fold(out.u8(1), |out, time| out.i64(*time)),
+            // There may be fewer times than features.
+            Times::Own(_) => {
+                (0..layout.len()).fold(out.u8(1), |out, feature| out.i64(self.time_of(feature)))
+            }
         };
         out.bytes(self.cells);
         match self.variable {

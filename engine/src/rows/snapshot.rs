@@ -42,7 +42,7 @@ impl RowTable {
     /// # Errors
     /// [`Error::Damaged`] when the section does not fit to the group.
     pub(crate) fn attach(&mut self, section: Section) -> Result<(), Error> {
-        self.base = Some(Box::new(RowBase::new(&self.layout, Base::open(section)?)?));
+        self.base = Some(Box::new(RowBase::new(self.layout(), Base::open(section)?)?));
         Ok(())
     }
 
@@ -54,7 +54,7 @@ impl RowTable {
     pub(crate) fn rebase(&mut self, section: Section, carried: &Ordinals) -> Result<(), Error> {
         let Some(base) = &self.base else { return Ok(()) };
         self.base = match base.table.succeed(section, carried)? {
-            Some(table) => Some(Box::new(RowBase::new(&self.layout, table)?)),
+            Some(table) => Some(Box::new(RowBase::new(self.layout(), table)?)),
             None => None,
         };
         Ok(())
@@ -107,12 +107,13 @@ impl RowTable {
         let slot = found.and_then(|ordinal| {
             let row = base.get(ordinal).ok().flatten()?;
             if let Some(fence) = &mut self.fence {
+                let layout = self.slab.layout();
                 fence.before_change(ordinal, |images, _| {
-                    images.add(hash, key, |out| row.write(&self.layout, out))
+                    images.add(hash, key, |out| row.write(layout, out))
                 });
             }
             let slot = self.insert(hasher, hash, row.key, row.time);
-            self.change(slot, |layout, to| copy(layout, &row, to));
+            self.change(slot, |to| copy(&row, to));
             base.table.hide(ordinal);
             Some(slot)
         });
@@ -130,11 +131,12 @@ impl RowTable {
 
     /// Removes the row of `key` from what the snapshot gives; false when it is not there.
     pub(super) fn delete_from_base(&mut self, hash: u64, key: &[u8]) -> bool {
+        let layout = self.slab.layout();
         let Some(base) = &mut self.base else { return false };
         let Some(ordinal) = base.table.find(hash, key).ok().flatten() else { return false };
         if let (Some(fence), Ok(Some(row))) = (&mut self.fence, base.get(ordinal)) {
             fence.before_change(ordinal, |images, _| {
-                images.add(hash, key, |out| row.write(&self.layout, out))
+                images.add(hash, key, |out| row.write(layout, out))
             });
         }
         base.table.hide(ordinal);
@@ -145,9 +147,9 @@ impl RowTable {
     pub(super) fn before_change(&mut self, hash: u64, slot: u32) {
         let position = self.position(slot);
         let Some(fence) = &mut self.fence else { return };
-        let Some(row) = self.slab.get(&self.layout, slot) else { return };
+        let (layout, Some(row)) = (self.slab.layout(), self.slab.get(slot)) else { return };
         fence.before_change(position, |images, _| {
-            images.add(hash, row.key, |out| row.write(&self.layout, out))
+            images.add(hash, row.key, |out| row.write(layout, out))
         });
     }
 
@@ -173,6 +175,7 @@ impl RowTable {
     ) -> Result<Option<bool>, Error> {
         let Some(fence) = &self.fence else { return Ok(None) };
         self.will_scan(fence.next(), limit);
+        let layout = self.layout();
         let mut rows = self.scan(fence.next());
         for _ in 0..limit {
             let Some(row) = rows.next() else {
@@ -181,7 +184,7 @@ impl RowTable {
             };
             let (next, row) = (row.0, row.1?);
             if !fence.is_passed(next - 1) {
-                out.add(hasher.hash(row.key), row.key, |out| row.write(&self.layout, out));
+                out.add(hasher.hash(row.key), row.key, |out| row.write(layout, out));
                 if next <= self.memory_start() {
                     out.carry(next - 1);
                 }
@@ -193,12 +196,13 @@ impl RowTable {
 
     /// Number that stands in a snapshot beside the rows: features there are now.
     pub(crate) fn extra(&self) -> u32 {
-        u32::try_from(self.layout.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.layout().len()).unwrap_or(u32::MAX)
     }
 }
 
 /// Makes `to`, of which nothing was written, what `row` is.
-fn copy(layout: &RowLayout, row: &Slot<'_>, to: &mut SlotMut<'_>) {
+fn copy(row: &Slot<'_>, to: &mut SlotMut<'_>) {
+    let layout = to.layout;
     *to.time = row.time;
     if row.has_times() {
         *to.times = Some(Box::new((0..layout.len()).map(|feature| row.time_of(feature)).collect()));
@@ -206,8 +210,8 @@ fn copy(layout: &RowLayout, row: &Slot<'_>, to: &mut SlotMut<'_>) {
     for feature in 0..layout.len() {
         match row.state(feature) {
             0 => {}
-            1 => to.store(layout, feature, None),
-            _ => to.store(layout, feature, Some(row.cell(feature))),
+            1 => to.store(feature, None),
+            _ => to.store(feature, Some(row.cell(feature))),
         }
     }
 }

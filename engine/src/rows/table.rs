@@ -2,7 +2,7 @@
 
 use hashbrown::HashTable;
 use model::{
-    Error, packed,
+    packed,
     packed_row::{self, Cell},
 };
 use stdx::{cursor::Writer, hash::KeyHasher};
@@ -27,7 +27,6 @@ pub(crate) struct PutEffect {
 /// One group's rows in one shard.
 #[derive(Debug)]
 pub(crate) struct RowTable {
-    pub(super) layout: RowLayout,
     pub(super) index: HashTable<u32>,
     pub(super) slab: Slab,
     /// Bytes of keys, own times and heap cells.
@@ -40,13 +39,13 @@ pub(crate) struct RowTable {
 
 impl RowTable {
     pub(crate) fn new(layout: RowLayout) -> Self {
-        let slab = Slab::new(&layout);
-        let index = HashTable::new();
-        Self { layout, index, slab, heap_bytes: 0, base: None, fence: None }
+        let (index, slab) = (HashTable::new(), Slab::new(layout));
+        Self { index, slab, heap_bytes: 0, base: None, fence: None }
     }
 
+    /// How rows lie that are written now; those that are there may have fewer features.
     pub(crate) fn layout(&self) -> &RowLayout {
-        &self.layout
+        self.slab.layout()
     }
 
     /// Number of entities.
@@ -68,7 +67,7 @@ impl RowTable {
     /// [`storage::Error::Damaged`] when it lies in a damaged part of the snapshot.
     pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Result<Option<Slot<'_>>, storage::Error> {
         if let Some(slot) = self.index.find(hash, |slot| self.slab.key(*slot) == key) {
-            return Ok(self.slab.get(&self.layout, *slot));
+            return Ok(self.slab.get(*slot));
         }
         self.base.as_ref().map_or(Ok(None), |base| base.find(hash, key))
     }
@@ -81,7 +80,7 @@ impl RowTable {
     /// Looks at every cache line that reading the row of `slot` takes, so that it is there when it is read; the sum of what was seen.
     pub(crate) fn touch(&self, slot: u32) -> u8 {
         const LINE_BYTES: usize = 64;
-        let Some(row) = self.slab.get(&self.layout, slot) else { return 0 };
+        let Some(row) = self.slab.get(slot) else { return 0 };
         let cells = row.cells.iter().step_by(LINE_BYTES).copied();
         cells.fold(row.key.first().copied().unwrap_or(0), u8::wrapping_add)
     }
@@ -109,10 +108,10 @@ impl RowTable {
     ) -> PutEffect {
         let slot = self.slot_to_write(hasher, key, time);
         if self.slab.get_mut(slot).is_some_and(|mut row| row.replace(time, packed)) {
-            return PutEffect { applied: self.layout.len(), stale: 0 };
+            return PutEffect { applied: self.layout().len(), stale: 0 };
         }
         // A plain row is always readable.
-        let cells = packed_row::read_row(packed, self.layout.types()).unwrap_or_default();
+        let cells = packed_row::read_row(packed, self.layout().types()).unwrap_or_default();
         self.put_into(slot, time, &cells)
     }
 
@@ -134,7 +133,7 @@ impl RowTable {
     fn put_into(&mut self, slot: u32, time: i64, cells: &[Cell<'_>]) -> PutEffect {
         let before = self.row_heap_bytes(slot);
         let effect = match self.slab.get_mut(slot) {
-            Some(mut row) => put_row(&self.layout, &mut row, time, cells),
+            Some(mut row) => put_row(&mut row, time, cells),
             None => PutEffect::default(),
         };
         self.heap_bytes = self.heap_bytes + self.row_heap_bytes(slot) - before;
@@ -165,10 +164,10 @@ impl RowTable {
     }
 
     /// Changes a row in memory, and keeps the count of its bytes.
-    pub(super) fn change(&mut self, slot: u32, change: impl FnOnce(&RowLayout, &mut SlotMut<'_>)) {
+    pub(super) fn change(&mut self, slot: u32, change: impl FnOnce(&mut SlotMut<'_>)) {
         let before = self.row_heap_bytes(slot);
         if let Some(mut row) = self.slab.get_mut(slot) {
-            change(&self.layout, &mut row);
+            change(&mut row);
         }
         self.heap_bytes = self.heap_bytes + self.row_heap_bytes(slot) - before;
     }
@@ -176,42 +175,28 @@ impl RowTable {
     /// Rows in memory from slot `from` on, with the number of the slot after each.
     pub(super) fn scan_memory(&self, from: u32) -> impl Iterator<Item = (u32, Slot<'_>)> {
         (from..self.slab.end()).filter_map(|slot| {
-            let row = self.slab.get(&self.layout, slot)?;
+            let row = self.slab.get(slot)?;
             (!row.key.is_empty()).then_some((slot + 1, row))
         })
     }
 
-    /// Takes a layout with more features at the end.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] when a stored cell is not a value of its type: a programmer's error, reported not hidden.
-    pub(crate) fn widen(&mut self, hasher: &KeyHasher, layout: RowLayout) -> Result<(), Error> {
-        let mut wide = Self::new(layout);
-        for (_, row) in self.scan_memory(0) {
-            for (feature, data_type) in self.layout.types().iter().enumerate() {
-                let mut cells = vec![Cell::Absent; feature];
-                cells.push(match row.state(feature) {
-                    0 => continue,
-                    1 => Cell::Null,
-                    _ => Cell::Value(packed::decode(row.cell(feature), *data_type)?),
-                });
-                wide.put(hasher, row.key, row.time_of(feature), &cells);
-            }
-        }
-        // Rows of a snapshot stay as they are, and have nothing of the new features.
-        wide.base = self.base.take();
-        *self = wide;
-        Ok(())
+    /// Takes a layout with more features at the end. No row is moved: `slab` says when they are.
+    pub(crate) fn widen(&mut self, layout: RowLayout) {
+        debug_assert!(self.layout().begins(&layout), "features are added at the end");
+        // In a snapshot all rows of a table are as wide: this one is not written into the one that is being made.
+        self.fence = None;
+        self.slab.widen(layout);
     }
 
     fn row_heap_bytes(&self, slot: u32) -> usize {
-        self.slab.get(&self.layout, slot).map_or(0, |row| row.heap_bytes())
+        self.slab.get(slot).map_or(0, |row| row.heap_bytes())
     }
 }
 
 /// The rule of `docs/semantics.md`, "Rows": per feature, the newer event time wins.
-fn put_row(layout: &RowLayout, row: &mut SlotMut<'_>, time: i64, cells: &[Cell<'_>]) -> PutEffect {
-    let mut effect = PutEffect::default();
+fn put_row(row: &mut SlotMut<'_>, time: i64, cells: &[Cell<'_>]) -> PutEffect {
+    let (layout, mut effect) = (row.layout, PutEffect::default());
+    row.complete_times();
     let given = |feature: usize| !matches!(cells.get(feature), None | Some(Cell::Absent));
     // One time stays enough when the put is as old as the row, or covers all that the row holds.
     let covers = (0..layout.len()).all(|feature| row.state(feature) == 0 || given(feature));
@@ -236,38 +221,33 @@ fn put_row(layout: &RowLayout, row: &mut SlotMut<'_>, time: i64, cells: &[Cell<'
         if let Some(own) = row.times.as_mut().and_then(|times| times.get_mut(feature)) {
             *own = time;
         }
-        store_cell(layout, row, feature, *cell, &mut scratch);
+        store_cell(row, feature, *cell, &mut scratch);
         effect.applied += 1;
     }
-    settle_times(layout, row);
+    settle_times(row);
     effect
 }
 
-fn store_cell(
-    layout: &RowLayout,
-    row: &mut SlotMut<'_>,
-    feature: usize,
-    cell: Cell<'_>,
-    scratch: &mut Vec<u8>,
-) {
+fn store_cell(row: &mut SlotMut<'_>, feature: usize, cell: Cell<'_>, scratch: &mut Vec<u8>) {
     use model::value::ValueRef;
     match cell.value() {
-        None => row.store(layout, feature, None),
-        Some(ValueRef::String(text)) => row.store(layout, feature, Some(text.as_bytes())),
-        Some(ValueRef::Bytes(bytes)) => row.store(layout, feature, Some(bytes)),
+        None => row.store(feature, None),
+        Some(ValueRef::String(text)) => row.store(feature, Some(text.as_bytes())),
+        Some(ValueRef::Bytes(bytes)) => row.store(feature, Some(bytes)),
         Some(fixed) => {
             scratch.clear();
             packed::write_value(&mut Writer::new(scratch), fixed);
-            row.store(layout, feature, Some(scratch));
+            row.store(feature, Some(scratch));
         }
     }
 }
 
 /// Drops the times of single features when all that is stored has the same one.
-fn settle_times(layout: &RowLayout, row: &mut SlotMut<'_>) {
+fn settle_times(row: &mut SlotMut<'_>) {
     let Some(times) = row.times.as_deref() else { return };
-    let mut stored =
-        (0..layout.len()).filter(|feature| row.state(*feature) != 0).filter_map(|f| times.get(f));
+    let mut stored = (0..row.layout.len())
+        .filter(|feature| row.state(*feature) != 0)
+        .filter_map(|f| times.get(f));
     let Some(first) = stored.next().copied() else { return };
     if stored.all(|time| *time == first) {
         *row.time = first;
@@ -384,8 +364,94 @@ mod tests {
         table.put(&hasher, b"k", 10, &[number(1), Cell::Null]);
         table.put(&hasher, b"k", 12, &[number(2)]);
         let (wide, _) = self::table(&[DataType::I64, DataType::I64, DataType::F64]);
-        table.widen(&hasher, wide.layout().clone()).expect("cells are valid");
+        table.widen(wide.layout().clone());
         assert_eq!(shown(&table, &hasher, b"k"), [(2, 2, 12), (1, 0, 10), (0, 0, 0)]);
+    }
+
+    #[test]
+    fn no_row_is_moved_before_it_is_written() {
+        let (mut table, hasher) = table(&[DataType::I64]);
+        for key in 0..100_u8 {
+            table.put(&hasher, &[key], 1, &[number(key.into())]);
+        }
+        let (wide, _) = self::table(&[DataType::I64, DataType::String]);
+        let before = table.bytes();
+        table.widen(wide.layout().clone());
+        let narrow = |table: &RowTable| {
+            table.scan_memory(0).filter(|(_, row)| row.layout.len() == 1).count()
+        };
+        assert_eq!(narrow(&table), 100);
+        // What laying them out anew takes is counted already.
+        let counted = table.bytes();
+        assert!(counted > before);
+        table.put(&hasher, &[40], 2, &[number(7)]);
+        assert_eq!((narrow(&table), table.bytes()), (68, counted), "its chunk alone");
+        assert_eq!(shown(&table, &hasher, &[40]), [(2, 7, 2), (0, 0, 0)]);
+        assert_eq!(shown(&table, &hasher, &[41]), [(2, 41, 1), (0, 0, 0)]);
+        assert_eq!(shown(&table, &hasher, &[99]), [(2, 99, 1), (0, 0, 0)]);
+    }
+
+    /// Rows of a table as they would go into a snapshot, by key.
+    fn written(table: &RowTable) -> std::collections::BTreeMap<Vec<u8>, Vec<u8>> {
+        let write = |(_, row): (u32, Slot<'_>)| {
+            let mut payload = Vec::new();
+            row.write(table.layout(), &mut payload);
+            (row.key.to_vec(), payload)
+        };
+        table.scan_memory(0).map(write).collect()
+    }
+
+    /// Puts, deletes and more features in whatever order leave what the same puts and deletes leave in a table that had all
+    /// features from the start.
+    #[test]
+    fn when_features_were_added_makes_no_difference() {
+        let seed = stdx::prng::seed_from_os();
+        println!("seed {seed}");
+        let mut prng = stdx::prng::Prng::new(seed);
+        let pool = [DataType::I64, DataType::String, DataType::Bool, DataType::F32];
+        let below = |prng: &mut stdx::prng::Prng, bound: usize| {
+            usize::try_from(prng.below(bound as u64)).expect("small")
+        };
+        for round in 0..200 {
+            let mut types = vec![DataType::I64];
+            let (mut lazy, hasher) = self::table(&types);
+            // Key, time and cells; without cells a delete.
+            let mut history: Vec<(u8, i64, Option<Vec<Cell<'_>>>)> = Vec::new();
+            for _ in 0..80 {
+                if prng.chance(0.05) {
+                    types.extend((0..=below(&mut prng, 5)).map(|_| pool[below(&mut prng, 4)]));
+                    let (wide, _) = self::table(&types);
+                    lazy.widen(wide.layout().clone());
+                    continue;
+                }
+                let key = u8::try_from(prng.below(50)).expect("small");
+                let cells = types.iter().map(|data_type| match (prng.below(4), data_type) {
+                    (0, _) => Cell::Absent,
+                    (1, _) => Cell::Null,
+                    (_, DataType::I64) => number(prng.between(-9, 9)),
+                    (_, DataType::String) => Cell::Value(ValueRef::String("a text")),
+                    (_, DataType::Bool) => Cell::Value(ValueRef::Bool(true)),
+                    _ => Cell::Value(ValueRef::F32(1.5)),
+                });
+                let cells: Vec<_> = cells.collect();
+                history.push((key, prng.between(0, 4), (!prng.chance(0.2)).then_some(cells)));
+                let (key, time, cells) = history.last().expect("one");
+                match cells {
+                    Some(cells) => drop(lazy.put(&hasher, &[*key], *time, cells)),
+                    None => drop(lazy.delete(&hasher, &[*key])),
+                }
+            }
+            let (mut whole, _) = self::table(&types);
+            for (key, time, cells) in &history {
+                match cells {
+                    Some(cells) => drop(whole.put(&hasher, &[*key], *time, cells)),
+                    None => drop(whole.delete(&hasher, &[*key])),
+                }
+            }
+            assert_eq!(written(&lazy), written(&whole), "seed {seed}, round {round}");
+            let heap = lazy.scan_memory(0).map(|(_, row)| row.key.len() + row.heap_bytes());
+            assert_eq!(lazy.heap_bytes, heap.sum::<usize>(), "seed {seed}, round {round}");
+        }
     }
 
     /// Rows as they came, without being decoded, do what the same cells do.

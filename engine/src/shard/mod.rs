@@ -7,7 +7,6 @@
 mod locks;
 mod table;
 
-use model::Error;
 use stdx::{
     hash::KeyHasher,
     sync::{RwLockReadGuard, RwLockWriteGuard},
@@ -96,7 +95,7 @@ impl Shard {
     }
 
     /// Makes tables for new groups and widens those whose row group has grown.
-    fn adopt(&mut self, hasher: &KeyHasher, groups: &[GroupRuntime]) -> Result<(), Error> {
+    fn adopt(&mut self, groups: &[GroupRuntime]) {
         for (index, runtime) in groups.iter().enumerate() {
             match (self.groups.get_mut(index), runtime) {
                 (None, GroupRuntime::Windows(_)) => {
@@ -109,12 +108,11 @@ impl Shard {
                 (Some(GroupTable::Rows(table)), GroupRuntime::Rows(rows))
                     if *table.layout() != *rows.layout =>
                 {
-                    table.widen(hasher, RowLayout::clone(&rows.layout))?;
+                    table.widen(RowLayout::clone(&rows.layout));
                 }
                 (Some(_), _) => {}
             }
         }
-        Ok(())
     }
 }
 
@@ -162,12 +160,9 @@ impl ShardSet {
         self.shards.write_one(shard)
     }
 
-    /// Adopts a new set of groups in every shard, one after the other.
-    ///
-    /// # Errors
-    /// See `RowTable::widened`.
-    pub(crate) fn adopt(&self, groups: &[GroupRuntime]) -> Result<(), Error> {
-        (0..SHARD_COUNT).try_for_each(|shard| self.write_one(shard).adopt(&self.hasher, groups))
+    /// Adopts a new set of groups in every shard, one after the other. However much is in them, it takes no longer.
+    pub(crate) fn adopt(&self, groups: &[GroupRuntime]) {
+        (0..SHARD_COUNT).for_each(|shard| self.write_one(shard).adopt(groups));
     }
 }
 

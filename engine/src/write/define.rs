@@ -23,8 +23,7 @@ impl<V: Vfs> Database<V> {
     ///
     /// # Errors
     /// [`Error::Invalid`] names every mistake with file and line; [`Error::Storage`] when the log refuses;
-    /// [`Error::StalePlan`] when somebody else applied definitions meanwhile: try again; [`Error::Torn`] when they are in the log and,
-    /// because of a defect, not in memory.
+    /// [`Error::StalePlan`] when somebody else applied definitions meanwhile: try again. Once they are in the log nothing can fail.
     pub fn apply(&self, file: &str, text: &str, dry_run: bool) -> Result<Applied, Error> {
         let (planned, current) = self.definitions();
         let (plan, definitions) = plan_changes(file, text, &current)?;
@@ -45,11 +44,9 @@ impl<V: Vfs> Database<V> {
         };
         let bytes = record.encode()?;
         let lsn = self.wal.append(mutation::kind::DEFINITIONS, &bytes)?;
-        let applying = Applying::begin(self);
+        let _applying = Applying::begin(self);
         self.hold_for_history(&definitions, lsn);
-        if let Err(error) = catalog.adopt(definitions, record, &self.shards) {
-            return Err(applying.failed(&error));
-        }
+        catalog.adopt(definitions, record, &self.shards);
         let ticket = self.wal.ticket(lsn, None);
         Ok(Applied { plan, version: catalog.version, ticket: Some(ticket) })
     }

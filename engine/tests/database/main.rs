@@ -16,3 +16,4 @@ mod retractions;
 mod rows;
 mod sweeping;
 mod traces;
+mod widening;
