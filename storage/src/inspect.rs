@@ -6,7 +6,7 @@
 use crate::{
     Error, ListedSegment, Manifest, Vfs,
     dir::{self, FileRole, REPAIR},
-    directory,
+    examine,
     fs::VFile,
     wal::{
         Piece, Walked,
@@ -60,7 +60,7 @@ pub struct Found {
 /// # Errors
 /// [`Error::Io`] when it cannot be read at all.
 pub fn manifest<V: Vfs>(vfs: &V) -> Result<Option<Manifest>, Error> {
-    match directory::read_manifest(vfs, &vfs.list()?) {
+    match examine::read_manifest(vfs, &vfs.list()?) {
         Err(error @ Error::Io { .. }) => Err(error),
         read => Ok(read.ok().flatten()),
     }
@@ -155,7 +155,7 @@ fn judge<V: Vfs>(vfs: &V, names: &[String]) -> Result<(Option<Manifest>, Vec<Err
     let mut found: Vec<u64> =
         names.iter().filter_map(|name| dir::segment_first_lsn(name)).collect();
     found.sort_unstable();
-    let manifest = match directory::read_manifest(vfs, names) {
+    let manifest = match examine::read_manifest(vfs, names) {
         Ok(manifest) => manifest,
         Err(error @ Error::Io { .. }) => return Err(error),
         Err(error) => {
@@ -164,8 +164,8 @@ fn judge<V: Vfs>(vfs: &V, names: &[String]) -> Result<(Option<Manifest>, Vec<Err
         }
     };
     let differences = match &manifest {
-        Some(manifest) => directory::differences(vfs, manifest, names, &found).map(|found| found.0),
-        None => directory::infer(vfs, names, &found, 0).map(|_| Vec::new()),
+        Some(manifest) => examine::differences(vfs, manifest, names, &found).map(|found| found.0),
+        None => examine::infer(vfs, names, &found, 0).map(|_| Vec::new()),
     };
     match differences {
         Ok(differences) => problems.extend(differences),

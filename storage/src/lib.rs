@@ -21,6 +21,7 @@ mod copy;
 mod dir;
 mod directory;
 mod error;
+mod examine;
 mod lsn;
 mod manifest;
 mod view;

@@ -15,7 +15,7 @@ use crate::{
     Error, ListedSegment, Lsn, Manifest, Remedy, Vfs,
     copy::{copy_file, must_be_empty, pieces, whole_or_nothing},
     dir::{self, MANIFEST, NEXT_MANIFEST, NEXT_REPAIR, NEXT_SEGMENT, REPAIR},
-    directory,
+    directory, examine,
     fs::VFile,
     inspect::{Place, with_segment},
     wal::{
@@ -148,7 +148,7 @@ impl<'a, V: Vfs> Repair<'a, V> {
             None => (cut, drops_snapshot),
         };
         let names = self.vfs.list()?;
-        let manifest = directory::read_manifest(self.vfs, &names)?;
+        let manifest = examine::read_manifest(self.vfs, &names)?;
         let Left { kept, offset, last_lsn, cluster } =
             left(self.vfs, &names, manifest.as_ref(), cut)?;
         let listed = manifest.as_ref().map_or_else(Vec::new, |manifest| manifest.segments.clone());

@@ -3,7 +3,7 @@
 
 pub(super) mod take;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use model::time::format_timestamp;
 use serde_json::Value as Json;
@@ -33,7 +33,9 @@ pub(crate) fn run(args: &args::Checkpoint) -> Result<(), CliError> {
         Ok(client.checkpoint(name.as_deref()).await?)
     })?;
     let copy = match (&args.copy, &reply.backup) {
-        (Some(target), Some(backup)) => Some(taken(Path::new(backup), target, &args.server.addr)?),
+        (Some(target), Some(backup)) => {
+            Some(take::brought("backup", Path::new(backup), target, &args.server.addr)?)
+        }
         _ => None,
     };
     if !reply.is_new() {
@@ -65,25 +67,6 @@ fn backup_name() -> String {
     let now = format_timestamp(SystemClock::new().wall_ms());
     let digits: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
     format!("copy-{digits}-{:016x}", seed_from_os())
-}
-
-/// Takes the backup at `backup` on the server's machine to `target` on this one.
-fn taken(backup: &Path, target: &Path, addr: &str) -> Result<PathBuf, CliError> {
-    if !backup.is_dir() {
-        return Err(CliError::failed(format!(
-            "the backup was made, but it cannot be seen from here: it lies in {} on the machine of {addr}; copy it from there, \
-             then remove it there",
-            backup.display()
-        )));
-    }
-    take::take(backup, target).map_err(|error| {
-        CliError::failed(format!(
-            "the backup was made and lies in {}, but it cannot be brought to {}: {error}",
-            backup.display(),
-            target.display()
-        ))
-    })?;
-    Ok(std::path::absolute(target)?)
 }
 
 #[cfg(test)]

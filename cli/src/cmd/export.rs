@@ -125,7 +125,7 @@ fn of_server(
         ask(&client, &request, bar).await
     })?;
     let directory = match &args.out {
-        Some(out) => taken(Path::new(&reply.directory), out, &args.server.addr)?,
+        Some(out) => take::brought("export", Path::new(&reply.directory), out, &args.server.addr)?,
         None => PathBuf::from(&reply.directory),
     };
     let files_left_off = reply.file_count - reply.files.len() as u64;
@@ -158,25 +158,6 @@ async fn ask(
             }
         }
     }
-}
-
-/// Takes the export at `from` on the server's machine to `out` on this one.
-fn taken(from: &Path, out: &Path, addr: &str) -> Result<PathBuf, CliError> {
-    if !from.is_dir() {
-        return Err(CliError::failed(format!(
-            "the export was made, but it cannot be seen from here: it lies in {} on the machine of {addr}; copy it from there, \
-             then remove it there",
-            from.display()
-        )));
-    }
-    take::take(from, out).map_err(|error| {
-        CliError::failed(format!(
-            "the export was made and lies in {}, but it cannot be brought to {}: {error}",
-            from.display(),
-            out.display()
-        ))
-    })?;
-    Ok(std::path::absolute(out)?)
 }
 
 fn check_free(out: &Path) -> Result<(), CliError> {

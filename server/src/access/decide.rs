@@ -8,16 +8,17 @@
 //! define          every definition that the file names is granted; and what a new service or window group discloses may be read or
 //!                 defined by whoever defines it: nobody gets at values by defining a service of them
 //! administrate    some role has admin = true: statistics, checkpoints, backups; exports need it, or a read of all they hold
-//! describe        what one may read, write or define, and no word of anything else
+//! describe        what one may read, write or define, and no word of anything else: `sight`
 //! ```
 //!
 //! Pure: no clock, no connection. What is asked for by a name that is not granted gets the same answer whether it is there or not.
 
 use std::fmt;
 
-use model::definition::{Definitions, FeatureRef, Group, GroupKind, Section};
+use model::definition::{Definitions, FeatureRef, GroupKind};
 
 use super::{
+    columns::Columns,
     policy::{Role, Subject},
     rule::{Resource, Right, Rule},
 };
@@ -82,7 +83,7 @@ impl<'a> Asker<'a> {
         })
     }
 
-    fn may(self, right: Right, resource: Resource<'_>) -> bool {
+    pub(super) fn may(self, right: Right, resource: Resource<'_>) -> bool {
         self.granting(right, resource).next().is_some()
     }
 
@@ -185,7 +186,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Whether some feature of `group` may be read, for whatever purpose.
-    fn may_read_some(self, group: &str) -> bool {
+    pub(super) fn may_read_some(self, group: &str) -> bool {
         let rules = self.subject.roles.iter().flat_map(|role| role.rules(Right::Read));
         rules.into_iter().any(|rule| rule.touches_group(group))
     }
@@ -348,57 +349,6 @@ impl<'a> Asker<'a> {
         }
         Ok(())
     }
-
-    /// What of `sections` may be seen: what may be read (for whatever purpose), written or defined.
-    pub(crate) fn visible(self, definitions: &Definitions, sections: Vec<Section>) -> Vec<Section> {
-        sections.into_iter().filter_map(|section| self.seen(definitions, section)).collect()
-    }
-
-    fn seen(self, definitions: &Definitions, mut section: Section) -> Option<Section> {
-        let name = section.name.clone();
-        let name = name.as_str();
-        let any = |resource: Resource<'_>| {
-            [Right::Read, Right::Write, Right::Define].iter().any(|it| self.may(*it, resource))
-        };
-        let is_seen = match section.kind.as_str() {
-            "entity" => {
-                let entity = definitions.entity(name).map(|(index, _)| index);
-                let mut groups = definitions.groups.iter().filter(|it| Some(it.entity) == entity);
-                any(Resource::Entity(name)) || groups.any(|group| self.sees_group(group))
-            }
-            "stream" => any(Resource::Stream(name)),
-            "service" => {
-                any(Resource::Service(name)) || self.sees_all_of_service(definitions, name)
-            }
-            _ => {
-                if !any(Resource::Group(name)) {
-                    section.columns.retain(|(column, ..)| any(Resource::Feature(name, column)));
-                }
-                !section.columns.is_empty()
-            }
-        };
-        is_seen.then_some(section)
-    }
-
-    /// Whether anything of `group` may be seen.
-    pub(crate) fn sees_group(self, group: &Group) -> bool {
-        let resource = Resource::Group(group.name.as_str());
-        let may = |right| self.may(right, resource);
-        may(Right::Write) || may(Right::Define) || self.may_read_some(group.name.as_str())
-    }
-
-    fn sees_all_of_service(self, definitions: &Definitions, name: &str) -> bool {
-        let Some((_, service)) = definitions.service(name) else { return false };
-        !service.features.is_empty()
-            && service.features.iter().all(|feature| {
-                let group = definitions.groups.get(feature.feature.group);
-                group.is_some_and(|group| {
-                    let columns = Columns::of(definitions, group);
-                    let column = columns.name(feature.feature.column).unwrap_or_default();
-                    self.may(Right::Read, Resource::Feature(group.name.as_str(), column))
-                })
-            })
-    }
 }
 
 /// What features are read as a part of.
@@ -410,42 +360,4 @@ struct Whole<'a> {
     is_personal: bool,
     /// A grant on it is one on its features: of a service.
     is_a_grant: bool,
-}
-
-/// The columns of a group, and which of them are personal.
-struct Columns<'a> {
-    group: &'a Group,
-    is_personal: bool,
-}
-
-impl<'a> Columns<'a> {
-    fn of(definitions: &'a Definitions, group: &'a Group) -> Self {
-        let entity = definitions.entities.get(group.entity).map(|entity| &entity.metadata);
-        let stream = match &group.kind {
-            GroupKind::Windows(windows) => definitions.streams.get(windows.stream),
-            GroupKind::Rows(_) => None,
-        };
-        let around = entity.into_iter().chain(stream.map(|stream| &stream.metadata));
-        let is_personal = around.flat_map(|metadata| &metadata.tags).any(|tag| tag == PERSONAL);
-        Self { group, is_personal }
-    }
-
-    fn count(&self) -> usize {
-        match &self.group.kind {
-            GroupKind::Rows(rows) => rows.features.len(),
-            GroupKind::Windows(windows) => windows.columns.len(),
-        }
-    }
-
-    fn name(&self, column: usize) -> Option<&'a str> {
-        let field = match &self.group.kind {
-            GroupKind::Rows(rows) => rows.features.get(column),
-            GroupKind::Windows(windows) => windows.columns.get(column).map(|column| &column.field),
-        };
-        field.map(|field| field.name.as_str())
-    }
-
-    fn is_personal(&self, column: usize) -> bool {
-        self.is_personal || self.group.tags_of(column).any(|tag| tag == PERSONAL)
-    }
 }

@@ -44,8 +44,32 @@ fn is_database(directory: &Path) -> bool {
     read.is_ok() && &magic == b"LARDRMAN"
 }
 
+/// Takes the `what` that the server at `addr` made at `from` to `target` on this machine; where that is.
+pub(in crate::cmd) fn brought(
+    what: &str,
+    from: &Path,
+    target: &Path,
+    addr: &str,
+) -> Result<PathBuf, CliError> {
+    if !from.is_dir() {
+        return Err(CliError::failed(format!(
+            "the {what} was made, but it cannot be seen from here: it lies in {} on the machine of {addr}; copy it from there, \
+             then remove it there",
+            from.display()
+        )));
+    }
+    take(from, target).map_err(|error| {
+        CliError::failed(format!(
+            "the {what} was made and lies in {}, but it cannot be brought to {}: {error}",
+            from.display(),
+            target.display()
+        ))
+    })?;
+    Ok(std::path::absolute(target)?)
+}
+
 /// Moves the directory `from` to `target`. When it fails, `from` is as it was, and nothing is at `target` that was not.
-pub(in crate::cmd) fn take(from: &Path, target: &Path) -> io::Result<()> {
+fn take(from: &Path, target: &Path) -> io::Result<()> {
     let parent = parent(target);
     std::fs::create_dir_all(parent)?;
     // A rename replaces an empty directory, but not one that another file system is mounted on.
