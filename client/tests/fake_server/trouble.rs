@@ -1,6 +1,9 @@
 //! A server that is slow, silent or overloaded: the time of a call, hedges, the circuit breaker. Time passes when told to.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use client::{Client, Error, Hedge, ServiceReader};
@@ -24,6 +27,14 @@ type Outcome = JoinHandle<Result<client::Vectors, Error>>;
 fn read(service: &ServiceReader, hedge: Hedge, within: Duration) -> Outcome {
     let read = service.read().key("card", "c1").key("merchant", 9).hedge(hedge).within(within);
     tokio::spawn(read.send())
+}
+
+/// A call that is under way: it waits for something, and so would a task that it was handed to.
+async fn begun<F: Future>(call: F) -> Pin<Box<F>> {
+    let mut call = Box::pin(call);
+    let is_over = poll_fn(|context| Poll::Ready(call.as_mut().poll(context).is_ready())).await;
+    assert!(!is_over, "nobody has answered");
+    call
 }
 
 /// A reader, and the connection that it was prepared on.
@@ -106,13 +117,9 @@ async fn what_is_over_while_it_waits_for_a_full_socket_is_not_sent() {
         async move { client.apply("f.toml", &text, true).await }
     });
     peer.some_input().await;
-    let stats = tokio::spawn({
-        let client = client.clone();
-        async move { client.stats().await }
-    });
-    tokio::task::yield_now().await;
+    let stats = begun(client.stats()).await;
     pass(1_000).await;
-    assert!(apply.await.expect("no panic").is_err() && stats.await.expect("no panic").is_err());
+    assert!(apply.await.expect("no panic").is_err() && stats.await.is_err());
     let ping = tokio::spawn(async move { client.ping().await });
     // What was under way arrives whole; the figures that nobody waits for are not asked for.
     peer.expect(Opcode::Apply).await;
@@ -282,8 +289,8 @@ async fn a_read_without_room_on_a_silent_address_turns_to_another() {
     for _ in 0..IN_FLIGHT_MAX {
         silent.expect(Opcode::Ping).await;
     }
-    let call = read(&service, Hedge::Never, ms(10_000));
-    tokio::task::yield_now().await;
+    let read = service.read().key("card", "c1").key("merchant", 9).within(ms(10_000));
+    let call = tokio::spawn(begun(read.hedge(Hedge::Never).send()).await);
     pass(5_000).await;
     let mut second = two.accept().await;
     second.prepare(&fraud(7)).await;

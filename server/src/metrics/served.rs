@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::status::Status;
-use stdx::{histogram::add, sync::Mutex};
+use stdx::{hash::murmur3_x64_128, histogram::add, sync::Mutex};
 
 use super::hot_keys::{HotKey, HotKeys, gap};
 
@@ -16,16 +16,30 @@ pub(crate) struct Served {
 }
 
 /// What one thread served: two lines of memory, which no other thread writes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 struct Lane {
     requests: AtomicU64,
     vectors: AtomicU64,
     /// By code of their status.
     values: [AtomicU64; Status::ALL.len()],
-    /// Keys that pass until one is drawn, and the state of the draw; 0 before the first.
+    /// Keys that pass until one is drawn, and the state of the draw, which is never 0.
     passing: AtomicU64,
     draw: AtomicU64,
+}
+
+impl Lane {
+    /// Nothing is counted yet.
+    fn drawing(seed: u64) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            requests: zero(),
+            vectors: zero(),
+            values: std::array::from_fn(|_| zero()),
+            passing: zero(),
+            draw: AtomicU64::new(seed),
+        }
+    }
 }
 
 /// What all threads served together.
@@ -42,7 +56,9 @@ pub(crate) struct ServedCounts {
 impl Served {
     /// Of service `name`, by so many threads.
     pub(super) fn new(name: &str, lanes: usize) -> Self {
-        let lanes = (0..lanes).map(|_| Lane::default()).collect();
+        // Each thread draws others, and each service's; the same ones in every run.
+        let seed = |lane| murmur3_x64_128(name.as_bytes(), lane).0 | 1;
+        let lanes = (0..lanes as u64).map(|lane| Lane::drawing(seed(lane))).collect();
         Self { name: name.to_owned(), lanes, hot: Mutex::default() }
     }
 
@@ -85,11 +101,7 @@ impl Served {
     /// At least one of `keys` is drawn: the first after `passing` others.
     #[cold]
     fn draw(&self, lane: &Lane, passing: u64, keys: &[&[u8]], width: usize) {
-        // Each thread draws others: where its lane lies is as good a seed as any.
         let mut state = lane.draw.load(Ordering::Relaxed);
-        if state == 0 {
-            state = std::ptr::from_ref(lane).addr() as u64 | 1;
-        }
         let mut place = usize::try_from(passing).unwrap_or(usize::MAX);
         // Who finds it locked draws for nothing: nobody waits for this.
         let mut hot = self.hot.try_lock();
@@ -143,6 +155,19 @@ mod tests {
             assert!((1_800..2_200).contains(&sampled), "{sampled} of 128000 by {batch}");
             assert_eq!((keys.len(), keys[0].count), (1, sampled));
         }
+    }
+
+    #[test]
+    fn every_run_draws_the_same_keys_and_every_lane_others() {
+        let keys: Vec<String> = (0..6400).map(|key| key.to_string()).collect();
+        let keys: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+        let drawn = |lane| {
+            let served = Served::new("s", 2);
+            served.reads(lane, &keys, 1);
+            served.hot_keys()
+        };
+        assert_eq!(drawn(0), drawn(0));
+        assert_ne!(drawn(0), drawn(1));
     }
 
     #[test]

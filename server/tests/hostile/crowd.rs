@@ -35,12 +35,9 @@ async fn ten_thousand_connections_that_say_nothing_hold_up_nobody() {
         open.push(TcpStream::connect(world.server.native_addr()).await.expect("it listens"));
     }
     println!("{} connections at once", open.len());
-    let counted = async {
-        while world.figure("connections_count").await < open.len() as u64 {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(crate::peer::PATIENCE, counted).await.expect("all are served");
+    // Connections are taken in their order: whoever comes last is answered when all have their places.
+    let counted = world.figure("connections_count").await;
+    assert!(counted > open.len() as u64, "{counted} of {}", open.len());
     let grown = resident().saturating_sub(before);
     assert!(grown < open.len() * BYTES_EACH + (32 << 20), "{grown} bytes");
     is_well(&world).await;
