@@ -102,6 +102,8 @@ pub const THREADS_MAX: u16 = 1024;
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 2_000;
 /// Most connections of the admin port.
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Most of them of one address: nobody keeps the probes of all others out.
+pub const ADMIN_CONNECTIONS_PER_ADDRESS_MAX: usize = ADMIN_CONNECTIONS_MAX / 4;
 /// Longest time from the first to the last byte of a request, in ms: whoever takes longer is cut off.
 pub const UNFINISHED_MS_MAX: u64 = 30_000;
 /// Most bytes of large requests that are not whole and of answers that nobody reads, of all connections together.
@@ -116,6 +118,12 @@ pub const HANDLE_COLUMNS_MAX: usize = 1 << 22;
 pub const HANDLES_PER_CONNECTION_MAX: usize = 1024;
 /// Most TLS handshakes at once: they cost a thousand times what a request does.
 pub const HANDSHAKES_MAX: usize = 256;
+/// Most of them of one address (of IPv6: of one /64).
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = HANDSHAKES_MAX / 4;
+/// Most TLS handshakes that one address begins in a second: about a tenth of a core, with keys of elliptic curves.
+pub const HANDSHAKES_PER_ADDRESS_PER_SECOND_MAX: u64 = 128;
+/// As many it may begin at once beforehand, after two seconds without one: a whole fleet that comes back behind one address.
+pub const HANDSHAKES_PER_ADDRESS_BURST_MAX: u64 = 256;
 /// Largest file of certificates or a key that is read, in bytes.
 pub const TLS_FILE_BYTES_MAX: usize = 1 << 20;
 /// Most sequences remembered per producer: how far behind a retry may come and still be answered exactly.

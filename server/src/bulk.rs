@@ -1,5 +1,10 @@
-//! Reads and writes that take long, on threads of their own: one request for thousands of vectors or events holds up no other
-//! connection. Its own waits: what a peer asks for behind a write finds it applied.
+//! What takes long, on threads of its own: one request for thousands of vectors or events holds up no other connection, and no change
+//! of definitions holds up either. Its own connection waits: what a peer asks for behind a write finds it applied.
+//!
+//! ```text
+//! large reads and writes ──► bulk-0, bulk-1 …   whichever has room
+//! definitions ─────────────► define             one after the other, in the order in which they came
+//! ```
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,13 +21,16 @@ use crate::{
     access::caller::Caller,
     admission::RETRY_AFTER_MS,
     audit::AuditedPeer,
-    dispatch::{BulkAnswer, broken, crowded, dispatch_in_bulk, stopping},
+    dispatch::{broken, crowded, dispatch_in_bulk, stopping},
     session::Session,
     shared::Shared,
+    unanswered::BulkAnswer,
 };
 
 /// Requests that may wait for one thread: each holds its body, and soon its reply.
 const WAITING_MAX: usize = 16;
+/// Changes of definitions that may wait: each is made of what the one before left.
+const DEFINITIONS_WAITING_MAX: usize = 4;
 /// Vectors of rows in one request that a network thread reads by itself: about a tenth of a millisecond.
 const ROWS_AT_ONCE: usize = 256;
 /// Vectors with windows in one request that a network thread reads by itself.
@@ -54,13 +62,24 @@ pub(crate) struct Asked {
 pub(crate) struct Bulk {
     threads: Vec<mpsc::Sender<Asked>>,
     turn: AtomicUsize,
+    definitions: mpsc::Sender<Asked>,
+}
+
+/// Where the threads get them from.
+pub(crate) struct BulkEnds {
+    /// Of large reads and writes.
+    pub(crate) threads: Vec<mpsc::Receiver<Asked>>,
+    /// Of definitions.
+    pub(crate) definitions: mpsc::Receiver<Asked>,
 }
 
 impl Bulk {
-    /// Queues for so many threads, and their other ends.
-    pub(crate) fn new(threads: usize) -> (Self, Vec<mpsc::Receiver<Asked>>) {
+    /// Queues for so many threads and the one for definitions, and their other ends.
+    pub(crate) fn new(threads: usize) -> (Self, BulkEnds) {
         let (threads, ends) = (0..threads.max(1)).map(|_| mpsc::channel(WAITING_MAX)).unzip();
-        (Self { threads, turn: AtomicUsize::new(0) }, ends)
+        let (definitions, changes) = mpsc::channel(DEFINITIONS_WAITING_MAX);
+        let ends = BulkEnds { threads: ends, definitions: changes };
+        (Self { threads, turn: AtomicUsize::new(0), definitions }, ends)
     }
 
     /// Hands a request over; what became of it comes back.
@@ -76,6 +95,15 @@ impl Bulk {
         let (answer, answered) = oneshot::channel();
         let (header, body) = (request.header, request.body.into());
         let mut asked = Asked { header, body, received_ns, asker, answer };
+        if header.opcode() == Some(Opcode::Apply) {
+            return match self.definitions.try_send(asked) {
+                Ok(()) => Ok(answered),
+                Err(TrySendError::Full(_)) => Err(full(format!(
+                    "{DEFINITIONS_WAITING_MAX} changes of definitions wait already: try again later"
+                ))),
+                Err(TrySendError::Closed(_)) => Err(stopping()),
+            };
+        }
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len();
         let (before, after) = self.threads.split_at(first);
         for thread in after.iter().chain(before) {
@@ -85,12 +113,15 @@ impl Bulk {
                 Err(TrySendError::Closed(_)) => return Err(stopping()),
             }
         }
-        let message = format!(
+        Err(full(format!(
             "{} large requests wait already: try again later, or ask for less at once",
             WAITING_MAX * self.threads.len()
-        );
-        Err(Failure { status: CallStatus::Overloaded, detail: RETRY_AFTER_MS, message })
+        )))
     }
+}
+
+fn full(message: String) -> Failure {
+    Failure { status: CallStatus::Overloaded, detail: RETRY_AFTER_MS, message }
 }
 
 /// Answers such requests, one after the other, until the server stops; those that wait then are answered still.
@@ -157,9 +188,30 @@ mod tests {
         let refused = bulk.ask(&request, 0, Default::default()).err().expect("all queues are full");
         assert_eq!(refused.status, CallStatus::Overloaded);
         assert!(refused.message.contains("32 large requests"), "{}", refused.message);
-        assert!(ends.iter_mut().all(|end| end.len() == WAITING_MAX), "they are dealt out in turn");
-        ends[1].try_recv().expect("one is taken");
+        let are_dealt_out = ends.threads.iter_mut().all(|end| end.len() == WAITING_MAX);
+        assert!(are_dealt_out, "in turn");
+        ends.threads[1].try_recv().expect("one is taken");
         assert!(bulk.ask(&request, 0, Default::default()).is_ok(), "one of both has room again");
         assert!(asked.iter().all(Result::is_ok), "there was room");
+    }
+
+    #[test]
+    fn definitions_wait_for_each_other_and_for_nothing_else() {
+        let (bulk, ends) = Bulk::new(2);
+        let request = |opcode, request_id| FrameRef {
+            header: Header::request(opcode, request_id, 0),
+            body: b"",
+            length: 24,
+        };
+        let ask = |opcode, id| bulk.ask(&request(opcode, id), 0, Default::default());
+        let asked: Vec<_> =
+            (0..DEFINITIONS_WAITING_MAX as u64).map(|id| ask(Opcode::Apply, id)).collect();
+        assert!(asked.iter().all(Result::is_ok) && ask(Opcode::Read, 9).is_ok());
+        let refused = ask(Opcode::Apply, 10).err().expect("the queue is full");
+        assert!(refused.message.contains("4 changes of definitions"), "{}", refused.message);
+        let mut changes = ends.definitions;
+        let in_order =
+            std::iter::from_fn(|| changes.try_recv().ok()).map(|it| it.header.request_id);
+        assert!(in_order.eq(0..DEFINITIONS_WAITING_MAX as u64));
     }
 }

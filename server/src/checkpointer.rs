@@ -20,10 +20,11 @@ use tokio::{
 
 use crate::{
     CheckpointAtStop,
-    dispatch::{Body, failure, stopping},
+    dispatch::{failure, stopping},
     error::engine_failure,
     historian::CopyBegun,
     shared::Shared,
+    unanswered::Body,
 };
 
 /// Requests that may wait while a checkpoint runs.

@@ -2,18 +2,17 @@
 //!
 //! Reads are answered at once; a write is answered when its ticket says that it is as safe as asked for. Answers gathered
 //! in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be, and a read that takes
-//! long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most [`IN_FLIGHT_MAX`]
-//! requests, [`OUTPUT_BYTES`] of answers, one answer more and [`ELSEWHERE_MAX`] of other threads. A peer that reads nothing is cut off.
+//! long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most as many
+//! requests as [`InFlight`] takes, [`OUTPUT_BYTES`] of answers, and one answer more. A peer that reads nothing is cut off.
 
-use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
-use model::limits::{BUFFER_BYTES_KEPT, IN_FLIGHT_MAX};
+use model::limits::BUFFER_BYTES_KEPT;
 use protocol::{CallStatus, Failure};
 use stdx::clock::Clock;
 use tokio::{
@@ -27,13 +26,13 @@ use crate::{
     access::stranger::Standing,
     admission::{Admission, Visit},
     buffers::Claim,
-    dispatch::{self, Answer, Elsewhere, Waiting},
+    dispatch::{self, Answer},
     door::Place,
-    metrics::{Begun, Meter, reply_status},
+    in_flight::{InFlight, answered},
+    metrics::{Begun, Meter},
     peer::Peer,
     session::Session,
     shared::Shared,
-    slow, spans,
     stop::Stop,
     tls::{self, Transport},
     unfinished::Unfinished,
@@ -43,13 +42,10 @@ use crate::{
 const READ_BYTES: usize = 16 * 1024;
 
 /// Replies gathered before they are written; one reply may be larger.
-const OUTPUT_BYTES: usize = 1 << 20;
+pub(crate) const OUTPUT_BYTES: usize = 1 << 20;
 
 /// Requests of one connection that are answered before others have their turn.
 const REQUESTS_A_TURN: usize = 128;
-
-/// Requests of one connection that other threads work on: their answers, which may be large, are kept until the peer reads.
-const ELSEWHERE_MAX: usize = 4;
 
 /// When the bytes in the buffer came.
 #[derive(Clone, Copy)]
@@ -80,8 +76,7 @@ pub(crate) async fn serve(
     let mut connection = Connection {
         session: Session::with(peer, meter.lane()).audited(&shared.audit),
         visit: Visit::default(),
-        waiting: VecDeque::new(),
-        elsewhere: Vec::new(),
+        in_flight: InFlight::new(Arc::clone(&meter)),
         output: Vec::new(),
         meter,
         unfinished: Unfinished::new(shared.unfinished),
@@ -97,10 +92,7 @@ struct Connection {
     session: Session,
     /// Its turns.
     visit: Visit,
-    /// Writes that wait for the disk, in the order of their log positions.
-    waiting: VecDeque<(Begun, Waiting)>,
-    /// Requests that other threads work on.
-    elsewhere: Vec<(Begun, Elsewhere)>,
+    in_flight: InFlight,
     output: Vec<u8>,
     /// Of its thread.
     meter: Arc<Meter>,
@@ -132,13 +124,12 @@ impl Connection {
     ) -> Result<(), std::io::Error> {
         let mut input = BytesMut::with_capacity(READ_BYTES);
         let mut stop = pin!(Stop::new(stop));
-        let mut open = true;
-        let mut received = Received { at_ns: 0, is_new: false };
+        let (mut open, mut received) = (true, Received { at_ns: 0, is_new: false });
         let mut standing = Standing::new(shared, &mut self.session);
         loop {
             let progress = self.answer(&mut input, (shared, admission), received);
             received.is_new = false;
-            self.finish_ready(shared);
+            self.in_flight.finish_ready((shared, &self.session.peer), &mut self.output);
             if standing.is_too_loud(shared, &self.session) {
                 return self.part(&mut stream, shared, &Standing::loud()).await;
             }
@@ -147,12 +138,12 @@ impl Connection {
             match progress {
                 Progress::Broken => return in_time(shared, stream.shutdown()).await,
                 // Requests are left in the buffer, and there is room again.
-                Progress::Paused if self.has_room() => {
+                Progress::Paused if self.in_flight.has_room() => {
                     tokio::task::yield_now().await;
                     admission.visits(&mut self.visit, true, shared.clock.mono_ns());
                     continue;
                 }
-                Progress::Drained if !open && self.in_flight() == 0 => {
+                Progress::Drained if !open && self.in_flight.count() == 0 => {
                     return in_time(shared, stream.shutdown()).await;
                 }
                 Progress::Paused | Progress::Drained => {}
@@ -161,7 +152,7 @@ impl Connection {
                 return self.end(&mut stream, shared, &dispatch::no_room()).await;
             }
             let room = input.capacity() - input.len();
-            let may_read = open && self.has_room();
+            let may_read = open && self.in_flight.has_room();
             let is_begun = may_read && !input.is_empty();
             self.unfinished.waits(is_begun, self.session.requests, received.at_ns);
             let event = poll_fn(|context| {
@@ -171,7 +162,8 @@ impl Connection {
                 if open && stop.as_mut().poll(context).is_ready() {
                     return Poll::Ready(Ok(Event::Stop));
                 }
-                if self.in_flight() > 0 && self.poll_waiting(context, shared).is_ready() {
+                let by = (shared, &self.session.peer);
+                if self.in_flight.poll(context, by, &mut self.output).is_ready() {
                     return Poll::Ready(Ok(Event::Answered));
                 }
                 if !may_read {
@@ -292,7 +284,7 @@ impl Connection {
         // One look at the clock for each request: when one ends the next begins.
         let mut now_ns = received.is_new.then_some(received.at_ns);
         let progress = loop {
-            let is_full = !self.has_room() || self.output.len() >= OUTPUT_BYTES;
+            let is_full = !self.in_flight.has_room() || self.output.len() >= OUTPUT_BYTES;
             if is_full || count == REQUESTS_A_TURN {
                 break Progress::Paused;
             }
@@ -324,14 +316,8 @@ impl Connection {
                             let (meter, peer) = (&self.meter, &session.peer);
                             answered(shared, (meter, peer), &begun, reply, begun.handled_ns);
                         }
-                        Answer::Waits(waiting) => {
-                            self.meter.begins_waiting();
-                            self.waiting.push_back((begun, *waiting));
-                        }
-                        Answer::Elsewhere(elsewhere) => {
-                            self.meter.begins_waiting();
-                            self.elsewhere.push((begun, elsewhere));
-                        }
+                        Answer::Waits(waiting) => self.in_flight.waits(begun, *waiting),
+                        Answer::Elsewhere(elsewhere) => self.in_flight.leaves(begun, elsewhere),
                     }
                     if self.session.caller.is_over() {
                         // Whoever asks is nobody any more: nothing that follows is looked at.
@@ -348,103 +334,6 @@ impl Connection {
         input.advance(used);
         progress
     }
-
-    /// More requests may be taken.
-    fn has_room(&self) -> bool {
-        self.in_flight() < IN_FLIGHT_MAX
-            && self.elsewhere.len() < ELSEWHERE_MAX
-            && !self.elsewhere.iter().any(|(_, elsewhere)| elsewhere.is_write)
-    }
-
-    /// Requests that are not answered yet.
-    fn in_flight(&self) -> usize {
-        self.waiting.len() + self.elsewhere.len()
-    }
-
-    /// Ready when at least one waiting request was answered.
-    fn poll_waiting(&mut self, context: &mut Context<'_>, shared: &Shared) -> Poll<()> {
-        let before = self.elsewhere.len();
-        let (output, meter, waiting) = (&mut self.output, &self.meter, &mut self.waiting);
-        let by = (&**meter, &self.session.peer);
-        self.elsewhere.retain_mut(|(begun, elsewhere)| {
-            // What has gathered is sent first.
-            let start = output.len();
-            if start >= OUTPUT_BYTES {
-                return true;
-            }
-            let Poll::Ready(applied) = elsewhere.poll(context, output) else { return true };
-            match applied {
-                // Nothing was written behind it: positions stay ascending.
-                Some(applied) => {
-                    begun.handled_ns = shared.clock.mono_ns();
-                    waiting.push_back((*begun, *applied));
-                }
-                None => finished(shared, by, begun, output.get(start..)),
-            }
-            false
-        });
-        let mut answered = self.elsewhere.len() < before;
-        while let Some((_, first)) = self.waiting.front_mut() {
-            match Pin::new(&mut first.ticket).poll(context) {
-                Poll::Pending => break,
-                Poll::Ready(outcome) => {
-                    self.finish_first(outcome, shared);
-                    answered = true;
-                }
-            }
-        }
-        if answered { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Answers writes that are already as safe as asked for, without waiting.
-    fn finish_ready(&mut self, shared: &Shared) {
-        while let Some(outcome) =
-            self.waiting.front().and_then(|(_, first)| first.ticket.try_done())
-        {
-            self.finish_first(outcome, shared);
-        }
-    }
-
-    /// Answers the write that has waited longest.
-    fn finish_first(
-        &mut self,
-        outcome: Result<engine::Durable, engine::StorageError>,
-        shared: &Shared,
-    ) {
-        if let Some((begun, first)) = self.waiting.pop_front() {
-            let start = self.output.len();
-            first.finish(outcome, &mut self.output);
-            let by = (&*self.meter, &self.session.peer);
-            finished(shared, by, &begun, self.output.get(start..));
-        }
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        // Nobody waits for them any more.
-        self.meter.ends_waiting(self.in_flight());
-    }
-}
-
-/// A request that waited is answered.
-fn finished(shared: &Shared, by: (&Meter, &Peer), begun: &Begun, reply: Option<&[u8]>) {
-    by.0.ends_waiting(1);
-    answered(shared, by, begun, reply.unwrap_or_default(), shared.clock.mono_ns());
-}
-
-/// A request is answered with these bytes.
-#[inline]
-fn answered(
-    shared: &Shared,
-    (meter, peer): (&Meter, &Peer),
-    begun: &Begun,
-    reply: &[u8],
-    now_ns: u64,
-) {
-    meter.answered(begun, reply_status(reply), now_ns);
-    slow::watch(shared, peer, begun, reply, now_ns);
-    spans::watch(shared, peer, begun, reply, now_ns);
 }
 
 /// What `sends` gives, unless the peer reads nothing for too long.

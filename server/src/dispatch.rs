@@ -1,26 +1,21 @@
 //! From a request to its handler, and from what the handler says to a reply: the one match on operations.
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 
 use engine::CommitTicket;
 use protocol::{
     CallStatus, Failure, Header, Opcode,
     frame::{self, FrameRef},
-    write::{Receipt, SyncLevel},
 };
 use stdx::{clock::Clock, cursor::Writer};
 use tokio::sync::oneshot;
 
 use crate::{
-    access::caller::Caller,
     admission::{Admission, RETRY_AFTER_MS, Visit},
-    buffers::Claim,
     handler,
     session::Session,
     shared::Shared,
+    unanswered::{Body, BulkAnswer, Done, Elsewhere, Receipted, Waiting},
 };
 
 /// What became of a request.
@@ -32,45 +27,6 @@ pub(crate) enum Answer {
     /// Its reply follows when another thread is done with it.
     Elsewhere(Elsewhere),
 }
-
-/// A request that another thread works on.
-pub(crate) struct Elsewhere {
-    header: Header,
-    done: Done,
-    /// A write that takes long: what its connection asks for next waits until it is applied, as behind any other write.
-    pub(crate) is_write: bool,
-}
-
-/// What comes back from another thread.
-enum Done {
-    /// The reply's body, or why there is none.
-    Body(oneshot::Receiver<Result<Body, Failure>>),
-    /// What took long.
-    Bulk(oneshot::Receiver<BulkAnswer>),
-}
-
-/// What became of a request that takes long.
-pub(crate) enum BulkAnswer {
-    /// The reply as it leaves, and its room until then.
-    Frame(Vec<u8>, Option<Claim>),
-    /// A write that is applied: the reply follows when the log has come far enough.
-    Waits(Box<Waiting>),
-}
-
-/// Writes the body of a reply.
-pub(crate) type Body = Box<dyn FnOnce(&mut Writer<'_>) + Send>;
-
-/// A write whose reply waits for the log.
-pub(crate) struct Waiting {
-    header: Header,
-    /// Wait for this.
-    pub(crate) ticket: CommitTicket,
-    repeated: bool,
-    reply: Receipted,
-}
-
-/// Writes the body of a reply, given the receipt.
-type Receipted = Box<dyn FnOnce(&mut Writer<'_>, Receipt) + Send>;
 
 /// Where the reply to a request goes.
 pub(crate) struct Reply<'a> {
@@ -176,7 +132,7 @@ fn dispatch(
         Ok(Outcome::Bulk) => {
             let received_ns = shared.clock.mono_ns().saturating_sub(waited_ms * 1_000_000);
             let audit = session.audit.elsewhere(&shared.audit);
-            let caller = Caller::known(session.caller.subject().cloned());
+            let caller = session.caller.elsewhere();
             let asked = shared.bulk.ask(request, received_ns, (audit, caller));
             asked.inspect_err(|_| shared.load.shed()).map(Done::Bulk)
         }
@@ -215,7 +171,7 @@ pub(crate) fn dispatch_in_bulk(
             return BulkAnswer::Waits(Box::new(Waiting { header, ticket, repeated, reply }));
         }
         Ok(Outcome::Elsewhere(_) | Outcome::Bulk) => {
-            let message = "only reads and writes are answered in bulk";
+            let message = "only reads, writes and definitions are answered in bulk";
             reply_failure(header, &failure(CallStatus::Internal, message), &mut output);
         }
         Err(failure) => reply_failure(header, &failure, &mut output),
@@ -313,74 +269,16 @@ fn handle(
     }
 }
 
-impl Waiting {
-    /// Writes the reply, now that the log has spoken.
-    pub(crate) fn finish(
-        self,
-        outcome: Result<engine::Durable, engine::StorageError>,
-        output: &mut Vec<u8>,
-    ) {
-        match outcome {
-            Ok(durable) => {
-                let level = level(durable.level);
-                let receipt = Receipt { lsn: durable.lsn.0, level, repeated: self.repeated };
-                reply_ok(self.header, output, |out| (self.reply)(out, receipt));
-            }
-            Err(error @ engine::StorageError::NoLog) => {
-                reply_failure(
-                    self.header,
-                    &failure(CallStatus::Unavailable, error.to_string()),
-                    output,
-                );
-            }
-            // It is in memory and perhaps on the disk: only a restart will tell.
-            Err(error) => {
-                let message = format!("whether the write is safe is not known: {error}");
-                reply_failure(self.header, &failure(CallStatus::Unknown, message), output);
-            }
-        }
-    }
-}
-
-impl Elsewhere {
-    /// Writes the reply when it is there; gives what has to wait for the log still.
-    pub(crate) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        output: &mut Vec<u8>,
-    ) -> Poll<Option<Box<Waiting>>> {
-        let failed = match &mut self.done {
-            Done::Body(done) => match ready!(Pin::new(done).poll(context)) {
-                Ok(Ok(body)) => {
-                    reply_ok(self.header, output, body);
-                    return Poll::Ready(None);
-                }
-                Ok(Err(failure)) => failure,
-                Err(_) => stopping(),
-            },
-            Done::Bulk(done) => match ready!(Pin::new(done).poll(context)) {
-                Ok(BulkAnswer::Frame(frame, _room)) => {
-                    output.extend_from_slice(&frame);
-                    return Poll::Ready(None);
-                }
-                Ok(BulkAnswer::Waits(waiting)) => return Poll::Ready(Some(waiting)),
-                Err(_) => stopping(),
-            },
-        };
-        // A thread that is gone ended with the server before it came to this request.
-        reply_failure(self.header, &failed, output);
-        Poll::Ready(None)
-    }
-}
-
-fn reply_ok(header: Header, output: &mut Vec<u8>, body: impl FnOnce(&mut Writer<'_>)) {
+/// Writes a whole reply.
+pub(crate) fn reply_ok(header: Header, output: &mut Vec<u8>, body: impl FnOnce(&mut Writer<'_>)) {
     if let Err(error) = frame::write(output, header.reply(CallStatus::Ok), body) {
         let message = format!("the reply is too large: {error}");
         reply_failure(header, &failure(CallStatus::Invalid, message), output);
     }
 }
 
-fn reply_failure(header: Header, failure: &Failure, output: &mut Vec<u8>) {
+/// Writes why there is none.
+pub(crate) fn reply_failure(header: Header, failure: &Failure, output: &mut Vec<u8>) {
     let written = frame::write(output, header.reply(failure.status), |out| failure.encode(out));
     if let Err(error) = written {
         // Messages are cut long before a frame is full.
@@ -412,13 +310,4 @@ pub(crate) fn stopping() -> Failure {
 /// A failure without a detail.
 pub(crate) fn failure(status: CallStatus, message: impl Into<String>) -> Failure {
     Failure { status, detail: 0, message: message.into() }
-}
-
-/// The wire's word for the log's level.
-fn level(level: engine::SyncLevel) -> SyncLevel {
-    match level {
-        engine::SyncLevel::Memory => SyncLevel::Memory,
-        engine::SyncLevel::Written => SyncLevel::Written,
-        engine::SyncLevel::Durable => SyncLevel::Durable,
-    }
 }

@@ -16,9 +16,10 @@ use stdx::clock::Clock;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    dispatch::{Body, failure, stopping},
+    dispatch::{failure, stopping},
     error::engine_failure,
     shared::Shared,
+    unanswered::Body,
 };
 
 /// Requests that may wait while an export runs.

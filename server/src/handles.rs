@@ -17,7 +17,7 @@ use dashmap::DashMap;
 use model::limits::{HANDLE_COLUMNS_MAX, HANDLES_MAX, HANDLES_PER_CONNECTION_MAX};
 use stdx::{prng::seed_from_os, sync::Mutex};
 
-use crate::shared::Prepared;
+use crate::prepared::Prepared;
 
 /// See the module.
 pub(crate) struct Handles {

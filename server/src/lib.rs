@@ -3,7 +3,7 @@
 //! ```text
 //! accept ──► net-0 ─ runtime ─ connection ─ session (bytes to frames) ─ dispatch ─ handler/* ─► engine
 //!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
-//! bulk-0 …   what takes long                     admission ─ what a network thread that is always busy turns away
+//! bulk-0 …   what takes long; define: definitions    admission ─ what a network thread that is always busy turns away
 //! admin  ──► runtime of its own ─ /health, /ready, /metrics: what threads count (`metrics`); what took long (`slow`)
 //! spans      a sample of answered requests, for whoever exports them
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
@@ -37,10 +37,12 @@ mod exporter;
 mod handler;
 mod handles;
 mod historian;
+mod in_flight;
 mod load;
 mod metrics;
 mod peer;
 mod ports;
+mod prepared;
 mod read_at_most;
 mod read_log;
 mod server;
@@ -52,6 +54,7 @@ mod stop;
 mod sweeper;
 mod threads;
 mod tls;
+mod unanswered;
 mod unfinished;
 mod verifier;
 

@@ -9,7 +9,7 @@ use crate::{
     audit::{Audit, AuditedPeer},
     handles::Made,
     peer::Peer,
-    shared::Prepared,
+    prepared::Prepared,
 };
 
 /// What is known of a peer.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{Database, OsFs, ReadPlan};
+use engine::{Database, OsFs};
 use export::reads::ReadSample;
-use model::{definition::Definitions, limits::HANDSHAKES_MAX};
 use stdx::clock::{Clock, SystemClock};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::{
     Config, Error, Spans,
@@ -15,85 +14,18 @@ use crate::{
     audit::{self, Audit},
     backups::Backups,
     buffers::Buffers,
-    bulk::{self, Bulk},
+    bulk::{Bulk, BulkEnds},
     checkpointer::{self, Queue},
-    door::{self, Census},
+    door::{self, Handshakes, Places},
     exporter::{self, Exports},
     handles::Handles,
     historian::Historian,
     load::Load,
-    metrics::{Metrics, Served},
-    read_log::{Logged, ReadLogs},
+    metrics::Metrics,
+    read_log::ReadLogs,
     slow::SlowLog,
     tls::Tls,
 };
-
-/// What a handle stands for.
-#[derive(Debug)]
-pub(crate) enum Prepared {
-    /// A service or a list of features.
-    Vectors {
-        /// What is read.
-        plan: ReadPlan,
-        /// Of what is read some is logged.
-        logged: Option<Logged>,
-        /// Where what is served of a service is counted.
-        served: Option<Arc<Served>>,
-        /// Name of the service; `None` of a list of features.
-        service: Option<String>,
-        /// What it is read for, when that was said.
-        purpose: Option<String>,
-    },
-    /// A group: to put into, delete from, scan.
-    Group {
-        /// Its index.
-        group: usize,
-        /// Rows can be put into it.
-        is_rows: bool,
-        /// What a scan reads.
-        plan: ReadPlan,
-        /// What it is scanned for, when that was said.
-        purpose: Option<String>,
-    },
-    /// A stream, by its index.
-    Stream(usize),
-}
-
-impl Prepared {
-    /// What is read.
-    pub(crate) fn plan(&self) -> Option<&ReadPlan> {
-        match self {
-            Self::Vectors { plan, .. } | Self::Group { plan, .. } => Some(plan),
-            Self::Stream(_) => None,
-        }
-    }
-
-    /// What it is read for, when that was said.
-    pub(crate) fn purpose(&self) -> Option<&str> {
-        match self {
-            Self::Vectors { purpose, .. } | Self::Group { purpose, .. } => purpose.as_deref(),
-            Self::Stream(_) => None,
-        }
-    }
-
-    /// What it is of, by name: `service:x`, `group:y`, `stream:z`; of a list of features their groups. For logs.
-    pub(crate) fn resources(&self, definitions: &Definitions) -> Vec<String> {
-        let group = |index: usize| {
-            definitions.groups.get(index).map(|group| format!("group:{}", group.name))
-        };
-        match self {
-            Self::Vectors { service: Some(service), .. } => vec![format!("service:{service}")],
-            Self::Vectors { plan, .. } => {
-                plan.group_indexes().into_iter().filter_map(group).collect()
-            }
-            Self::Group { group: index, .. } => group(*index).into_iter().collect(),
-            Self::Stream(index) => {
-                let stream = definitions.streams.get(*index);
-                stream.map(|stream| format!("stream:{}", stream.name)).into_iter().collect()
-            }
-        }
-    }
-}
 
 /// Where other threads than the network's get their work from.
 pub(crate) struct Ends {
@@ -104,7 +36,7 @@ pub(crate) struct Ends {
     /// Reads to log.
     pub(crate) logged: mpsc::Receiver<ReadSample>,
     /// Requests that take long.
-    pub(crate) long: Vec<mpsc::Receiver<bulk::Asked>>,
+    pub(crate) long: BulkEnds,
     /// What was done, for the audit log.
     pub(crate) audited: Option<audit::Writing>,
 }
@@ -120,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) witness: Witness,
     /// With a policy: how long a connection may take until it has said who it is.
     pub(crate) hello_within: Duration,
-    pub(crate) connections: Arc<Census>,
+    pub(crate) connections: Places,
     pub(crate) checkpoints: Queue,
     pub(crate) backups: Backups,
     pub(crate) exports: Exports,
@@ -135,8 +67,8 @@ pub(crate) struct Shared {
     pub(crate) clock: SystemClock,
     /// Certificates; `None`: both ports are plain.
     pub(crate) tls: Option<Arc<Tls>>,
-    /// Handshakes that may begin.
-    pub(crate) handshakes: Semaphore,
+    /// TLS handshakes that are under way.
+    pub(crate) handshakes: Handshakes,
     /// How long one may take.
     pub(crate) handshake: Duration,
     /// What connections hold together.
@@ -169,7 +101,7 @@ impl Shared {
         let (reads, logged) = ReadLogs::new(config.history.clone());
         let (bulk, long) = Bulk::new(config.threads);
         let room = door::room_for(config.max_connections);
-        let connections = Census::new(room, config.max_connections_per_address);
+        let connections = Places::new("a connection", room, config.max_connections_per_address);
         let shared = Self {
             database,
             handles: Handles::new(),
@@ -194,7 +126,7 @@ impl Shared {
             witness: Witness::default(),
             hello_within: config.hello_within,
             tls: None,
-            handshakes: Semaphore::new(HANDSHAKES_MAX),
+            handshakes: Handshakes::new(u64::from(epoch)),
             handshake: config.handshake,
             drain: config.drain,
         };

@@ -1,5 +1,5 @@
 //! The threads of a server: one current-thread runtime per network thread, one that accepts connections and deals them out to those, as
-//! many for requests that take long; one more each for the sweep, checkpoints, exports, verification, history, logged reads,
+//! many for requests that take long; one more each for definitions, the sweep, checkpoints, exports, verification, history, logged reads,
 //! certificates and the audit log. (That of the admin port is older than the database: `admin`.)
 
 use std::net::TcpListener;
@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     Config, Error,
     admission::Admission,
-    bulk,
+    bulk::{self, BulkEnds},
     checkpointer::Asked,
     connection,
     door::{self, Arrival},
@@ -26,6 +26,9 @@ use crate::{
     peer::Peer,
     shared::{Ends, Shared},
 };
+
+/// Of a thread that serves no values.
+const NO_LANE: usize = usize::MAX;
 
 /// Connections that wait for one network thread to take them.
 const HANDOVER_MAX: usize = 256;
@@ -152,9 +155,9 @@ fn start_historian(
     spawn("larder-history", move || runtime.block_on(crate::historian::run(shared, stop)))
 }
 
-/// Starts the threads for requests that take long.
+/// Starts the threads for requests that take long, and the one for definitions.
 fn start_bulk(
-    asked: Vec<mpsc::Receiver<bulk::Asked>>,
+    ends: BulkEnds,
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
@@ -165,7 +168,13 @@ fn start_bulk(
             runtime.block_on(bulk::run(shared, (asked, lane), stop));
         })
     };
-    asked.into_iter().enumerate().map(start).collect()
+    let mut threads: Vec<_> =
+        ends.threads.into_iter().enumerate().map(start).collect::<Result<_, _>>()?;
+    let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
+    threads.push(spawn("larder-define", move || {
+        runtime.block_on(bulk::run(shared, (ends.definitions, NO_LANE), stop));
+    })?);
+    Ok(threads)
 }
 
 /// The runtime of a network thread: `admission` learns when it has nothing to do.

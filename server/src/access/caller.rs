@@ -22,7 +22,8 @@ use super::{
 use crate::{
     audit::{Tally, acts},
     dispatch::failure,
-    shared::{Prepared, Shared},
+    prepared::Prepared,
+    shared::Shared,
 };
 
 /// See the module.
@@ -80,9 +81,10 @@ impl Caller {
         &self.purpose
     }
 
-    /// Of a request that another thread works on: who asks was found out where it came from.
-    pub(crate) fn known(subject: Option<Arc<Subject>>) -> Self {
-        Self { subject, ..Self::default() }
+    /// Of a request that another thread works on: who asks was found out here.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let (subject, purpose) = (self.subject.clone(), self.purpose.clone());
+        Self { subject, purpose, audit: self.audit.clone(), ..Self::default() }
     }
 
     /// What the engine calls its producer `given`; 0 is nobody.

@@ -31,6 +31,8 @@ pub(crate) struct Life {
     shared: OnceLock<Arc<Shared>>,
     /// Since when it drains, in ns of its clock; 0: it does not.
     drains_since_ns: AtomicU64,
+    /// Connections of the admin port that found no place.
+    refused: AtomicU64,
 }
 
 impl Life {
@@ -59,6 +61,16 @@ impl Life {
         let now_ns = self.clock.mono_ns();
         let gone_ns = if since_ns == 0 { 0 } else { now_ns.saturating_sub(since_ns) };
         drain.saturating_sub(Duration::from_nanos(gone_ns))
+    }
+
+    /// A connection of the admin port found no place.
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many did not.
+    pub(super) fn refused_count(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     /// What is served from; `None` during recovery.

@@ -54,6 +54,9 @@ fn process(life: &Life, text: &mut Exposition) {
     let help = "1 when reads should be sent here: 0 during recovery, while draining, and when the database is torn.";
     let is_ready = life.stage().reads;
     text.family("larder_ready", Kind::Gauge, help).sample(&[], f64::from(u8::from(is_ready)));
+    let help = "Connections of the admin port that were turned away: it has too many, or their address has.";
+    let refused = whole(life.refused_count());
+    text.family("larder_admin_connections_refused_total", Kind::Counter, help).sample(&[], refused);
 }
 
 /// The name of the operation with this code, and that of the call status.

@@ -101,7 +101,7 @@ async fn serve(
 ) {
     let router = router(Arc::clone(&life)).into_make_service_with_connect_info::<local::Origin>();
     let listener = match TcpListener::from_std(listener) {
-        Ok(listener) => AdminListener::new(listener, tls),
+        Ok(listener) => AdminListener::new(listener, tls, Arc::clone(&life)),
         Err(error) => return tracing::error!(%error, "the admin port cannot be served"),
     };
     let mut cut = stop.clone();

@@ -10,8 +10,8 @@ use tokio::{
 };
 
 use super::{
-    census::{Full, Place},
-    refusal::Refusals,
+    census::Place,
+    refusal::{Refusals, refusal},
     throttle::Throttle,
 };
 use crate::shared::Shared;
@@ -38,7 +38,7 @@ pub(crate) async fn accept(
         Err(error) => return tracing::error!(%error, "connections cannot be accepted"),
     };
     let (mut turn, refusals) = (seats.iter().cycle(), Refusals::default());
-    let (lost, refused) = (Throttle::default(), Throttle::default());
+    let lost = Throttle::default();
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -55,31 +55,17 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let place = match shared.connections.enter(addr.ip()) {
+        let place = match shared.connections.enter(addr, shared.clock.mono_ns()) {
             Ok(place) => place,
             Err(full) => {
                 shared.load.refused();
-                if let Some(more) = refused.pass(shared.clock.mono_ns()) {
-                    tell(full, addr, more);
-                }
-                refusals.tell(stream, full);
+                refusals.tell(stream, || refusal(full));
                 continue;
             }
         };
         let (Some(seat), Ok(stream)) = (turn.next(), stream.into_std()) else { continue };
         if seat.send(Arrival { stream, addr, place }).await.is_err() {
             return;
-        }
-    }
-}
-
-fn tell(full: Full, addr: SocketAddr, more: u64) {
-    match full {
-        Full::Server(limit) => {
-            tracing::warn!(limit, %addr, more, "a connection was refused: too many are open");
-        }
-        Full::Address(limit) => {
-            tracing::warn!(limit, %addr, more, "a connection was refused: its address has too many");
         }
     }
 }

@@ -12,7 +12,7 @@ use stdx::sync::Mutex;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Census {
+pub(super) struct Census {
     max: usize,
     per_address_max: usize,
     all: AtomicUsize,
@@ -81,7 +81,7 @@ impl Drop for Place {
 }
 
 /// What counts as one address.
-fn counted_as(address: IpAddr) -> IpAddr {
+pub(super) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

@@ -25,7 +25,7 @@ const DROPPED_MAX: usize = 64 * 1024;
 
 /// Tells peers why they are turned away.
 #[derive(Debug)]
-pub(super) struct Refusals(Arc<Semaphore>);
+pub(crate) struct Refusals(Arc<Semaphore>);
 
 impl Default for Refusals {
     fn default() -> Self {
@@ -34,13 +34,12 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Tells the peer of `stream`, on a task of its own, if there are not too many already.
-    pub(super) fn tell(&self, stream: TcpStream, full: Full) {
+    /// Tells the peer of `stream` these words, on a task of its own, if there are not too many already.
+    pub(crate) fn tell(&self, stream: TcpStream, words: impl FnOnce() -> Vec<u8>) {
         let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else { return };
+        let output = words();
         tokio::spawn(async move {
             let _permit = permit;
-            let mut output = Vec::new();
-            dispatch::farewell(&failure(full), &mut output);
             // It is gone already, or does not listen: then it is not told.
             let _ = tell(stream, &output).await;
         });
@@ -67,7 +66,8 @@ pub(crate) async fn tell(mut stream: TcpStream, output: &[u8]) -> std::io::Resul
     tokio::time::timeout(HEARS_WITHIN, told).await?
 }
 
-fn failure(full: Full) -> Failure {
+/// What a connection of the native protocol is told.
+pub(super) fn refusal(full: Full) -> Vec<u8> {
     let message = match full {
         Full::Server(max) => format!(
             "the server has {max} connections, and takes no more: close some, share them between callers, or raise --max-connections and the limit of open files"
@@ -76,5 +76,8 @@ fn failure(full: Full) -> Failure {
             "this address has {max} connections, and may have no more: close some, share them between callers, or raise --max-connections-per-address"
         ),
     };
-    Failure { status: CallStatus::Overloaded, detail: RETRY_AFTER_MS, message }
+    let failure = Failure { status: CallStatus::Overloaded, detail: RETRY_AFTER_MS, message };
+    let mut output = Vec::new();
+    dispatch::farewell(&failure, &mut output);
+    output
 }

@@ -1,4 +1,4 @@
-//! `apply`: a definitions file becomes valid, or would.
+//! `apply`: a definitions file becomes valid, or would. On the thread for definitions: to read and plan one takes long.
 
 use model::definition::{Definitions, Verb};
 use protocol::{AppliedChange, ApplyReply, ApplyRequest, Failure, Opcode};
@@ -18,11 +18,14 @@ pub(crate) fn handle(
     body: &[u8],
 ) -> Result<Outcome, Failure> {
     let request = ApplyRequest::decode(body).map_err(malformed)?;
-    if shared.access.is_some() {
-        // First: to read a file takes long, and it is read for nobody who may define nothing.
+    if !session.is_bulk() {
+        // A file is read for nobody who may define nothing.
         session
             .caller
             .decide(shared, Opcode::Apply, (&[], None), |asker| asker.may_define_some())?;
+        return Ok(Outcome::Bulk);
+    }
+    if shared.access.is_some() {
         let (_, base) = shared.database.definitions();
         let proposed = Proposed::read(&request, &base);
         let resources = proposed.as_ref().map_or_else(|_| Vec::new(), Proposed::resources);

@@ -9,8 +9,9 @@ use crate::{
     bulk::is_long_write,
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    prepared::Prepared,
     session::Session,
-    shared::{Prepared, Shared},
+    shared::Shared,
 };
 
 pub(crate) fn handle(
@@ -28,13 +29,8 @@ pub(crate) fn handle(
     }
     let written = shared.database.delete(group, &request.keys, &options).map_err(engine_failure)?;
     acts::deleted(shared, &session.audit, group, &request.keys, written.outcome.applied);
-    let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
-    Ok(Outcome::Later {
-        ticket: written.ticket,
-        repeated: written.repeated,
-        reply: Box::new(move |out, receipt| {
-            let (deleted, rejected) = (outcome.applied, outcome.rejected);
-            DeleteReply { receipt, deleted, rejected, rejects }.encode(out);
-        }),
-    })
+    Ok(writing::replied(written, |out, receipt, outcome, rejects| {
+        let (deleted, rejected) = (outcome.applied, outcome.rejected);
+        DeleteReply { receipt, deleted, rejected, rejects }.encode(out);
+    }))
 }

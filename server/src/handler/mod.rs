@@ -22,10 +22,7 @@ use std::sync::Arc;
 use protocol::{CallStatus, Failure, Opcode};
 
 use crate::{
-    access::rule::Right,
-    dispatch::failure,
-    session::Session,
-    shared::{Prepared, Shared},
+    access::rule::Right, dispatch::failure, prepared::Prepared, session::Session, shared::Shared,
 };
 
 /// What `handle` stands for, if whoever asks may use it so.

@@ -13,9 +13,10 @@ use crate::{
     access::caller::of_target,
     dispatch::{Outcome, failure},
     error::{engine_failure, malformed},
+    prepared::Prepared,
     read_log::{self, Logged},
     session::Session,
-    shared::{Prepared, Shared},
+    shared::Shared,
 };
 
 pub(crate) fn handle(

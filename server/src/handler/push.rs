@@ -10,8 +10,9 @@ use crate::{
     bulk::is_long_write,
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    prepared::Prepared,
     session::Session,
-    shared::{Prepared, Shared},
+    shared::Shared,
 };
 
 pub(crate) fn handle(
@@ -30,13 +31,8 @@ pub(crate) fn handle(
     let push = PushRequest { stream, fields: usize::from(request.fields), events: request.events };
     let written = shared.database.push(&push, &options).map_err(engine_failure)?;
     acts::stream(shared, &session.audit, "push", stream, written.outcome.applied);
-    let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
-    Ok(Outcome::Later {
-        ticket: written.ticket,
-        repeated: written.repeated,
-        reply: Box::new(move |out, receipt| {
-            let engine::Outcome { applied: accepted, duplicate, late, rejected } = outcome;
-            PushReply { receipt, accepted, duplicate, late, rejected, rejects }.encode(out);
-        }),
-    })
+    Ok(writing::replied(written, |out, receipt, outcome, rejects| {
+        let engine::Outcome { applied: accepted, duplicate, late, rejected } = outcome;
+        PushReply { receipt, accepted, duplicate, late, rejected, rejects }.encode(out);
+    }))
 }

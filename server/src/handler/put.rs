@@ -10,8 +10,9 @@ use crate::{
     bulk::is_long_write,
     dispatch::Outcome,
     error::{engine_failure, malformed},
+    prepared::Prepared,
     session::Session,
-    shared::{Prepared, Shared},
+    shared::Shared,
 };
 
 pub(crate) fn handle(
@@ -37,13 +38,8 @@ pub(crate) fn handle(
     let put = PutRequest { group, features: usize::from(request.features), rows };
     let written = shared.database.put(&put, &options).map_err(engine_failure)?;
     acts::group(shared, &session.audit, ("put", ""), group, written.outcome.applied);
-    let (outcome, rejects) = (written.outcome, writing::rejects(written.rejects));
-    Ok(Outcome::Later {
-        ticket: written.ticket,
-        repeated: written.repeated,
-        reply: Box::new(move |out, receipt| {
-            let (applied, stale, rejected) = (outcome.applied, outcome.duplicate, outcome.rejected);
-            PutReply { receipt, applied, stale, rejected, rejects }.encode(out);
-        }),
-    })
+    Ok(writing::replied(written, |out, receipt, outcome, rejects| {
+        let (applied, stale, rejected) = (outcome.applied, outcome.duplicate, outcome.rejected);
+        PutReply { receipt, applied, stale, rejected, rejects }.encode(out);
+    }))
 }

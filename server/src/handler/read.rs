@@ -12,8 +12,9 @@ use crate::{
     bulk::is_long,
     dispatch::{Outcome, Reply, failure},
     error::{engine_failure, malformed},
+    prepared::Prepared,
     session::Session,
-    shared::{Prepared, Shared},
+    shared::Shared,
 };
 
 /// Bytes of columns that a network thread keeps for its next read.

@@ -11,8 +11,9 @@ use crate::{
     bulk::is_long,
     dispatch::{Outcome, failure},
     error::{engine_failure, malformed},
+    prepared::Prepared,
     session::Session,
-    shared::{Prepared, Shared},
+    shared::Shared,
 };
 
 pub(crate) fn handle(

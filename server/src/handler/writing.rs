@@ -1,9 +1,10 @@
-//! What put, push, delete and retract share: options in, rejects out.
+//! What put, push, delete and retract share: options in, receipt and rejects out.
 
-use engine::{ProducerId, RejectKind, WriteOptions};
-use protocol::write;
+use engine::{ProducerId, RejectKind, WriteOptions, Written};
+use protocol::write::{self, Receipt};
+use stdx::cursor::Writer;
 
-use crate::session::Session;
+use crate::{dispatch::Outcome, session::Session};
 
 /// The engine's options.
 pub(super) fn options(session: &mut Session, options: write::WriteOptions) -> WriteOptions {
@@ -16,8 +17,20 @@ pub(super) fn options(session: &mut Session, options: write::WriteOptions) -> Wr
     WriteOptions { producer, sequence: options.sequence, sync }
 }
 
+/// What is said of a write once the log has come far enough: `reply` encodes it.
+pub(super) fn replied(
+    written: Written,
+    reply: impl FnOnce(&mut Writer<'_>, Receipt, engine::Outcome, Vec<write::Reject>) + Send + 'static,
+) -> Outcome {
+    let Written { ticket, repeated, outcome, rejects, .. } = written;
+    let rejects = wired(rejects);
+    let reply =
+        Box::new(move |out: &mut Writer<'_>, receipt| reply(out, receipt, outcome, rejects));
+    Outcome::Later { ticket, repeated, reply }
+}
+
 /// The wire's rejects.
-pub(super) fn rejects(rejects: Vec<engine::Reject>) -> Vec<write::Reject> {
+fn wired(rejects: Vec<engine::Reject>) -> Vec<write::Reject> {
     let kind = |kind| match kind {
         RejectKind::Duplicate => write::RejectKind::Duplicate,
         RejectKind::Late => write::RejectKind::Late,

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use model::limits::ADMIN_CONNECTIONS_MAX;
+use model::limits::{ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_PER_ADDRESS_MAX};
+use stdx::clock::{Clock, SystemClock};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, Sleep},
 };
 use tokio_rustls::Accept;
 
 use super::{Tls, Transport};
+use crate::{
+    admin::Life,
+    door::{Full, Place, Places, Refusals},
+};
 
 /// How long a connection of the admin port may take between two answers: whoever scrapes once a minute keeps its own.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
@@ -27,14 +31,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct AdminListener {
     tcp: TcpListener,
     tls: Option<Arc<Tls>>,
-    places: Arc<Semaphore>,
+    places: Places,
+    refusals: Refusals,
+    clock: SystemClock,
+    /// Counts those that found no place.
+    life: Arc<Life>,
 }
 
 /// A connection; with TLS, its handshake is made when it is first read from.
 pub(crate) struct AdminStream {
     io: Io,
     cut: Pin<Box<Sleep>>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 enum Io {
@@ -44,9 +52,34 @@ enum Io {
 
 impl AdminListener {
     /// Takes connections from `tcp`, with a certificate if there is one.
-    pub(crate) fn new(tcp: TcpListener, tls: Option<Arc<Tls>>) -> Self {
-        Self { tcp, tls, places: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)) }
+    pub(crate) fn new(tcp: TcpListener, tls: Option<Arc<Tls>>, life: Arc<Life>) -> Self {
+        let (max, per_address_max) = (ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_PER_ADDRESS_MAX);
+        let places = Places::new("a connection of the admin port", max, per_address_max);
+        let (refusals, clock) = (Refusals::default(), SystemClock::new());
+        Self { tcp, tls, places, refusals, clock, life }
     }
+
+    /// Counts one that found no place, and tells its peer, if that understands plain words.
+    fn refuse(&self, stream: TcpStream, full: Full) {
+        self.life.refused();
+        if self.tls.is_none() {
+            self.refusals.tell(stream, || refusal(full));
+        }
+    }
+}
+
+/// What whoever finds no place is told: HTTP.
+fn refusal(full: Full) -> Vec<u8> {
+    let why = match full {
+        Full::Server(max) => format!("the admin port has {max} connections, and takes no more"),
+        Full::Address(max) => {
+            format!("this address has {max} connections of the admin port, and may have no more")
+        }
+    };
+    let body = format!("{why}: close some, or ask again on one that is open\n");
+    let length = body.len();
+    let head = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Type: text/plain";
+    format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 impl axum::serve::Listener for AdminListener {
@@ -55,22 +88,27 @@ impl axum::serve::Listener for AdminListener {
 
     async fn accept(&mut self) -> (AdminStream, SocketAddr) {
         loop {
-            let place = Arc::clone(&self.places).acquire_owned().await;
-            match (place, self.tcp.accept().await) {
-                (Ok(place), Ok((stream, addr))) => {
-                    let io = match &self.tls {
-                        Some(tls) => Io::Handshake(Box::new(tls.acceptor().accept(stream))),
-                        None => Io::Open(Transport::Plain(stream)),
-                    };
-                    let cut = Box::pin(tokio::time::sleep(SILENCE_MAX));
-                    return (AdminStream { io, cut, _place: place }, addr);
+            let (stream, addr) = match self.tcp.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::debug!(%error, "a connection of the admin port was not accepted");
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
                 }
-                (_, Err(error)) => {
-                    tracing::debug!(%error, "a connection of the admin port was not accepted")
+            };
+            let place = match self.places.enter(addr, self.clock.mono_ns()) {
+                Ok(place) => place,
+                Err(full) => {
+                    self.refuse(stream, full);
+                    continue;
                 }
-                (Err(_), _) => {}
-            }
-            tokio::time::sleep(PAUSE).await;
+            };
+            let io = match &self.tls {
+                Some(tls) => Io::Handshake(Box::new(tls.acceptor().accept(stream))),
+                None => Io::Open(Transport::Plain(stream)),
+            };
+            let cut = Box::pin(tokio::time::sleep(SILENCE_MAX));
+            return (AdminStream { io, cut, _place: place }, addr);
         }
     }
 

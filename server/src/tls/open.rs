@@ -3,6 +3,7 @@
 use std::io;
 
 use protocol::{CallStatus, frame};
+use stdx::clock::Clock;
 use tokio::{net::TcpStream, sync::watch};
 
 use super::{Tls, subject, transport::Transport};
@@ -19,7 +20,7 @@ pub(crate) async fn open(
     mut stop: watch::Receiver<bool>,
 ) -> Option<Transport> {
     let Some(tls) = &shared.tls else { return Some(Transport::Plain(stream)) };
-    let Ok(_permit) = shared.handshakes.try_acquire() else {
+    let Some(_place) = shared.handshakes.begin(peer.addr, shared.clock.mono_ns()) else {
         shared.load.refused();
         return None;
     };

@@ -93,9 +93,14 @@ impl Live {
         self.server.database()
     }
 
+    /// Where its admin port is.
+    pub(crate) fn admin_addr(&self) -> SocketAddr {
+        self.server.admin_addr()
+    }
+
     /// Status and body of what the admin port answers to `GET path`.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
-        get(self.server.admin_addr(), path)
+        get(self.admin_addr(), path)
     }
 
     /// What a scrape says now.

@@ -4,5 +4,6 @@ mod counts;
 mod debug;
 mod documents;
 mod live;
+mod places;
 mod spans;
 mod stages;

@@ -1,41 +1,26 @@
 //! One request for thousands of vectors beside requests for one.
 
 use protocol::{CallStatus, Opcode};
-use server::Config;
 use tokio::io::AsyncWriteExt;
 
-use crate::peer::{PATIENCE, Peer, World, read};
+use crate::{
+    beside::{config, reads_beside},
+    peer::{Peer, World, read},
+};
 
 const CARDS: usize = 4000;
 
-/// One network thread, which turns nobody away: on a busy machine it may look as if it had no time.
-fn config() -> Config {
-    Config { threads: 1, turn_max: PATIENCE, ..Config::default() }
-}
-
-/// One network thread reads both: if it did the long read itself, no short one would be answered until it is done.
 #[tokio::test]
 async fn short_reads_are_answered_while_long_ones_take_their_time() {
     let world = World::start(CARDS, &config());
-    let (mut greedy, mut modest) =
+    let (mut greedy, modest) =
         (Peer::connect(&world.server).await, Peer::connect(&world.server).await);
-    let (all, one) = (greedy.prepare("spend:*").await, modest.prepare("wide:f0").await);
+    let all = greedy.prepare("spend:*").await;
     let long = async {
         greedy.read(all, &world.keys, 0).await;
         greedy.receive().await.expect("an answer").1.expect("vectors").len()
     };
-    let mut answered = 0;
-    let short = async {
-        loop {
-            modest.read(one, &world.keys[..1], 0).await;
-            modest.receive().await.expect("an answer").1.expect("a vector");
-            answered += 1;
-        }
-    };
-    let bytes = tokio::select! {
-        bytes = long => bytes,
-        () = short => unreachable!("it goes on for ever"),
-    };
+    let (bytes, answered) = reads_beside((&world, modest), long).await;
     assert!(bytes > CARDS * 8 * 8, "{bytes} bytes of eight columns");
     assert!(answered >= 5, "{answered} short reads were answered beside the long one");
 }

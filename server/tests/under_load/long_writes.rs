@@ -1,17 +1,14 @@
 //! One write of thousands of rows beside reads of one.
 
 use protocol::{Opcode, PutReply, PutRequest, PutRow};
-use server::Config;
 use tokio::io::AsyncWriteExt;
 
-use crate::peer::{FEATURES, PATIENCE, Peer, World, read, row};
+use crate::{
+    beside::{config, reads_beside},
+    peer::{FEATURES, Peer, World, read, row},
+};
 
 const CARDS: usize = 4000;
-
-/// One network thread, which turns nobody away: on a busy machine it may look as if it had no time.
-fn config() -> Config {
-    Config { threads: 1, turn_max: PATIENCE, ..Config::default() }
-}
 
 /// Rows of all cards, newer than those that are there, with `value` in every feature.
 fn put<'a>(handle: u64, keys: &'a [String], row: &'a [u8]) -> PutRequest<'a> {
@@ -27,13 +24,12 @@ fn value(body: &[u8]) -> i64 {
     i64::from_le_bytes(*cell)
 }
 
-/// One network thread has both connections: if it applied the rows itself, no read would be answered until it is done.
 #[tokio::test]
 async fn short_reads_are_answered_while_a_long_write_is_applied() {
     let world = World::start(CARDS, &config());
-    let (mut greedy, mut modest) =
+    let (mut greedy, modest) =
         (Peer::connect(&world.server).await, Peer::connect(&world.server).await);
-    let (group, one) = (greedy.prepare_group("wide").await, modest.prepare("wide:f0").await);
+    let group = greedy.prepare_group("wide").await;
     let row = row(9);
     // So many that a busy machine cannot hide the reads between them.
     let long = async {
@@ -42,18 +38,7 @@ async fn short_reads_are_answered_while_a_long_write_is_applied() {
             greedy.receive().await.expect("an answer").1.expect("taken");
         }
     };
-    let mut answered = 0;
-    let short = async {
-        loop {
-            modest.read(one, &world.keys[..1], 0).await;
-            modest.receive().await.expect("an answer").1.expect("a vector");
-            answered += 1;
-        }
-    };
-    tokio::select! {
-        () = long => {}
-        () = short => unreachable!("it goes on for ever"),
-    }
+    let ((), answered) = reads_beside((&world, modest), long).await;
     assert!(answered > 5, "{answered} reads were answered beside five long writes");
 }
 
