@@ -164,7 +164,8 @@ pub(crate) async fn run(
 /// A reply with the room that it takes until its connection has it; without room, that there is none.
 fn kept(shared: &Shared, header: Header, reply: BulkAnswer) -> BulkAnswer {
     let BulkAnswer::Frame(frame, _) = reply else { return reply };
-    // Why a write failed is short, and nothing else may be said of it: it may have been applied.
+    // Why a write failed is short, and nothing else may be said of it: it may have been applied. What definitions would change is as
+    // long as they are, once a connection.
     if header.opcode().is_some_and(Opcode::writes) {
         return BulkAnswer::Frame(frame, None);
     }

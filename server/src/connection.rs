@@ -130,7 +130,7 @@ impl Connection {
             let progress = self.answer(&mut input, (shared, admission), received);
             received.is_new = false;
             self.in_flight.finish_ready((shared, &self.session.peer), &mut self.output);
-            if standing.is_too_loud(shared, &self.session) {
+            if standing.is_too_loud(shared, &self.session, self.in_flight.count()) {
                 return self.part(&mut stream, shared, &Standing::loud()).await;
             }
             open &= !self.session.caller.is_over();

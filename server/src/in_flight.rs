@@ -86,7 +86,13 @@ impl InFlight {
                     begun.handled_ns = shared.clock.mono_ns();
                     waiting.push_back((*begun, *applied));
                 }
-                None => finished(shared, (meter, peer), begun, output.get(start..)),
+                None => {
+                    if elsewhere.is_write {
+                        // It was refused, or was no write after all: no disk was waited for.
+                        begun.handled_ns = shared.clock.mono_ns();
+                    }
+                    finished(shared, (meter, peer), begun, output.get(start..));
+                }
             }
             false
         });

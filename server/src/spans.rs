@@ -62,10 +62,11 @@ impl Spans {
         Prng::new(self.seed ^ request).chance(self.sample)
     }
 
-    /// Hands a span over, if there is room.
-    fn offer(&self, span: Answered) {
-        if self.waiting.try_send(span).is_err() {
-            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+    /// Hands a span over, if there is room: it is described only then.
+    fn offer(&self, span: impl FnOnce() -> Answered) {
+        match self.waiting.try_reserve() {
+            Ok(room) => room.send(span()),
+            Err(_) => _ = self.counts.dropped.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -127,7 +128,7 @@ pub(crate) fn watch(shared: &Shared, peer: &Peer, begun: &Begun, reply: &[u8], n
     if let Some(spans) = &shared.spans
         && spans.draws(begun)
     {
-        spans.offer(Answered::of(shared, peer, begun, reply, now_ns));
+        spans.offer(|| Answered::of(shared, peer, begun, reply, now_ns));
     }
 }
 
@@ -166,7 +167,7 @@ mod tests {
     fn who_finds_no_room_is_dropped_and_counted_and_nobody_waits() {
         let (spans, mut queue) = Spans::new(1.0);
         for _ in 0..WAITING_MAX + 3 {
-            spans.offer(request("read", [1, 2, 3]));
+            spans.offer(|| request("read", [1, 2, 3]));
         }
         assert_eq!(queue.rest(usize::MAX).len(), WAITING_MAX);
         queue.sent(2);
@@ -178,12 +179,12 @@ mod tests {
     async fn spans_come_in_batches_and_none_is_left_behind() {
         let (spans, mut queue) = Spans::new(1.0);
         for _ in 0..5 {
-            spans.offer(request("read", [1, 2, 3]));
+            spans.offer(|| request("read", [1, 2, 3]));
         }
         let linger = Duration::from_secs(1);
         let sizes = [queue.next(3, linger).await.len(), queue.next(3, linger).await.len()];
         assert_eq!(sizes, [3, 2]);
-        spans.offer(request("put", [1, 2, 3]));
+        spans.offer(|| request("put", [1, 2, 3]));
         let given_up = timeout(linger / 2, queue.next(3, linger)).await;
         assert!(given_up.is_err(), "it would wait for more");
         drop(spans);

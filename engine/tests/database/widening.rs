@@ -87,7 +87,7 @@ fn reads(database: &Database<SimFs>, rows: u32, progress: &SyncSender<()>) -> Ve
 }
 
 #[test]
-fn reads_go_on_while_a_large_group_gets_more_features() {
+fn what_is_read_while_a_large_group_gets_more_features_is_right() {
     let rows = std::env::var("LARDER_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(ROWS);
     let config = Config { sync: SyncPolicy::Os, ..Config::default() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());

@@ -16,6 +16,8 @@ pub(crate) struct Standing {
     news: Option<News>,
     /// It is nobody that the policy knows, so far.
     stranger: Option<Stranger>,
+    /// Requests of the peer that are not answered.
+    awaited: usize,
 }
 
 struct Stranger {
@@ -37,11 +39,13 @@ impl Stranger {
 impl Standing {
     /// Of a new peer.
     pub(crate) fn new(shared: &Shared, session: &mut Session) -> Self {
-        let Some(access) = &shared.access else { return Self { news: None, stranger: None } };
+        let Some(access) = &shared.access else {
+            return Self { news: None, stranger: None, awaited: 0 };
+        };
         // First: what changes from here on is news.
         let news = Some(News::new(access.news()));
         let is_known = session.caller.is_known_by_certificate(shared);
-        Self { news, stranger: (!is_known).then(|| Stranger::new(shared, false)) }
+        Self { news, stranger: (!is_known).then(|| Stranger::new(shared, false)), awaited: 0 }
     }
 
     /// The peer has sent so many bytes.
@@ -51,13 +55,20 @@ impl Standing {
         }
     }
 
-    /// True when a stranger has sent more than it may. Once it is known who it is, there is no stranger any more, until it is not.
-    pub(crate) fn is_too_loud(&mut self, shared: &Shared, session: &Session) -> bool {
+    /// True when a stranger has sent more than it may; `awaited` requests of its are not answered. Once it is known who it is, there is no
+    /// stranger any more, until it is not.
+    pub(crate) fn is_too_loud(
+        &mut self,
+        shared: &Shared,
+        session: &Session,
+        awaited: usize,
+    ) -> bool {
+        self.awaited = awaited;
         self.settle(shared, session);
         self.stranger.as_ref().is_some_and(|it| it.bytes > UNAUTHENTICATED_BYTES_MAX)
     }
 
-    /// Ready when a stranger's time is over.
+    /// Ready when a stranger's time is over; what it asked for while it was known is answered first.
     pub(crate) fn poll_late(
         &mut self,
         context: &mut Context<'_>,
@@ -70,8 +81,8 @@ impl Standing {
             self.settle(shared, session);
         }
         match &mut self.stranger {
-            Some(stranger) => stranger.patience.as_mut().poll(context),
-            None => Poll::Pending,
+            Some(stranger) if self.awaited == 0 => stranger.patience.as_mut().poll(context),
+            Some(_) | None => Poll::Pending,
         }
     }
 

@@ -34,6 +34,11 @@ struct Count {
     rows: u64,
 }
 
+/// Purposes of one operation on one group or stream that are counted apart for one connection in one second.
+const PURPOSES_TOLD_MAX: usize = 4;
+/// The purpose under which those beyond are counted.
+const OTHER_PURPOSES: &str = "(others)";
+
 /// The counts of one connection.
 #[derive(Debug)]
 pub(crate) struct Tally(Mutex<Inner>);
@@ -96,6 +101,10 @@ impl Tally {
     ) {
         let mut inner = self.0.lock();
         let counts = &mut inner.counts;
+        // Purposes are whatever their sender says: many of them are not to take the room of what was read.
+        let mut said = counts.iter().filter(|count| count.of == of).map(|count| &*count.purpose);
+        let is_told = said.clone().count() < PURPOSES_TOLD_MAX || said.any(|said| said == purpose);
+        let purpose = if is_told { purpose } else { OTHER_PURPOSES };
         let is_same = |count: &Count| count.of == of && *count.purpose == *purpose;
         let place = counts.iter().position(is_same);
         let place = place.unwrap_or_else(|| {
@@ -104,7 +113,7 @@ impl Tally {
                 return AUDIT_TALLIES_MAX;
             }
             let is_rest = counts.len() + 1 == AUDIT_TALLIES_MAX;
-            let of = if is_rest { Of { what: "write", ..of } } else { of };
+            let of = if is_rest { Of { what: "others", ..of } } else { of };
             let on = name().filter(|_| !is_rest).into_iter().collect();
             let purpose = if is_rest { "" } else { purpose }.into();
             counts.push(Count { of, purpose, on, requests: 0, rows: 0 });
@@ -218,9 +227,28 @@ mod tests {
         assert_eq!(
             *last,
             format!(
-                r#"{{"event":"write","peer":"here","requests":{rest},"rows":{},"outcome":"ok"}}"#,
+                r#"{{"event":"others","peer":"here","requests":{rest},"rows":{},"outcome":"ok"}}"#,
                 rest * 2
             )
+        );
+    }
+
+    /// What broke: with a purpose invented for each of 31 rows of one group, what was read next in the same second had no name.
+    #[test]
+    fn invented_purposes_hide_nothing_that_is_read_beside_them() {
+        let tally = Tally::new(Who { subject: None, peer: "here".into() });
+        let scan = |index| Of { what: "scan", kind: "group", index };
+        for number in 0..100 {
+            tally.count((scan(0), &format!("p{number}")), 1, || Some("group:a".to_owned()));
+        }
+        tally.count((scan(1), "p7"), 1, || Some("group:b".to_owned()));
+        let lines = told(&tally);
+        assert_eq!(lines.len(), PURPOSES_TOLD_MAX + 2, "{lines:?}");
+        let others = r#""on":["group:a"],"purpose":"(others)","requests":96,"rows":96"#;
+        assert!(lines.iter().any(|line| line.contains(others)), "{lines:?}");
+        assert!(
+            lines.iter().any(|line| line.contains(r#""on":["group:b"],"purpose":"p7""#)),
+            "{lines:?}"
         );
     }
 

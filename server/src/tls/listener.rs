@@ -19,11 +19,13 @@ use tokio_rustls::Accept;
 use super::{Tls, Transport};
 use crate::{
     admin::Life,
-    door::{Full, Place, Places, Refusals},
+    door::{Full, Handshakes, Place, Places, Refusals},
 };
 
 /// How long a connection of the admin port may take between two answers: whoever scrapes once a minute keeps its own.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
+/// How long its TLS handshake may take.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(5);
 /// After a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -32,6 +34,8 @@ pub(crate) struct AdminListener {
     tcp: TcpListener,
     tls: Option<Arc<Tls>>,
     places: Places,
+    /// Of this port alone: whoever floods one keeps nobody from the other.
+    handshakes: Handshakes,
     refusals: Refusals,
     clock: SystemClock,
     /// Counts those that found no place.
@@ -46,7 +50,7 @@ pub(crate) struct AdminStream {
 }
 
 enum Io {
-    Handshake(Box<Accept<TcpStream>>),
+    Handshake { accept: Box<Accept<TcpStream>>, _place: Place },
     Open(Transport),
 }
 
@@ -55,8 +59,9 @@ impl AdminListener {
     pub(crate) fn new(tcp: TcpListener, tls: Option<Arc<Tls>>, life: Arc<Life>) -> Self {
         let (max, per_address_max) = (ADMIN_CONNECTIONS_MAX, ADMIN_CONNECTIONS_PER_ADDRESS_MAX);
         let places = Places::new("a connection of the admin port", max, per_address_max);
+        let handshakes = Handshakes::new(stdx::prng::seed_from_os());
         let (refusals, clock) = (Refusals::default(), SystemClock::new());
-        Self { tcp, tls, places, refusals, clock, life }
+        Self { tcp, tls, places, handshakes, refusals, clock, life }
     }
 
     /// Counts one that found no place, and tells its peer, if that understands plain words.
@@ -96,18 +101,26 @@ impl axum::serve::Listener for AdminListener {
                     continue;
                 }
             };
-            let place = match self.places.enter(addr, self.clock.mono_ns()) {
+            let now_ns = self.clock.mono_ns();
+            let place = match self.places.enter(addr, now_ns) {
                 Ok(place) => place,
                 Err(full) => {
                     self.refuse(stream, full);
                     continue;
                 }
             };
-            let io = match &self.tls {
-                Some(tls) => Io::Handshake(Box::new(tls.acceptor().accept(stream))),
-                None => Io::Open(Transport::Plain(stream)),
+            let (io, patience) = match &self.tls {
+                Some(tls) => {
+                    let Some(_place) = self.handshakes.begin(addr, now_ns) else {
+                        self.life.refused();
+                        continue;
+                    };
+                    let accept = Box::new(tls.acceptor().accept(stream));
+                    (Io::Handshake { accept, _place }, HANDSHAKE_MAX)
+                }
+                None => (Io::Open(Transport::Plain(stream)), SILENCE_MAX),
             };
-            let cut = Box::pin(tokio::time::sleep(SILENCE_MAX));
+            let cut = Box::pin(tokio::time::sleep(patience));
             return (AdminStream { io, cut, _place: place }, addr);
         }
     }
@@ -123,13 +136,14 @@ impl AdminStream {
         if self.cut.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        if let Io::Handshake(accept) = &mut self.io {
+        if let Io::Handshake { accept, .. } = &mut self.io {
             let stream = ready!(Pin::new(accept.as_mut()).poll(context))?;
             self.io = Io::Open(Transport::Tls(Box::new(stream)));
+            self.cut.as_mut().reset(Instant::now() + SILENCE_MAX);
         }
         Poll::Ready(match &mut self.io {
             Io::Open(transport) => Ok(Pin::new(transport)),
-            Io::Handshake(_) => Err(io::ErrorKind::NotConnected.into()),
+            Io::Handshake { .. } => Err(io::ErrorKind::NotConnected.into()),
         })
     }
 }
