@@ -5,6 +5,10 @@ use crate::error::Error;
 use crate::select::select;
 use crate::step::{self, Action, Step};
 
+/// A release build without assertions that is compiled soon: compiling for speed takes many times longer than all models do.
+const QUICK: [(&str, &str); 2] =
+    [("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")];
+
 /// In the order in which a mistake is cheapest to find.
 const STEPS: &[Step] = &[
     Step {
@@ -63,8 +67,7 @@ const STEPS: &[Step] = &[
         about: "every interleaving where threads meet, with at most two preemptions",
         action: Action::Cargo(Cargo {
             arguments: &["test", "--package", "larder-loom-tests", "--release"],
-            // Linking for speed takes longer than all models.
-            set: &[("RUSTFLAGS", "--cfg loom"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
+            set: &[("RUSTFLAGS", "--cfg loom"), QUICK[0], QUICK[1]],
             // Two preemptions find almost every bug that more would find, in seconds instead of hours.
             default: &[("LOOM_MAX_PREEMPTIONS", "2")],
             own_target: Some("loom"),
@@ -76,7 +79,7 @@ const STEPS: &[Step] = &[
         about: "the whole database in interleavings drawn at random, with power cuts",
         action: Action::Cargo(Cargo {
             arguments: &["test", "--package", "larder-loom-tests", "--release"],
-            set: &[("RUSTFLAGS", "--cfg shuttle"), ("CARGO_PROFILE_RELEASE_LTO", "off")],
+            set: &[("RUSTFLAGS", "--cfg shuttle"), QUICK[0], QUICK[1]],
             default: &[("LARDER_SCHEDULES", "1000")],
             own_target: Some("shuttle"),
             makes_binary_in: None,
