@@ -36,10 +36,12 @@ pub(super) struct Exposition {
     text: String,
 }
 
-/// A family that is being written.
+/// A family that is being written. One without samples leaves nothing.
 #[derive(Debug)]
 pub(super) struct Family<'a> {
     name: &'a str,
+    /// Help and type, until the first sample.
+    head: Option<String>,
     text: &'a mut String,
 }
 
@@ -52,8 +54,8 @@ impl Exposition {
             Kind::Histogram => "histogram",
         };
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-        say(&mut self.text, format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
-        Family { name, text: &mut self.text }
+        let head = Some(format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        Family { name, head, text: &mut self.text }
     }
 
     /// The whole text.
@@ -84,6 +86,7 @@ impl Family<'_> {
     }
 
     fn line(&mut self, suffix: &str, labels: Labels<'_>, last: Option<(&str, &str)>, value: f64) {
+        self.text.push_str(&self.head.take().unwrap_or_default());
         say(self.text, format_args!("{}{suffix}", self.name));
         let mut mark = '{';
         for (name, value) in labels.iter().chain(last.as_ref()) {
@@ -127,6 +130,8 @@ mod tests {
         text.family("a_total", Kind::Counter, "Back\\slash,\nline.")
             .sample(&[("of", "a \"b\" \\ \n")], 3.0)
             .sample(&[], 0.5);
+        // Nothing to tell: no line.
+        text.family("c_total", Kind::Counter, "C.");
         text.family("b", Kind::Gauge, "B.").sample(&[("x", "1"), ("y", "")], -1.0);
         let expected = "# HELP a_total Back\\\\slash,\\nline.\n# TYPE a_total counter\n\
              a_total{of=\"a \\\"b\\\" \\\\ \\n\"} 3\na_total 0.5\n\
