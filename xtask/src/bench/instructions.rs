@@ -11,8 +11,8 @@ use crate::cargo::Cargo;
 use crate::error::Error;
 use crate::report;
 
-/// The program that is counted: with the engine alone, and as one unit of code. In several units what is inlined changes with the names
-/// of folders, and counts by a tenth.
+/// The program that is counted: with the engine alone, and as one unit of code, so that what is inlined does not hang on how the code
+/// was divided.
 const BUILD: Cargo = Cargo {
     set: &[("CARGO_PROFILE_RELEASE_LTO", "fat"), ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")],
     ..Cargo::plain(&[
