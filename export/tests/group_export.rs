@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float32Type, Int8Type, Int64Type};
@@ -251,14 +250,15 @@ fn an_export_under_writes_is_of_one_record_of_the_log() {
     let (database, _) = simulated();
     let first = database.wal().appended_lsn().0;
     let directory = tempfile::tempdir().expect("there is room");
-    let stop = AtomicBool::new(false);
     std::thread::scope(|threads| {
+        // Also when an assertion fails here, writers end.
+        let running = Arc::new(());
         for writer in 0..2 {
-            let (database, stop) = (&database, &stop);
+            let (database, running) = (&database, Arc::downgrade(&running));
             threads.spawn(move || {
                 let keys = ["a", "b", "c"].map(|part| format!("{part}{writer}|{writer}"));
                 for number in 1.. {
-                    if stop.load(Ordering::Relaxed) {
+                    if running.strong_count() == 0 {
                         return;
                     }
                     let keys = keys.each_ref().map(String::as_str);
@@ -285,7 +285,6 @@ fn an_export_under_writes_is_of_one_record_of_the_log() {
             let lsn = exported.lsn.expect("it has a log");
             assert_eq!(u64::try_from(puts).expect("positive"), lsn - first, "{of_writer:?}");
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 

@@ -4,8 +4,10 @@ use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::error::Error;
+use crate::patience::{self, Ended};
 use crate::report;
 
 /// One call of cargo, written as a row of a table.
@@ -57,21 +59,35 @@ impl Cargo {
         set.chain(default).chain(own_target).chain(binary).collect()
     }
 
-    /// Runs it in `root` with this program's output streams and waits for it.
+    /// Runs it in `root` with this program's output streams and waits for it, however long it takes.
     ///
     /// # Errors
     /// [`Error::Start`] if there is no cargo, [`Error::Command`] if it fails.
     pub(crate) fn run(&self, root: &Path) -> Result<(), Error> {
+        self.run_within(root, Duration::MAX)
+    }
+
+    /// As [`Cargo::run`], but waits no longer than `limit`.
+    ///
+    /// # Errors
+    /// As [`Cargo::run`], and [`Error::Hung`] if it takes longer.
+    pub(crate) fn run_within(&self, root: &Path, limit: Duration) -> Result<(), Error> {
         report::progress(&format!("$ {}", self.line()));
         let mut command = program();
         command.args(self.arguments).current_dir(root);
         command.envs(self.variables(root, |name| env::var_os(name)));
-        let status =
-            command.status().map_err(|source| Error::Start { command: self.line(), source })?;
-        if status.success() {
-            return Ok(());
+        let ended = command.spawn().and_then(|mut child| patience::wait(&mut child, limit));
+        let command = self.line();
+        match ended {
+            Ok(Ended::Exited(status)) if status.success() => Ok(()),
+            Ok(Ended::Exited(status)) => Err(Error::Command { command, status }),
+            Ok(Ended::Hung(processes)) => Err(Error::Hung {
+                command,
+                minutes: limit.as_secs() / 60,
+                processes: processes.join("\n  "),
+            }),
+            Err(source) => Err(Error::Start { command, source }),
         }
-        Err(Error::Command { command: self.line(), status })
     }
 }
 

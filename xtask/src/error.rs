@@ -48,6 +48,19 @@ pub(crate) enum Error {
         status: std::process::ExitStatus,
     },
 
+    /// A command took longer than it may, and was ended.
+    #[error(
+        "{command} was ended after {minutes} minutes; these ran then, and a test that hangs is the last it told of:\n  {processes}"
+    )]
+    Hung {
+        /// The command line.
+        command: String,
+        /// How long it was waited for.
+        minutes: u64,
+        /// The processes that ran, one a line.
+        processes: String,
+    },
+
     /// The bill of materials cannot be made.
     #[error("no bill of materials: {0}")]
     Sbom(String),

@@ -18,6 +18,7 @@ mod error;
 mod fuzz;
 mod help;
 mod long;
+mod patience;
 mod problem;
 mod report;
 mod repository;

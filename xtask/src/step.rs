@@ -52,23 +52,23 @@ pub(crate) fn list(steps: &[Step]) {
     report::list(&rows);
 }
 
-/// Runs `steps` in the repository and prints a summary, also after a failure.
+/// Runs `steps` in the repository, each call of cargo at most for `limit`, and prints a summary, also after a failure.
 ///
 /// # Errors
 /// That of the first step that fails.
-pub(crate) fn run(steps: &[&Step]) -> Result<(), Error> {
+pub(crate) fn run(steps: &[&Step], limit: Duration) -> Result<(), Error> {
     let root = repository::root()?;
-    let (outcomes, result) = run_each(steps, |step| perform(step, &root));
+    let (outcomes, result) = run_each(steps, |step| perform(step, &root, limit));
     report::progress(&summary(&outcomes, steps.len()));
     result
 }
 
-fn perform(step: &Step, root: &Path) -> Result<(), Error> {
+fn perform(step: &Step, root: &Path, limit: Duration) -> Result<(), Error> {
     report::heading(&format!("{}: {}", step.name, step.about));
     match &step.action {
         Action::Check => check::run(&[]),
-        Action::Cargo(cargo) => cargo.run(root),
-        Action::Each(calls) => calls.iter().try_for_each(|cargo| cargo.run(root)),
+        Action::Cargo(cargo) => cargo.run_within(root, limit),
+        Action::Each(calls) => calls.iter().try_for_each(|cargo| cargo.run_within(root, limit)),
         Action::Fuzz => fuzz::run(root),
         Action::BenchSmoke => bench::smoke(root),
     }

@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything that CI runs, as a table of steps.
 
+use std::time::Duration;
+
 use crate::cargo::Cargo;
 use crate::error::Error;
 use crate::select::select;
@@ -8,6 +10,9 @@ use crate::step::{self, Action, Step};
 /// A release build without assertions that is compiled soon: compiling for speed takes many times longer than all models do.
 const QUICK: [(&str, &str); 2] =
     [("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")];
+
+/// The longest call takes a third of it, cold and on two cores that have other work too.
+const CALL_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// In the order in which a mistake is cheapest to find.
 const STEPS: &[Step] = &[
@@ -115,7 +120,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
         step::list(STEPS);
         return Ok(());
     }
-    step::run(&select(STEPS, |step| step.name, arguments)?)
+    step::run(&select(STEPS, |step| step.name, arguments)?, CALL_LIMIT)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A cut is the database as it was at one record of its log, whatever is written, checkpointed and removed meanwhile and
 //! afterwards. `LARDER_SEED` replays one seed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use engine::{
     Database, DumpChunk, Error, PutRequest, PutRowRequest, StorageError, Vfs, WriteOptions,
@@ -75,14 +75,16 @@ fn a_cut_under_writes_is_of_one_record_of_the_log() {
         (database.group_index("profile").expect("defined"), database.definitions().1);
     let fields = definitions.group("profile").expect("defined").1.columns();
     let first = database.wal().appended_lsn().0;
-    let stop = AtomicBool::new(false);
     std::thread::scope(|threads| {
+        // Also when an assertion fails here, writers end.
+        let running = Arc::new(());
         for writer in 0..3 {
-            let (database, stop, fields) = (&database, &stop, &fields);
+            let (database, fields) = (&database, &fields);
+            let running = Arc::downgrade(&running);
             threads.spawn(move || {
                 let users = ["a", "b", "c"].map(|part| format!("{part}{writer}"));
                 for number in 1.. {
-                    if stop.load(Ordering::Relaxed) {
+                    if running.strong_count() == 0 {
                         return;
                     }
                     let row = pack(fields, &["-", &number.to_string()]);
@@ -115,7 +117,6 @@ fn a_cut_under_writes_is_of_one_record_of_the_log() {
             }
             assert_eq!(writes, cut.wal().appended_lsn().0 - first, "{numbers:?}");
         }
-        stop.store(true, Ordering::Relaxed);
     });
 }
 

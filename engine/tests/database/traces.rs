@@ -1,6 +1,6 @@
 //! A read can tell what it saw: up to which record of the log the changes of each of its entities, and when it looked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
 use engine::{Database, Lsn, ProducerId, ReadOptions, ReadRequest, ReadSpace, WriteOptions};
 use model::value::ValueRef;
@@ -33,7 +33,6 @@ fn counts(database: &Database<SimFs>) -> Vec<(usize, u64, i64)> {
 fn a_read_among_writers_saw_the_records_up_to_its_position_and_no_others() {
     let place = Place::new();
     let database = place.start();
-    let is_over = AtomicBool::new(false);
     let (mut pushed, mut seen): (Vec<(usize, Lsn)>, Vec<_>) = (Vec::new(), Vec::new());
     std::thread::scope(|scope| {
         let writer = |producer: u128| {
@@ -53,9 +52,12 @@ fn a_read_among_writers_saw_the_records_up_to_its_position_and_no_others() {
             }
         };
         let writers = [scope.spawn(writer(1)), scope.spawn(writer(2))];
+        // The reader ends when this is dropped, also when a writer panicked.
+        let running = Arc::new(());
+        let until = Arc::downgrade(&running);
         let reader = scope.spawn(|| {
-            let mut seen = Vec::new();
-            while !is_over.load(Ordering::Acquire) {
+            let (mut seen, until) = (Vec::new(), until);
+            while until.strong_count() > 0 {
                 seen.extend(counts(&database));
             }
             seen
@@ -63,7 +65,7 @@ fn a_read_among_writers_saw_the_records_up_to_its_position_and_no_others() {
         for writer in writers {
             pushed.extend(writer.join().expect("it pushes"));
         }
-        is_over.store(true, Ordering::Release);
+        drop(running);
         seen = reader.join().expect("it reads");
     });
     seen.extend(counts(&database));
