@@ -10,7 +10,7 @@
 //! work, and waiting for locks.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use engine::{Database, OsFs, ReadOptions, ReadPlan, ReadRequest, SyncPolicy};
@@ -149,9 +149,11 @@ impl Latencies {
 
 /// Reads in turns without and with a checkpoint, while rows are written all the time.
 fn disturb(database: &Database<OsFs>, options: &Options) {
-    let is_over = AtomicBool::new(false);
     std::thread::scope(|threads| {
-        let writer = threads.spawn(|| write(database, options, &is_over));
+        // Also when something here panics, the writer ends.
+        let running = Arc::new(());
+        let until = Arc::downgrade(&running);
+        let writer = threads.spawn(move || write(database, options, &until));
         let mut reads = Reads::new(database, options.rows);
         let mut pairs = Vec::new();
         for _ in 0..options.turns {
@@ -168,7 +170,7 @@ fn disturb(database: &Database<OsFs>, options: &Options) {
                 say(&format!("  {name} one: {count} reads, longest {} ns", latencies.longest()));
             }
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(running);
         let written = writer.join().expect("it does not panic");
         say(&format!("  {written} rows were written meanwhile"));
         tell(&pairs);
@@ -232,12 +234,12 @@ impl<'a> Reads<'a> {
     }
 }
 
-/// Writes rows drawn by lot at the wanted rate; how many.
-fn write(database: &Database<OsFs>, options: &Options, is_over: &AtomicBool) -> u64 {
+/// Writes rows drawn by lot at the wanted rate until nobody holds `until` any more; how many.
+fn write(database: &Database<OsFs>, options: &Options, until: &Weak<()>) -> u64 {
     let (clock, mut prng) = (SystemClock::new(), Prng::new(2));
     let mut written = 0;
     let start_ns = clock.mono_ns();
-    while !is_over.load(Ordering::Relaxed) {
+    while until.strong_count() > 0 {
         let number = prng.below(options.rows);
         let rows = number..(number + WRITE).min(options.rows);
         written += WRITE;

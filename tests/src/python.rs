@@ -24,13 +24,16 @@ const PACKAGES: [&str; 8] = [
 /// Lists the packages of an environment that is whole.
 const INSTALLED: &str = "installed.txt";
 /// What pip says when it reaches no registry, as opposed to one that does not have what is asked for.
-const UNREACHABLE: [&str; 6] = [
+const UNREACHABLE: [&str; 9] = [
     "NewConnectionError",
     "ConnectTimeout",
     "ProxyError",
     "name resolution",
     "Failed to establish a new connection",
     "Network is unreachable",
+    "ReadTimeoutError",
+    "Connection reset",
+    "too many 50",
 ];
 
 /// Runs the script `name` of `tests/python` with `args`; false when it was skipped because there are no packages.

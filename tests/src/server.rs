@@ -94,6 +94,8 @@ impl Start {
             self.fault.map_or_else(|| Command::new(larder()), |fault| fault.command(larder()));
         command.args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         command.args(["--sync", self.sync, "--data"]).arg(&self.data);
+        // A machine that stands still for a moment turns no request of these tests away.
+        command.args(["--max-wait", "10s"]);
         if let Some(file) = &self.definitions {
             command.arg("--apply").arg(file);
         }

@@ -38,7 +38,7 @@ pub(crate) fn wait(child: &mut Child, limit: Duration) -> io::Result<Ended> {
             child.wait()?;
             return Ok(Ended::Hung(lines));
         }
-        thread::sleep(PAUSE);
+        pause();
     }
 }
 
@@ -77,9 +77,15 @@ fn command_line(id: u32) -> String {
 
 /// Ends processes; those that ended meanwhile are none of our business.
 fn end(ids: &[u32]) {
-    let mut kill = Command::new("kill");
-    kill.arg("-KILL").args(ids.iter().map(u32::to_string));
+    // The shell's own `kill` is there where no program of that name is.
+    let mut kill = Command::new("sh");
+    kill.args(["-c", "kill -KILL \"$@\"", "sh"]).args(ids.iter().map(u32::to_string));
     let _ = kill.stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+#[expect(clippy::disallowed_methods, reason = "nobody tells that a process ended")]
+fn pause() {
+    thread::sleep(PAUSE);
 }
 
 #[expect(clippy::disallowed_methods, reason = "a limit of real time")]
@@ -106,9 +112,9 @@ mod tests {
     fn what_hangs_is_named_and_ended_with_what_it_started() {
         // The shell waits for a second one, which waits for what hangs.
         let mut child = shell("sh -c 'sleep 3600; true'; true");
-        let hangs = || family(child.id()).len() == 3;
-        while !hangs() {
-            thread::sleep(PAUSE);
+        let hangs = |id: &u32| command_line(*id).ends_with(" sleep 3600");
+        while !family(child.id()).last().is_some_and(hangs) {
+            pause();
         }
         let ids = family(child.id());
         let Ended::Hung(lines) = wait(&mut child, Duration::ZERO).expect("it ends") else {
@@ -118,7 +124,7 @@ mod tests {
         // Whoever adopts them buries them soon.
         let is_there = |id: &u32| parent(*id).is_some() && !command_line(*id).ends_with(' ');
         while ids.iter().any(is_there) {
-            thread::sleep(PAUSE);
+            pause();
         }
     }
 }

@@ -57,6 +57,8 @@ pub struct Plan {
     pub distribution: Distribution,
     /// Of so many.
     pub entities: u64,
+    /// Events that each of them gets in each window group before.
+    pub events: u64,
     /// Features of a row.
     pub features: usize,
     /// Entities of a batch.
@@ -150,7 +152,7 @@ impl Bench {
         if tables.is_empty() {
             return Ok(());
         }
-        let what = (tables.as_slice(), plan.entities, plan.seed);
+        let what = (tables.as_slice(), (plan.entities, plan.events), plan.seed);
         runtime()?.block_on(async {
             let larder = Filling::Larder(
                 Larder::connect_patient((&plan.addr, &plan.caller), &tables).await?,

@@ -1,19 +1,20 @@
-//! What reads find: every entity gets a row, and events over the last day, before anything is measured.
+//! What reads find: every entity gets a row and events, before anything is measured.
+//!
+//! Events have every age from a second to nearly that of the longest window, as many between one and two minutes as between one
+//! and two days: customers come now and then, and often soon again. So each window holds some.
 
 use std::sync::Arc;
 
 use super::{
     Error, larder::Larder, peer::redis::Redis, side::Outcome, stop::Stop, workload::Table,
 };
-use model::time::DAY_MS;
+use model::time::{DAY_MS, HOUR_MS, SECOND_MS};
 use stdx::{
     clock::{Clock, SystemClock},
     prng::Prng,
 };
 use tokio::task::JoinSet;
 
-/// Events that each entity gets, one in each of so many parts of the last day.
-pub const EVENTS_PER_ENTITY: u64 = 8;
 /// Rows or events of one request.
 const BATCH: u64 = 500;
 /// Requests on their way at once.
@@ -25,8 +26,8 @@ pub(super) struct Portion {
     pub(super) table: Table,
     /// The entities, from and to before.
     pub(super) entities: std::ops::Range<u64>,
-    /// Which part of the day, for events.
-    turn: u64,
+    /// Which of how many events of each entity, from the newest on.
+    turn: (u64, u64),
     pub(super) seed: u64,
     now: i64,
 }
@@ -35,24 +36,37 @@ impl Portion {
     /// Entities with the times of their events.
     pub(super) fn events(&self) -> impl Iterator<Item = (u64, i64)> + use<> {
         let mut prng = Prng::stream(self.seed, "times");
-        let part = DAY_MS / i64::try_from(EVENTS_PER_ENTITY).unwrap_or(1);
-        let end = self.now - part * i64::try_from(self.turn).unwrap_or(0);
-        self.entities.clone().map(move |entity| (entity, end - prng.between(1, part)))
+        let (now, (turn, turns)) = (self.now, self.turn);
+        let oldest = oldest_ms(self.table) as f64 / SECOND_MS as f64;
+        self.entities.clone().map(move |entity| {
+            let part = (turn as f64 + prng.unit()) / turns as f64;
+            #[expect(clippy::cast_possible_truncation, reason = "at most the oldest")]
+            let age_ms = (SECOND_MS as f64 * oldest.powf(part)) as i64;
+            (entity, now - age_ms)
+        })
     }
 }
 
-/// All that `tables` get; the oldest events first, so that the newest says last how long a bucket of Redis's lives.
-pub(super) fn portions(tables: &[Table], entities: u64, seed: u64) -> Vec<Portion> {
+/// The greatest age of an event, in ms: less than the longest window, since time goes on.
+fn oldest_ms(table: Table) -> i64 {
+    match table {
+        Table::Distinct => 22 * HOUR_MS,
+        Table::Rows | Table::Windows => 6 * DAY_MS,
+    }
+}
+
+/// All that `tables` get, of `entities` with so many events each; the oldest events first, so that the newest says last how long a bucket of Redis's lives.
+fn portions(tables: &[Table], (entities, events): (u64, u64), seed: u64) -> Vec<Portion> {
     let now = SystemClock::new().wall_ms();
     let mut prng = Prng::stream(seed, "fill");
     let mut portions = Vec::new();
     for table in tables {
-        let turns = if *table == Table::Rows { 1 } else { EVENTS_PER_ENTITY };
+        let turns = if *table == Table::Rows { 1 } else { events };
         for turn in (0..turns).rev() {
             for start in (0..entities).step_by(usize::try_from(BATCH).unwrap_or(1)) {
                 let entities = start..(start + BATCH).min(entities);
                 let seed = prng.next_u64();
-                portions.push(Portion { table: *table, entities, turn, seed, now });
+                portions.push(Portion { table: *table, entities, turn: (turn, turns), seed, now });
             }
         }
     }
@@ -83,11 +97,11 @@ impl Filling {
 /// Fills a server; `progress` hears portions done and all.
 pub(super) async fn fill(
     server: Filling,
-    (tables, entities, seed): (&[Table], u64, u64),
+    (tables, sizes, seed): (&[Table], (u64, u64), u64),
     (progress, stop): (&mut dyn FnMut(u64, u64), &Stop),
 ) -> Result<(), Error> {
     let server = Arc::new(server);
-    let portions = portions(tables, entities, seed);
+    let portions = portions(tables, sizes, seed);
     let all = portions.len() as u64;
     let (mut flying, mut done) = (JoinSet::new(), 0);
     for portion in portions {
@@ -116,5 +130,32 @@ async fn land(flying: &mut JoinSet<Result<Outcome, Error>>) -> Result<(), Error>
              other features"
         ))),
         Outcome::Failed(why) => Err(Error::Failed(format!("filling: {why}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::time::MINUTE_MS;
+
+    use super::*;
+
+    #[test]
+    fn events_have_every_age_that_a_window_holds_the_oldest_first() {
+        for (table, oldest) in [(Table::Windows, 6 * DAY_MS), (Table::Distinct, 22 * HOUR_MS)] {
+            let portions = portions(&[table], (1000, 8), 1);
+            let ages: Vec<(u64, i64)> = portions
+                .iter()
+                .flat_map(|portion| portion.events().map(|(entity, at)| (entity, portion.now - at)))
+                .collect();
+            assert_eq!(ages.len(), 8000);
+            assert!(ages.iter().all(|(_, age)| (SECOND_MS..=oldest).contains(age)));
+            let of_one: Vec<_> = ages.iter().filter(|(entity, _)| *entity == 77).collect();
+            assert_eq!(of_one.len(), 8);
+            assert!(of_one.is_sorted_by(|a, b| a.1 >= b.1), "{of_one:?}");
+            // A minute is ln 60 of ln 518,400, or of ln 79,200: a third of the doublings.
+            let young = ages.iter().filter(|(_, age)| *age < MINUTE_MS).count();
+            assert!((2400..3000).contains(&young), "{young} of 8000");
+        }
+        assert_eq!(portions(&[Table::Rows], (1000, 8), 1).len(), 2, "a row each");
     }
 }

@@ -297,14 +297,14 @@ fn a_checkpoint_with_nothing_new_is_the_one_there_was() {
     let place = Place::new();
     let mut server = place.start(&["--checkpoint-every", "1s"]);
     place.push(&server, 0, 500);
+    // The first or, on a slow machine, one behind that which came by itself.
     let first = checkpoint(&server, &[]);
+    let number = first["number"].as_u64().expect("a number");
+    let nothing_new = format!("nothing new since checkpoint {number}");
     for round in 0..2 {
         let output = server.run(&["checkpoint", "--format", "json"]);
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success() && said.contains("nothing new since checkpoint 1"),
-            "{said}"
-        );
+        assert!(output.status.success() && said.contains(&nothing_new), "{said}");
         let again = json(&String::from_utf8_lossy(&output.stdout));
         for name in ["number", "lsn", "entities", "bytes"] {
             assert_eq!(again[name], first[name], "{name} in round {round}: {again}");
@@ -321,7 +321,7 @@ fn a_checkpoint_with_nothing_new_is_the_one_there_was() {
     let before = everything(&server);
     assert_eq!(everything(&Server::start(&copy, &[])), before, "a copy is made all the same");
     place.push(&server, 500, 501);
-    assert_eq!(checkpoint(&server, &[])["number"].as_u64(), Some(2));
+    assert_eq!(checkpoint(&server, &[])["number"].as_u64(), Some(number + 1));
 }
 
 #[test]
@@ -331,9 +331,12 @@ fn a_checkpoint_comes_by_itself_when_the_log_has_grown() {
     place.push(&server, 0, 100);
     assert_eq!(figure(&server, "checkpoints_count"), Some(0));
     place.put(&server, 100, 30_000);
-    let came = (0..10_000).any(|_| figure(&server, "checkpoints_count") >= Some(1));
+    // One may come between the two records of 1.5 MB; then the second brings another.
+    let came = (0..10_000).any(|_| {
+        figure(&server, "checkpoints_count") >= Some(1)
+            && figure(&server, "log_bytes_since_checkpoint") < Some(1 << 20)
+    });
     assert!(came, "3 MB of log, and no checkpoint");
-    assert!(figure(&server, "log_bytes_since_checkpoint") < Some(1 << 20));
     let before = everything(&server);
     server.kill();
     assert_eq!(everything(&place.start(&[])), before);

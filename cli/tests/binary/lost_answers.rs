@@ -43,10 +43,12 @@ fn cutting_proxy(server: &str) -> (String, JoinHandle<()>) {
         let mut sent = 0;
         while sent < PREPARING_BYTES {
             let bytes = client.read(&mut buffer).expect("readable");
+            assert!(bytes > 0, "the load left before its first batch");
             sent += bytes;
             upstream.write_all(&buffer[..bytes]).expect("writable");
             if sent < PREPARING_BYTES {
                 let bytes = upstream.read(&mut buffer).expect("readable");
+                assert!(bytes > 0, "the server left");
                 client.write_all(&buffer[..bytes]).expect("writable");
             }
         }

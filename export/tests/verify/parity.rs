@@ -1,16 +1,15 @@
 //! Online equals offline: whatever many threads did, and although the process was killed and the definitions changed.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
-use engine::{Database, OsFs};
 use export::verify::VerifyReport;
 use stdx::clock::Clock;
 
 use crate::traffic::Traffic;
 use crate::world::{DEFINITIONS, LATER, Running, World};
 
-const WRITERS: u64 = 3;
+const WRITERS: usize = 3;
 
 /// `LARDER_SEED`, to replay a failure, else a new one.
 fn seed() -> u64 {
@@ -23,12 +22,19 @@ fn traffic(
     world: &World,
     running: &mut Running,
     (seed, operations): (u64, usize),
-    beside: impl FnOnce(&Database<OsFs>, &AtomicUsize) + Send,
+    beside: impl FnOnce(&Traffic<'_>) + Send,
 ) {
-    let (writes, samples) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let traffic =
-        Traffic { database: &running.database, clock: &world.clock, seed, writes, samples };
-    traffic.run(WRITERS, operations, || beside(traffic.database, &traffic.writes));
+    let (writes, writers) = (AtomicUsize::new(0), AtomicUsize::new(WRITERS));
+    let samples = Mutex::new(Vec::new());
+    let traffic = Traffic {
+        database: &running.database,
+        clock: &world.clock,
+        seed,
+        writes,
+        writers,
+        samples,
+    };
+    traffic.run(operations, || beside(&traffic));
     let samples = traffic.samples.into_inner().expect("nobody panicked");
     for sample in samples {
         running.log.offer(sample);
@@ -38,26 +44,20 @@ fn traffic(
     running.follow(world);
 }
 
-fn wait_for(writes: &AtomicUsize, count: usize) {
-    while writes.load(Ordering::Acquire) < count {
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_hundred_thousand_values_are_served_as_history_says_across_a_kill_and_other_definitions() {
     let (seed, world) = (seed(), World::new());
     eprintln!("LARDER_SEED={seed}");
     let mut running = world.open(DEFINITIONS);
-    traffic(&world, &mut running, (seed, 700), |database, writes| {
-        wait_for(writes, 700);
-        database.abandon();
+    traffic(&world, &mut running, (seed, 700), |traffic| {
+        traffic.wait_for(700);
+        traffic.database.abandon();
     });
     drop(running);
     let mut running = world.open(DEFINITIONS);
-    traffic(&world, &mut running, (seed + 1, 900), |database, writes| {
-        wait_for(writes, 900);
-        database.apply("later.toml", LATER, false).expect("it can be changed so");
+    traffic(&world, &mut running, (seed + 1, 900), |traffic| {
+        traffic.wait_for(900);
+        traffic.database.apply("later.toml", LATER, false).expect("it can be changed so");
     });
     world.close(running);
     let report = world.verify(1 << 30);

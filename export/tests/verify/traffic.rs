@@ -27,19 +27,30 @@ pub(crate) struct Traffic<'a> {
     pub(crate) seed: u64,
     /// Writes so far.
     pub(crate) writes: AtomicUsize,
+    /// Writers that go on.
+    pub(crate) writers: AtomicUsize,
     pub(crate) samples: Mutex<Vec<ReadSample>>,
 }
 
 impl Traffic<'_> {
-    /// `writers` and as many readers, so many operations each; `beside` runs beside them.
-    pub(crate) fn run(&self, writers: u64, operations: usize, beside: impl FnOnce() + Send) {
+    /// The writers and as many readers, so many operations each; `beside` runs beside them.
+    pub(crate) fn run(&self, operations: usize, beside: impl FnOnce() + Send) {
         std::thread::scope(|scope| {
-            for number in 0..writers {
-                scope.spawn(move || Writer::new(self, number).run(operations));
+            for number in 0..self.writers.load(Ordering::Acquire) as u64 {
+                let writer = Writer::new(self, number);
+                scope.spawn(move || writer.run(operations));
                 scope.spawn(move || self.reads(number, operations / 2));
             }
             scope.spawn(beside);
         });
+    }
+
+    /// Waits until there were so many writes.
+    pub(crate) fn wait_for(&self, count: usize) {
+        while self.writes.load(Ordering::Acquire) < count {
+            assert!(self.writers.load(Ordering::Acquire) > 0, "all writers ended before");
+            std::thread::yield_now();
+        }
     }
 
     fn reads(&self, number: u64, reads: usize) {
@@ -94,6 +105,13 @@ struct Writer<'a> {
     sequence: u64,
     /// Orders that were pushed, to be retracted.
     pushed: Vec<Vec<u8>>,
+}
+
+/// However it ends.
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.traffic.writers.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl<'a> Writer<'a> {

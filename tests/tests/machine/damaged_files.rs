@@ -18,7 +18,7 @@ use system_tests::{
 use crate::setting::Setting;
 
 /// Longest wait for the writes, in ms.
-const WRITE_MS_MAX: u64 = 60_000;
+const WRITE_MS_MAX: u64 = 600_000;
 /// So many writes, half of them a few notes of 48 KiB, do not fit one segment of 64 MiB.
 const SEGMENTS_ACKS: u64 = 1_500;
 

@@ -9,6 +9,11 @@ use system_tests::{
 
 use crate::setting::Setting;
 
+/// Longest wait for the first writes of a round, in ms.
+const WRITES_MS_MAX: u64 = 60_000;
+/// Writes of a round, at least: disks differ by a hundredfold.
+const ROUND_ACKS: u64 = 8;
+
 fn nothing_is_lost(policy: &'static str) {
     let seed = Seed::take();
     let mut prng = seed.stream("kills");
@@ -21,6 +26,7 @@ fn nothing_is_lost(policy: &'static str) {
         load.must_have_everything(&server);
         let addr = server.addr().to_owned();
         acks += load.run(&addr, |running| {
+            running.wait_until(WRITES_MS_MAX, || running.acks() >= ROUND_ACKS);
             running.run_for(20 + prng.below(101));
             server.kill();
             running.acks()

@@ -16,7 +16,11 @@ use crate::setting::Setting;
 /// What a round with sync policy `interval` may lose: the writes of the interval, in ms, …
 const INTERVAL_MS: u64 = 50;
 /// … and those during the sync that ends it: twice the longest one that was seen, and so many ms for a busy machine.
-const BUSY_MS: u64 = 100;
+const BUSY_MS: u64 = 1_000;
+/// Longest wait for the first writes of a round, in ms.
+const WRITES_MS_MAX: u64 = 60_000;
+/// Writes of a round, at least: disks differ by a hundredfold.
+const ROUND_ACKS: u64 = 4;
 
 struct Round {
     verdict: Verdict,
@@ -25,10 +29,10 @@ struct Round {
     lost_ms: u64,
 }
 
-/// Cuts the power `count` times. `promise` is of the time of the cut and the longest sync before it, both in ns.
+/// Cuts the power `count` times, each time after a little more than `after_ms` ms of writes. `promise` is of the time of the cut and the longest sync before it, both in ns.
 fn cut_again_and_again(
     policy: &'static str,
-    count: u64,
+    (count, after_ms): (u64, u64),
     promise: impl Fn(u64, u64) -> Promise,
 ) -> Option<Vec<Round>> {
     let seed = Seed::take();
@@ -47,8 +51,9 @@ fn cut_again_and_again(
     let mut server = start.must_start();
     for _ in 0..count {
         let addr = server.addr().to_owned();
-        let ms = 20 + prng.below(101);
+        let ms = after_ms + 20 + prng.below(101);
         let (cut_ns, sync_ns, acks) = load.run(&addr, |running| {
+            running.wait_until(WRITES_MS_MAX, || running.acks() >= ROUND_ACKS);
             running.run_for(ms);
             let sync_ns = server.figure("wal_sync_time_us_max") * 1000;
             let cut_ns = running.cut();
@@ -77,12 +82,13 @@ fn cut_again_and_again(
 
 #[test]
 fn a_power_loss_takes_nothing_acknowledged_under_always() {
-    cut_again_and_again("always", rounds(20), |_, _| Promise::Everything);
+    cut_again_and_again("always", (rounds(20), 0), |_, _| Promise::Everything);
 }
 
 #[test]
 fn a_power_loss_takes_only_the_newest_writes_under_interval() {
-    cut_again_and_again("interval", rounds(20), |cut_ns, sync_ns| {
+    // Long enough that there are writes which may not be lost.
+    cut_again_and_again("interval", (rounds(20), INTERVAL_MS + BUSY_MS), |cut_ns, sync_ns| {
         let may_be_lost_ns = (INTERVAL_MS + BUSY_MS) * 1_000_000 + 2 * sync_ns;
         Promise::Before(cut_ns.saturating_sub(may_be_lost_ns))
     });
@@ -92,7 +98,9 @@ fn a_power_loss_takes_only_the_newest_writes_under_interval() {
 #[test]
 fn a_power_loss_does_take_writes_that_nobody_synced() {
     let count = rounds(20).min(20);
-    let Some(rounds) = cut_again_and_again("os", count, |_, _| Promise::Nothing) else { return };
+    let Some(rounds) = cut_again_and_again("os", (count, 0), |_, _| Promise::Nothing) else {
+        return;
+    };
     let lossy = rounds.iter().filter(|round| round.verdict.acked_lost > 0).count() as u64;
     assert!(lossy * 2 > count, "only {lossy} of {count} cuts lost writes");
 }

@@ -131,6 +131,7 @@ fn plan(args: &args::Bench, servers: &Servers, stop: Stop) -> Result<Plan, CliEr
         distribution: args.distribution,
         entities: service.as_ref().map_or(args.entities, |service| service.keys.len() as u64),
         service,
+        events: args.events,
         features: usize::from(args.features),
         batch: usize::from(args.batch.unwrap_or(batch_default)),
         connections: usize::from(args.connections),

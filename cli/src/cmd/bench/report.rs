@@ -32,6 +32,7 @@ pub(super) fn of(
     add("entities", format!("{}, {}", plan.entities, plan.distribution));
     if plan.service.is_none() {
         add("features", plan.features.to_string());
+        add("events", format!("{} of each entity before", plan.events));
     }
     if plan.workload.shares().iter().any(|(kind, _)| kind.is_batch()) {
         add("batch", plan.batch.to_string());
