@@ -273,17 +273,26 @@ async fn one_failed_attempt_to_connect_answers_all_who_waited_for_it() {
 #[tokio::test]
 async fn silence_ends_at_the_request_timeout_and_late_replies_are_ignored() {
     let server = FakeServer::start().await;
-    let client = server.client().request_timeout(Duration::from_millis(1_500)).build();
-    let call = tokio::spawn(ping(client.clone()));
+    let client = server.client().request_timeout(Duration::from_secs(60)).build();
+    let patient = tokio::spawn({
+        let client = client.clone();
+        async move { client.checkpoint(None).await }
+    });
     let mut peer = server.accept().await;
+    let last = peer.expect(Opcode::Checkpoint).await;
+    let call = tokio::spawn(ping(client.clone()));
     let request = peer.expect(Opcode::Ping).await;
-    assert!((500..=1_500).contains(&request.header().deadline_ms), "the server knows the deadline");
+    let deadline_ms = request.header().deadline_ms;
+    assert!((1..=60_000).contains(&deadline_ms), "the server knows the deadline: {deadline_ms}");
     // From here on nothing but the timeout can happen: the clock jumps to it.
     tokio::time::pause();
     let error = call.await.expect("no panic").expect_err("no answer");
     tokio::time::resume();
-    assert!(matches!(error, Error::Timeout { after_ms: 1_500, .. }), "{error}");
+    assert!(matches!(error, Error::Timeout { after_ms: 60_000, .. }), "{error}");
     peer.ok(&request, |_| {}).await;
+    // Once this is heard, the late reply was heard as well: the connection is not taken for dead.
+    peer.fail(&last, CallStatus::Overloaded).await;
+    patient.await.expect("no panic").expect_err("as told");
     let call = tokio::spawn(ping(client));
     let request = peer.expect(Opcode::Ping).await;
     peer.ok(&request, |_| {}).await;

@@ -1,5 +1,9 @@
 //! The server: its connections, and a few schemas and replies.
 
+use std::io::Write;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::time::Duration;
+
 use bytes::BytesMut;
 use client::{Client, ClientBuilder};
 use model::{
@@ -19,20 +23,28 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+/// How long clients wait, so that none gives up on a busy machine; where that is what a test is about, its clock is told to pass.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// No test takes so long.
+const NEVER: Duration = Duration::from_secs(120);
+
 /// A listening fake.
 pub(crate) struct FakeServer {
     listener: TcpListener,
+    /// Dropping it calls the watchdog off.
+    _alive: SyncSender<()>,
 }
 
 impl FakeServer {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
-        Self { listener }
+        Self { listener, _alive: watchdog() }
     }
 
-    /// A client of it with one connection.
+    /// A patient client of it with one connection.
     pub(crate) fn client(&self) -> ClientBuilder {
-        Client::builder(self.addr()).connections(1)
+        let builder = Client::builder(self.addr()).connections(1);
+        builder.connect_timeout(PATIENCE).request_timeout(PATIENCE)
     }
 
     pub(crate) fn addr(&self) -> String {
@@ -43,6 +55,23 @@ impl FakeServer {
         let (stream, _) = self.listener.accept().await.expect("a client connects");
         Peer { stream, input: BytesMut::new() }
     }
+}
+
+/// Ends the process when what it gives is still there after a long time: a test whose client has given up would wait for its next
+/// frame for ever. A thread sees to it, since the clock of a test's runtime stands still and jumps.
+fn watchdog() -> SyncSender<()> {
+    let (alive, watched) = sync_channel(0);
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let watch = move || {
+        if watched.recv_timeout(NEVER) == Err(RecvTimeoutError::Timeout) {
+            // Not printed: what a test prints is kept until it ends, and lost with the process.
+            let _ = writeln!(std::io::stderr(), "{test}: the client never came");
+            std::process::abort();
+        }
+    };
+    let thread = std::thread::Builder::new().name("watchdog".to_owned()).spawn(watch);
+    thread.expect("a thread");
+    alive
 }
 
 /// One connection, seen from the server.
@@ -119,7 +148,7 @@ impl Peer {
 /// Lets `ms` milliseconds pass at once, while nothing else is to happen.
 pub(crate) async fn pass(ms: u64) {
     tokio::time::pause();
-    tokio::time::advance(std::time::Duration::from_millis(ms)).await;
+    tokio::time::advance(Duration::from_millis(ms)).await;
     tokio::time::resume();
 }
 

@@ -57,19 +57,19 @@ async fn answer_read(peer: &mut Peer) -> u32 {
 #[tokio::test]
 async fn every_attempt_carries_what_is_left_of_the_time_of_the_call() {
     let server = FakeServer::start().await;
-    let client = server.client().request_timeout(ms(5_000)).build();
+    let client = server.client().request_timeout(ms(120_000)).build();
     let call = tokio::spawn(async move { client.ping().await });
     let mut peer = server.accept().await;
-    assert!(peer.expect(Opcode::Ping).await.header().deadline_ms > 4_000);
-    pass(3_000).await;
+    assert!(peer.expect(Opcode::Ping).await.header().deadline_ms > 60_000);
+    pass(60_000).await;
     drop(peer);
     let mut peer = server.accept().await;
     let again = peer.expect(Opcode::Ping).await;
-    assert!((1..=2_000).contains(&again.header().deadline_ms), "{:?}", again.header());
-    pass(2_000).await;
+    assert!((1..=60_000).contains(&again.header().deadline_ms), "{:?}", again.header());
+    pass(60_000).await;
     let error =
         call.await.expect("no panic").expect_err("the time is over, not only the attempt's");
-    assert!(matches!(error, Error::Timeout { after_ms: 5_000, .. }), "{error}");
+    assert!(matches!(error, Error::Timeout { after_ms: 120_000, .. }), "{error}");
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn what_has_no_time_left_is_not_sent() {
     assert!(error.is_retryable() && !error.may_be_applied());
 
     // Whoever waits for room on a connection that does not answer has not been sent, and knows it.
-    let client = server.client().request_timeout(ms(1_000)).build();
+    let client = server.client().request_timeout(ms(60_000)).build();
     let calls: JoinSet<_> = (0..=IN_FLIGHT_MAX)
         .map(|_| {
             let client = client.clone();
@@ -94,13 +94,13 @@ async fn what_has_no_time_left_is_not_sent() {
     for _ in 0..IN_FLIGHT_MAX {
         busy.expect(Opcode::Ping).await;
     }
-    pass(1_000).await;
+    pass(60_000).await;
     let errors: Vec<_> = calls.join_all().await.into_iter().filter_map(Result::err).collect();
     let unsent = errors.iter().filter(|error| matches!(error, Error::Expired { .. })).count();
     assert_eq!((errors.len(), unsent), (IN_FLIGHT_MAX + 1, 1));
     assert!(!peer.has_input().await && !busy.has_input().await);
     // The first peer has seen nothing but the preparation: this is what comes next.
-    let last = read(&service, Hedge::Never, ms(5_000));
+    let last = read(&service, Hedge::Never, ms(60_000));
     answer_read(&mut peer).await;
     last.await.expect("no panic").expect("answered");
 }
@@ -108,8 +108,8 @@ async fn what_has_no_time_left_is_not_sent() {
 #[tokio::test]
 async fn what_is_over_while_it_waits_for_a_full_socket_is_not_sent() {
     let server = FakeServer::start().await;
-    let client = server.client().retries(0).request_timeout(ms(1_000)).build();
-    let (_service, mut peer) = prepared(&server, &client).await;
+    let client = server.client().retries(0).request_timeout(ms(60_000)).build();
+    let (service, mut peer) = prepared(&server, &client).await;
     // More than the kernel takes while nobody reads.
     let text = "#".repeat(model::limits::FRAME_BYTES_MAX - 1_000);
     let apply = tokio::spawn({
@@ -118,14 +118,15 @@ async fn what_is_over_while_it_waits_for_a_full_socket_is_not_sent() {
     });
     peer.some_input().await;
     let stats = begun(client.stats()).await;
-    pass(1_000).await;
+    // Behind them, and with more time. After all this silence a call that begins later would take another connection.
+    let read = service.read().key("card", "c1").key("merchant", 9).within(ms(600_000));
+    let read = begun(read.send()).await;
+    pass(60_000).await;
     assert!(apply.await.expect("no panic").is_err() && stats.await.is_err());
-    let ping = tokio::spawn(async move { client.ping().await });
     // What was under way arrives whole; the figures that nobody waits for are not asked for.
     peer.expect(Opcode::Apply).await;
-    let request = peer.expect(Opcode::Ping).await;
-    peer.ok(&request, |_| {}).await;
-    ping.await.expect("no panic").expect("answered");
+    answer_read(&mut peer).await;
+    read.await.expect("answered");
 }
 
 #[tokio::test]
@@ -134,12 +135,12 @@ async fn a_slow_read_goes_out_a_second_time_on_another_connection() {
     let client = server.client().connections(2).build();
     let (service, mut first) = prepared(&server, &client).await;
     // In turn: this one takes the second connection.
-    let call = read(&service, Hedge::Never, ms(5_000));
+    let call = read(&service, Hedge::Never, ms(60_000));
     let mut second = server.accept().await;
     answer_read(&mut second).await;
     call.await.expect("no panic").expect("answered");
 
-    let call = read(&service, Hedge::After(ms(1)), ms(5_000));
+    let call = read(&service, Hedge::After(ms(1)), ms(60_000));
     let slow = first.expect(Opcode::Read).await;
     let hedge = second.expect(Opcode::Read).await;
     assert_eq!(hedge.body(), slow.body());
@@ -149,7 +150,7 @@ async fn a_slow_read_goes_out_a_second_time_on_another_connection() {
     first.ok(&slow, |out| vectors(1).encode(out)).await;
 
     // One that fails leaves the outcome to the other.
-    let call = read(&service, Hedge::After(ms(1)), ms(5_000));
+    let call = read(&service, Hedge::After(ms(1)), ms(60_000));
     let slow = second.expect(Opcode::Read).await;
     let hedge = first.expect(Opcode::Read).await;
     first.fail(&hedge, CallStatus::Internal).await;
@@ -237,11 +238,11 @@ async fn reads_leave_an_overloaded_address_alone_until_a_probe_succeeds() {
     call.await.expect("no panic").expect("answered by the second");
     let call = read();
     let request = first.expect(Opcode::Read).await;
-    first.fail_with(&request, CallStatus::Overloaded, 5_000).await;
+    first.fail_with(&request, CallStatus::Overloaded, 60_000).await;
     answer_read(&mut second).await;
     call.await.expect("no panic").expect("answered by the second");
     // Left alone, for as long as it asked for; what can go nowhere else goes there.
-    pass(4_000).await;
+    pass(30_000).await;
     let call = read();
     answer_read(&mut second).await;
     call.await.expect("no panic").expect("answered by the second");
@@ -252,7 +253,7 @@ async fn reads_leave_an_overloaded_address_alone_until_a_probe_succeeds() {
     first.prepare(&table(3, true, &[("country", DataType::String)])).await;
     group.await.expect("no panic").expect("reads do not close the road of others");
     // One read finds out that it works again.
-    pass(1_000).await;
+    pass(30_000).await;
     let call = read();
     answer_read(&mut first).await;
     call.await.expect("no panic").expect("answered by the first");
@@ -264,14 +265,14 @@ async fn an_attempt_leaves_half_of_the_time_to_another_address() {
     let (one, two) = (FakeServer::start().await, FakeServer::start().await);
     let client = one.client().also_read_from(two.addr()).build();
     let (service, mut silent) = prepared(&one, &client).await;
-    let call = read(&service, Hedge::Never, ms(10_000));
+    let call = read(&service, Hedge::Never, ms(120_000));
     let deadline_ms = silent.expect(Opcode::Read).await.header().deadline_ms;
-    assert!((3_000..=5_000).contains(&deadline_ms), "{deadline_ms}");
-    pass(5_000).await;
+    assert!((20_000..=60_000).contains(&deadline_ms), "{deadline_ms}");
+    pass(60_000).await;
     let mut second = two.accept().await;
     second.prepare(&fraud(7)).await;
     let deadline_ms = answer_read(&mut second).await;
-    assert!((1_000..=5_000).contains(&deadline_ms), "{deadline_ms}");
+    assert!((1..=60_000).contains(&deadline_ms), "{deadline_ms}");
     call.await.expect("no panic").expect("answered by the second");
 }
 
@@ -289,9 +290,9 @@ async fn a_read_without_room_on_a_silent_address_turns_to_another() {
     for _ in 0..IN_FLIGHT_MAX {
         silent.expect(Opcode::Ping).await;
     }
-    let read = service.read().key("card", "c1").key("merchant", 9).within(ms(10_000));
+    let read = service.read().key("card", "c1").key("merchant", 9).within(ms(120_000));
     let call = tokio::spawn(begun(read.hedge(Hedge::Never).send()).await);
-    pass(5_000).await;
+    pass(60_000).await;
     let mut second = two.accept().await;
     second.prepare(&fraud(7)).await;
     answer_read(&mut second).await;
@@ -303,15 +304,15 @@ async fn a_read_that_nobody_answers_names_the_time_it_was_given() {
     let (one, two) = (FakeServer::start().await, FakeServer::start().await);
     let client = one.client().also_read_from(two.addr()).retries(1).build();
     let (service, mut first) = prepared(&one, &client).await;
-    let call = read(&service, Hedge::Never, ms(10_000));
+    let call = read(&service, Hedge::Never, ms(120_000));
     first.expect(Opcode::Read).await;
-    pass(5_000).await;
+    pass(60_000).await;
     let mut second = two.accept().await;
     second.prepare(&fraud(7)).await;
     second.expect(Opcode::Read).await;
-    pass(5_000).await;
+    pass(60_000).await;
     let error = call.await.expect("no panic").expect_err("nobody answers");
-    assert!(matches!(error, Error::Timeout { after_ms: 10_000, .. }), "{error}");
+    assert!(matches!(error, Error::Timeout { after_ms: 120_000, .. }), "{error}");
 }
 
 #[tokio::test]
@@ -321,23 +322,24 @@ async fn a_server_says_how_long_it_wants_to_be_left_alone() {
     let (service, mut peer) = prepared(&server, &client).await;
     let call = read(&service, Hedge::Never, ms(60_000));
     let request = peer.expect(Opcode::Read).await;
-    peer.fail_with(&request, CallStatus::Overloaded, 7_000).await;
-    let begun = Instant::now();
     // Nothing but the pause can end: the clock jumps to its end.
     tokio::time::pause();
+    let begun = Instant::now();
+    peer.fail_with(&request, CallStatus::Overloaded, 7_000).await;
     answer_read(&mut peer).await;
+    let waited = begun.elapsed();
     tokio::time::resume();
-    assert!((ms(7_000)..ms(8_000)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!((ms(7_000)..ms(8_000)).contains(&waited), "{waited:?}");
     call.await.expect("no panic").expect("answered");
 
     // No time for that: the caller hears of it at once.
-    let call = read(&service, Hedge::Never, ms(5_000));
+    let call = read(&service, Hedge::Never, ms(60_000));
     let request = peer.expect(Opcode::Read).await;
     let begun = Instant::now();
-    peer.fail_with(&request, CallStatus::Overloaded, 7_000).await;
+    peer.fail_with(&request, CallStatus::Overloaded, 70_000).await;
     let error = call.await.expect("no panic").expect_err("too long to wait");
     assert_eq!(error.status(), Some(CallStatus::Overloaded));
-    assert!(error.retry_after() == Some(ms(7_000)) && begun.elapsed() < ms(4_000), "{error}");
+    assert!(error.retry_after() == Some(ms(70_000)) && begun.elapsed() < ms(50_000), "{error}");
 }
 
 /// A peer that vanished without a word: TCP would notice after a quarter of an hour.
@@ -346,13 +348,11 @@ async fn a_connection_on_which_nothing_is_heard_is_replaced() {
     let server = FakeServer::start().await;
     let client = server.client().retries(0).build();
     let (service, mut dead) = prepared(&server, &client).await;
-    for _ in 0..2 {
-        let call = read(&service, Hedge::Never, ms(1_000));
-        dead.expect(Opcode::Read).await;
-        pass(1_000).await;
-        assert!(call.await.expect("no panic").is_err());
-    }
-    let call = read(&service, Hedge::Never, ms(5_000));
+    let call = read(&service, Hedge::Never, ms(60_000));
+    dead.expect(Opcode::Read).await;
+    pass(60_000).await;
+    assert!(call.await.expect("no panic").is_err());
+    let call = read(&service, Hedge::Never, ms(60_000));
     answer_read(&mut server.accept().await).await;
     call.await.expect("no panic").expect("answered on a new connection");
 }
@@ -363,7 +363,7 @@ async fn a_reply_to_something_else_is_no_reply() {
     let client = server.client().build();
     let (service, mut peer) = prepared(&server, &client).await;
     for as_reply in [true, false] {
-        let call = read(&service, Hedge::Never, ms(5_000));
+        let call = read(&service, Hedge::Never, ms(60_000));
         let request = peer.expect(Opcode::Read).await.header();
         let mut header = protocol::Header::request(Opcode::Scan, request.request_id, 0);
         if as_reply {

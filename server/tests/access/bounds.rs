@@ -8,7 +8,10 @@ use server::{Config, access::NewToken};
 use stdx::clock::{Clock, SystemClock};
 use tokio::{io::AsyncWriteExt, time::Instant};
 
-use crate::{handles::Peer, setting::Setting};
+use crate::{
+    handles::Peer,
+    setting::{PATIENCE, Setting},
+};
 
 #[tokio::test]
 async fn a_stranger_may_send_little() {
@@ -89,14 +92,14 @@ async fn a_connection_whose_token_goes_is_a_strangers_also_when_it_asks_for_noth
     setting.reload(&(text.clone() + &ends(clock.wall_ms() + 3_600_000))).expect("it is good");
     let mut known = Peer::as_subject(&setting, "everything", "").await;
     let mut revoked = Peer::as_subject(&setting, "scorer", "").await;
-    let mut expired = Peer::connect(&setting).await;
-    expired.hello(short.as_str(), "").await.expect("it is good for an hour");
+    // It is good for an hour.
+    let mut expired = Peer::with_token(&setting, short.as_str(), "").await;
     // One token is taken out, the other ends in a moment: nobody reads the policy again then.
     let begun = Instant::now();
     let text = setting.policy_without("scorer") + "[[subject.mailer.token]]\n";
     setting.reload(&(text + &ends(clock.wall_ms() + 500))).expect("it is good");
     for (peer, what) in [(&mut revoked, "revoked"), (&mut expired, "expired")] {
-        let reply = tokio::time::timeout(Duration::from_secs(60), peer.reply());
+        let reply = tokio::time::timeout(PATIENCE / 2, peer.reply());
         let reply = reply.await.unwrap_or_else(|_| panic!("{what}: it keeps its place"));
         let failure = reply.expect("it is told").expect_err("its time is over");
         assert_eq!(failure.status, CallStatus::Unauthenticated, "{what}");

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Client;
 use engine::{Database, OsFs, SyncPolicy};
@@ -86,6 +87,9 @@ purposes = ["*"]
 pub(crate) const SUBJECTS: [&str; 7] =
     ["scorer", "mailer", "writer", "owner", "composer", "admin", "everything"];
 
+/// What takes longer never comes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A running server; it ends with the test.
 pub(crate) struct Setting {
     pub(crate) server: Server,
@@ -117,6 +121,9 @@ impl Setting {
             access: Some(policy.clone()),
             exports: Some(directory.path().join("exports")),
             backups: Some(directory.path().join("backups")),
+            // On a busy machine it may look as if it had no time, and a peer may be slow to say who it is.
+            turn_max: PATIENCE,
+            hello_within: PATIENCE,
             ..Config::default()
         };
         write(&policy, &policy_text(tokens.iter()));
@@ -154,7 +161,9 @@ impl Setting {
     }
 
     pub(crate) fn builder(&self) -> client::ClientBuilder {
-        Client::builder(self.server.native_addr().to_string()).connections(1).retries(0)
+        let builder = Client::builder(self.server.native_addr().to_string());
+        let builder = builder.connect_timeout(PATIENCE).request_timeout(PATIENCE);
+        builder.connections(1).retries(0)
     }
 
     /// A path for an export's files.

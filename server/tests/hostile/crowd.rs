@@ -5,7 +5,7 @@ use server::Config;
 use tokio::net::TcpStream;
 
 use crate::{
-    peer::{Peer, World},
+    peer::{PATIENCE, Peer, World},
     witness::{Witness, alone, is_well, resident, until_gone},
 };
 
@@ -67,15 +67,19 @@ async fn who_finds_no_place_is_told_so() {
         assert!(late.receive().await.is_none());
     }
     drop(open);
-    let mut again = loop {
-        let mut peer = Peer::connect(&world.server).await;
-        peer.stream.set_nodelay(true).expect("a socket");
-        let frame = peer.frame(protocol::Opcode::Ping, 0, |_| {});
-        let sent = tokio::io::AsyncWriteExt::write_all(&mut peer.stream, &frame).await;
-        if sent.is_ok() && peer.receive().await.is_some_and(|(id, _)| id > 0) {
-            break peer;
+    let again = async {
+        loop {
+            let mut peer = Peer::connect(&world.server).await;
+            peer.stream.set_nodelay(true).expect("a socket");
+            let frame = peer.frame(protocol::Opcode::Ping, 0, |_| {});
+            let sent = tokio::io::AsyncWriteExt::write_all(&mut peer.stream, &frame).await;
+            if sent.is_ok() && peer.receive().await.is_some_and(|(id, _)| id > 0) {
+                break peer;
+            }
         }
     };
+    let again = tokio::time::timeout(PATIENCE, again).await;
+    let mut again = again.expect("there are places again");
     again.prepare("wide:f0").await;
     assert!(world.figure("connections_refused").await >= 20);
 }

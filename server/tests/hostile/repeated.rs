@@ -6,14 +6,16 @@ use stdx::clock::{Clock, SystemClock};
 use tokio::io::AsyncWriteExt;
 
 use crate::{
-    peer::{Peer, World},
+    peer::{PATIENCE, Peer, World},
     witness::{alone, is_well},
 };
 
 #[tokio::test]
 async fn a_replayed_write_is_applied_once_in_whatever_order() {
     let _alone = alone().await;
-    let world = World::start(200, &Config { threads: 1, ..Config::default() });
+    // It turns nobody away: on a busy machine it may look as if it had no time.
+    let config = Config { threads: 1, turn_max: PATIENCE, ..Config::default() };
+    let world = World::start(200, &config);
     let mut peer = Peer::connect(&world.server).await;
     let target = Target::Stream("payments".to_owned());
     peer.send(Opcode::Prepare, 0, |out| PrepareRequest { target, purpose: None }.encode(out)).await;

@@ -1,7 +1,7 @@
 //! A model service that reads the same vectors again and again, and looks whether they are still the same.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,21 +19,29 @@ const AS_OF_BYTES: usize = 8;
 /// See the module.
 pub(crate) struct Witness {
     stop: Arc<AtomicBool>,
+    /// Reads that were answered.
+    reads: Arc<AtomicUsize>,
     thread: JoinHandle<Vec<u64>>,
 }
 
 impl Witness {
     /// Starts it on a thread of its own.
     pub(crate) fn start(world: &World) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (told, keys) = (Arc::clone(&stop), world.keys[..KEYS].to_vec());
+        let (stop, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (told, counter) = (Arc::clone(&stop), Arc::clone(&reads));
+        let keys = world.keys[..KEYS].to_vec();
         let addr = world.server.native_addr();
         let body = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(watch(addr, &keys, &told))
+            runtime.expect("a runtime").block_on(watch(addr, &keys, (&told, &counter)))
         };
         let thread = std::thread::Builder::new().name("witness".into()).spawn(body);
-        Self { stop, thread: thread.expect("a thread") }
+        Self { stop, reads, thread: thread.expect("a thread") }
+    }
+
+    /// Counts its reads.
+    pub(crate) fn reads(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.reads)
     }
 
     /// Ends it: how many reads there were, and what 99 of 100 of them took at most. All were answered as the first one was.
@@ -46,7 +54,11 @@ impl Witness {
     }
 }
 
-async fn watch(addr: std::net::SocketAddr, keys: &[String], stop: &AtomicBool) -> Vec<u64> {
+async fn watch(
+    addr: std::net::SocketAddr,
+    keys: &[String],
+    (stop, reads): (&AtomicBool, &AtomicUsize),
+) -> Vec<u64> {
     let clock = SystemClock::new();
     let mut peer = Peer::connect_to(addr).await;
     let handle = peer.prepare("wide:*").await;
@@ -67,6 +79,7 @@ async fn watch(addr: std::net::SocketAddr, keys: &[String], stop: &AtomicBool) -
         };
         assert_eq!(*first.get_or_insert_with(|| body.clone()), body, "another answer");
         took.push(passed_ns);
+        reads.store(took.len(), Ordering::Relaxed);
     }
     took
 }

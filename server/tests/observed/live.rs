@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::Client;
 use engine::{Config, Database, OsFs, SyncPolicy};
@@ -40,6 +41,9 @@ total = "sum(amount)"
 features = ["profile:*", "spend:*"]
 "#;
 
+/// What takes longer never comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A server on free ports and its directory.
 pub(crate) struct Live {
     server: Server,
@@ -73,7 +77,9 @@ impl Live {
             listen: any,
             admin: any,
             threads: 2,
-            slow: std::time::Duration::from_nanos(1),
+            // On a busy machine it may look as if it had no time.
+            turn_max: PATIENCE,
+            slow: Duration::from_nanos(1),
             history: Some(directory.path().join("history")),
             exports: Some(directory.path().join("exports")),
             audit: Some(server::audit::AuditOptions::new(directory.path().join("audit"))),
@@ -85,7 +91,8 @@ impl Live {
 
     /// A client of it.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.server.native_addr().to_string())
+        let builder = Client::builder(self.server.native_addr().to_string());
+        builder.connect_timeout(PATIENCE).request_timeout(PATIENCE).build()
     }
 
     /// What it serves.

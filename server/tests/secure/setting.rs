@@ -13,6 +13,9 @@ use crate::certificates::{Authority, Signed, write};
 
 const DEFINITIONS: &str = "[entity.card]\nkey = \"string\"\n[group.g]\nentity = \"card\"\n[group.g.features]\nf = \"i64\"\n";
 
+/// What takes longer never comes.
+pub(crate) const NEVER: Duration = Duration::from_secs(60);
+
 /// See the module.
 pub(crate) struct World {
     pub(crate) server: Server,
@@ -28,8 +31,16 @@ impl World {
         let signed = authority.sign("larder", &["127.0.0.1", "features.internal"]);
         let files = put(directory.path(), &signed);
         let free = "127.0.0.1:0".parse().expect("an address");
-        let mut config =
-            Config { listen: free, admin: free, threads: 1, tls: Some(files), ..Config::default() };
+        let mut config = Config {
+            listen: free,
+            admin: free,
+            threads: 1,
+            tls: Some(files),
+            // On a busy machine it may look as if it had no time, and a peer may be slow to shake hands.
+            turn_max: NEVER,
+            handshake: NEVER,
+            ..Config::default()
+        };
         change(&mut config, directory.path());
         let data = OsFs::open(directory.path().join("data").as_path()).expect("it can be used");
         let clock = Arc::new(SystemClock::new());
@@ -49,7 +60,8 @@ impl World {
         let builder = Client::builder(self.server.native_addr().to_string())
             .retries(0)
             .connections(1)
-            .request_timeout(Duration::from_secs(20));
+            .connect_timeout(NEVER)
+            .request_timeout(NEVER);
         match options {
             Some(options) => builder.tls(options).build(),
             None => builder.build(),

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use client::{Client, Vectors};
+use client::Vectors;
 
 use crate::proxy::{Fate, Proxy};
-use crate::setting::{Seeded, Setting, read, shown};
+use crate::setting::{PATIENCE, Seeded, Setting, patient, read, shown};
 
 /// What a read is given whose reply has changed: whole, since some changes make the client wait for more.
 const BUDGET: Duration = Duration::from_millis(80);
@@ -58,7 +58,7 @@ async fn of_card(
     change: Option<(usize, u8)>,
 ) -> Result<Vectors, client::Error> {
     let proxy = Proxy::to(setting.addr()).await;
-    let client = Client::builder(proxy.addr()).connections(1).retries(0).build();
+    let client = patient(proxy.addr()).connections(1).retries(0).build();
     let service = client.service("fraud").await?;
     proxy.meddle(move |piece| {
         if let (Some((position, mask)), true) = (change, piece.is_reply) {
@@ -66,14 +66,14 @@ async fn of_card(
         }
         Fate::Passes
     });
-    read(&service, if change.is_some() { BUDGET } else { BUDGET * 50 }).as_of(at).send().await
+    read(&service, if change.is_some() { BUDGET } else { PATIENCE }).as_of(at).send().await
 }
 
 /// Bytes of the reply's frame.
 async fn reply_bytes(setting: &Setting, at: i64) -> usize {
     let (told, heard) = std::sync::mpsc::sync_channel(8);
     let proxy = Proxy::to(setting.addr()).await;
-    let client = Client::builder(proxy.addr()).connections(1).build();
+    let client = patient(proxy.addr()).connections(1).build();
     let service = client.service("fraud").await.expect("prepared");
     proxy.meddle(move |piece| {
         if piece.is_reply {
@@ -81,6 +81,6 @@ async fn reply_bytes(setting: &Setting, at: i64) -> usize {
         }
         Fate::Passes
     });
-    read(&service, BUDGET * 50).as_of(at).send().await.expect("read");
+    read(&service, PATIENCE).as_of(at).send().await.expect("read");
     heard.recv().expect("one reply")
 }

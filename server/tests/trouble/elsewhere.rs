@@ -4,24 +4,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use client::{Client, Hedge};
+use client::Hedge;
 use tokio::time::Instant;
 
 use crate::proxy::{Fate, Proxy};
-use crate::setting::{Setting, read, shown};
+use crate::setting::{Setting, patient, read, shown};
 
 /// Much longer than an honest read takes here, much shorter than the trouble.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 const TROUBLE: Duration = Duration::from_secs(60);
 /// How long a read waits for the silent address, and as long again for the other.
 const SILENCE: Duration = Duration::from_secs(1);
+/// Reads that a busy machine may have kept from being answered in time.
+const LATE_MAX: u32 = 10;
 
 #[tokio::test]
 async fn a_hedge_passes_a_slow_connection_by() {
     let setting = Setting::start().await;
     for hedge in [Hedge::After(Duration::from_millis(5)), Hedge::Percentile(95.0)] {
         let proxy = Proxy::to(setting.addr()).await;
-        let client = Client::builder(proxy.addr()).connections(2).build();
+        let client = patient(proxy.addr()).connections(2).build();
         let service = client.service("fraud").await.expect("prepared");
         let hedged = || read(&service, TROUBLE).hedge(hedge);
         let expected = shown(&read(&service, TROUBLE).send().await.expect("read"));
@@ -48,7 +50,7 @@ async fn a_hedge_passes_a_slow_connection_by() {
 async fn reads_go_elsewhere_and_leave_a_silent_address_alone() {
     let setting = Setting::start().await;
     let proxy = Proxy::to(setting.addr()).await;
-    let builder = Client::builder(proxy.addr()).connections(1).breaker_after(3);
+    let builder = patient(proxy.addr()).connections(1).breaker_after(3);
     let client = builder.also_read_from(setting.addr()).build();
     let service = client.service("fraud").await.expect("prepared");
     let expected = shown(&read(&service, TROUBLE).send().await.expect("read"));
@@ -58,10 +60,20 @@ async fn reads_go_elsewhere_and_leave_a_silent_address_alone() {
         counter.fetch_add(u32::from(!piece.is_reply), Ordering::Relaxed);
         Fate::Vanishes
     });
-    let begun = Instant::now();
+    let (begun, mut late) = (Instant::now(), 0);
     for _ in 0..30 {
-        let vectors = read(&service, 2 * SILENCE).send().await;
-        assert_eq!(shown(&vectors.expect("read elsewhere")), expected);
+        let vectors = loop {
+            let asked = Instant::now();
+            let error = match read(&service, 2 * SILENCE).send().await {
+                Ok(vectors) => break vectors,
+                Err(error) => error,
+            };
+            // The other address had its time, too: the machine may have taken it. Then it is read again.
+            late += 1;
+            let took = asked.elapsed();
+            assert!(took > SILENCE * 3 / 2 && late <= LATE_MAX, "after {took:?}: {error}");
+        };
+        assert_eq!(shown(&vectors), expected, "read elsewhere");
     }
     let elapsed = begun.elapsed();
     // Three to learn of it; each further one came after a pause of 50 ms at least, that doubles: however slow the machine is,

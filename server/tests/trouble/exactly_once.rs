@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use client::Client;
 use model::value::Value;
 
 use crate::proxy::{Fate, Proxy};
-use crate::setting::{Seeded, Setting, read};
+use crate::setting::{PATIENCE, Seeded, Setting, patient, read};
 
 const BATCHES: u64 = 60;
 const EVENTS: u64 = 7;
@@ -20,7 +18,7 @@ async fn pushes_through_a_network_that_cuts_are_counted_once() {
     let seeded = Seeded::take();
     let setting = Setting::start().await;
     let proxy = Proxy::to(setting.addr()).await;
-    let builder = Client::builder(proxy.addr()).connections(2).producer("till", 1);
+    let builder = patient(proxy.addr()).connections(2).producer("till", 1);
     let payments = builder.build().stream("payments").await.expect("defined");
     let fields = payments.schema().fields().len();
     let mut prng = seeded.stream("cuts");
@@ -57,7 +55,7 @@ async fn pushes_through_a_network_that_cuts_are_counted_once() {
         repeated += u64::from(reply.receipt.repeated);
     }
     let service = setting.client().service("fraud").await.expect("prepared");
-    let vectors = read(&service, Duration::from_secs(10)).send().await.expect("read");
+    let vectors = read(&service, PATIENCE).send().await.expect("read");
     let counted = vectors.get(0, "n_1h").expect("a column").1;
     let all = i64::try_from(BATCHES * EVENTS).expect("few");
     assert_eq!((counted, accepted), (Some(Value::I64(all)), BATCHES * EVENTS));

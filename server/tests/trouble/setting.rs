@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::{Client, ServiceReader};
+use client::{Client, ClientBuilder, ServiceReader};
 use engine::{Config, Database, OsFs, SyncPolicy};
 use server::Server;
 use stdx::{
@@ -14,8 +14,10 @@ use stdx::{
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-/// Less than a server waits for requests in flight, five seconds.
-const DRAIN_MAX: Duration = Duration::from_secs(4);
+/// What takes longer never comes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Less than a server waits here for requests in flight.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 const DEFINITIONS: &str = r#"
 [entity.card]
@@ -61,7 +63,14 @@ impl Setting {
         let database = Database::open(files, &config, clock).expect("the database opens");
         database.apply("trouble.toml", DEFINITIONS, false).expect("they are valid");
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let options = server::Config { listen: any, admin: any, ..server::Config::default() };
+        // It turns nobody away: on a busy machine it may look as if it had no time.
+        let options = server::Config {
+            listen: any,
+            admin: any,
+            drain: PATIENCE,
+            turn_max: PATIENCE,
+            ..server::Config::default()
+        };
         let server = Server::start(&options, database).expect("free ports");
         let setting = Self { server: Some(server), _directory: directory };
         let profile = setting.client().group("profile").await.expect("defined");
@@ -77,8 +86,13 @@ impl Setting {
 
     /// A client without a proxy.
     pub(crate) fn client(&self) -> Client {
-        Client::new(self.addr())
+        patient(self.addr()).build()
     }
+}
+
+/// A client of `addr` that does not give up on a busy machine, unless a call is given less time.
+pub(crate) fn patient(addr: String) -> ClientBuilder {
+    Client::builder(addr).connect_timeout(PATIENCE).request_timeout(PATIENCE)
 }
 
 /// Whatever the network did, nothing is in flight any more: a stop that waits for something has lost a wake-up.

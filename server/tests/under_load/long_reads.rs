@@ -9,6 +9,8 @@ use crate::{
 };
 
 const CARDS: usize = 4000;
+/// Rounds in which a read may be late: on a busy machine those before it may be done when it comes.
+const ROUNDS: usize = 20;
 
 #[tokio::test]
 async fn short_reads_are_answered_while_long_ones_take_their_time() {
@@ -16,13 +18,12 @@ async fn short_reads_are_answered_while_long_ones_take_their_time() {
     let (mut greedy, modest) =
         (Peer::connect(&world.server).await, Peer::connect(&world.server).await);
     let all = greedy.prepare("spend:*").await;
-    let long = async {
+    let long = async || {
         greedy.read(all, &world.keys, 0).await;
         greedy.receive().await.expect("an answer").1.expect("vectors").len()
     };
-    let (bytes, answered) = reads_beside((&world, modest), long).await;
+    let bytes = reads_beside((&world, modest), 5, long).await;
     assert!(bytes > CARDS * 8 * 8, "{bytes} bytes of eight columns");
-    assert!(answered >= 5, "{answered} short reads were answered beside the long one");
 }
 
 #[tokio::test]
@@ -30,16 +31,26 @@ async fn a_long_read_whose_deadline_passes_while_it_waits_is_not_begun() {
     let world = World::start(CARDS, &config());
     let mut peer = Peer::connect(&world.server).await;
     let handle = peer.prepare("spend:*").await;
-    // They come together: the second waits for as long as the first takes.
-    let both = [0, 1].map(|deadline_ms| {
-        peer.frame(Opcode::Read, deadline_ms, |out| read(handle, &world.keys).encode(out))
-    });
-    peer.stream.write_all(&both.concat()).await.expect("the server reads");
-    let mut answers =
-        [peer.receive().await.expect("an answer"), peer.receive().await.expect("an answer")];
-    answers.sort_by_key(|(id, _)| *id);
-    let [(_, vectors), (_, refused)] = answers;
-    vectors.expect("the first had all the time it wanted");
-    assert_eq!(refused.expect_err("it is late").status, CallStatus::DeadlineExceeded);
-    assert_eq!(world.figure("requests_expired").await, 1);
+    for _ in 0..ROUNDS {
+        // They come together, as many as may be under way: the last waits for as long as the others take.
+        let all = [0, 0, 0, 1].map(|deadline_ms| {
+            peer.frame(Opcode::Read, deadline_ms, |out| read(handle, &world.keys).encode(out))
+        });
+        peer.stream.write_all(&all.concat()).await.expect("the server reads");
+        let mut answers = Vec::new();
+        for _ in &all {
+            answers.push(peer.receive().await.expect("an answer"));
+        }
+        answers.sort_by_key(|(id, _)| *id);
+        let (_, last) = answers.pop().expect("four");
+        for (_, vectors) in answers {
+            vectors.expect("the others had all the time they wanted");
+        }
+        if let Err(refused) = last {
+            assert_eq!(refused.status, CallStatus::DeadlineExceeded);
+            assert_eq!(world.figure("requests_expired").await, 1);
+            return;
+        }
+    }
+    panic!("nothing was late in {ROUNDS} rounds");
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use protocol::Opcode;
 use server::Config;
 
-use crate::peer::{PATIENCE, Peer, World, read};
+use crate::{
+    beside::config,
+    peer::{PATIENCE, Peer, World, read},
+};
 
 /// Requests of 200 rows: 80 kB of answers each, many times what sockets hold.
 const ROWS: usize = 200;
@@ -13,7 +16,7 @@ const REQUESTS: usize = 500;
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_cut_and_others_are_served() {
-    let config = Config { threads: 1, stall: Duration::from_millis(300), ..Config::default() };
+    let config = Config { stall: Duration::from_millis(300), ..config() };
     let world = World::start(ROWS, &config);
     let (mut deaf, mut other) =
         (Peer::connect(&world.server).await, Peer::connect(&world.server).await);
