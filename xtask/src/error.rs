@@ -50,7 +50,7 @@ pub(crate) enum Error {
 
     /// A command took longer than it may, and was ended.
     #[error(
-        "{command} was ended after {minutes} minutes; these ran then, and a test that hangs is the last it told of:\n  {processes}"
+        "{command} was ended after {minutes} minutes; a test that hangs is told of above as running for over 60 seconds; these ran then:\n  {processes}"
     )]
     Hung {
         /// The command line.

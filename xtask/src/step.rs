@@ -52,7 +52,7 @@ pub(crate) fn list(steps: &[Step]) {
     report::list(&rows);
 }
 
-/// Runs `steps` in the repository, each call of cargo at most for `limit`, and prints a summary, also after a failure.
+/// Runs `steps` in the repository, each call of cargo for tests or benchmarks at most for `limit`, and prints a summary, also after a failure.
 ///
 /// # Errors
 /// That of the first step that fails.
@@ -70,7 +70,7 @@ fn perform(step: &Step, root: &Path, limit: Duration) -> Result<(), Error> {
         Action::Cargo(cargo) => cargo.run_within(root, limit),
         Action::Each(calls) => calls.iter().try_for_each(|cargo| cargo.run_within(root, limit)),
         Action::Fuzz => fuzz::run(root),
-        Action::BenchSmoke => bench::smoke(root),
+        Action::BenchSmoke => bench::smoke(root, limit),
     }
 }
 

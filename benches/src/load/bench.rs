@@ -11,7 +11,7 @@ use super::{
     crew::Crew,
     definitions,
     distribution::Distribution,
-    fill::{Filling, fill},
+    fill::{Each, Filling, fill},
     larder::{Larder, Service},
     operation::Draw,
     pace::Pace,
@@ -152,7 +152,8 @@ impl Bench {
         if tables.is_empty() {
             return Ok(());
         }
-        let what = (tables.as_slice(), (plan.entities, plan.events), plan.seed);
+        let what =
+            (tables.as_slice(), Each { entities: plan.entities, events: plan.events }, plan.seed);
         runtime()?.block_on(async {
             let larder = Filling::Larder(
                 Larder::connect_patient((&plan.addr, &plan.caller), &tables).await?,

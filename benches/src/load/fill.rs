@@ -29,14 +29,13 @@ pub(super) struct Portion {
     /// Which of how many events of each entity, from the newest on.
     turn: (u64, u64),
     pub(super) seed: u64,
-    now: i64,
 }
 
 impl Portion {
-    /// Entities with the times of their events.
-    pub(super) fn events(&self) -> impl Iterator<Item = (u64, i64)> + use<> {
+    /// Entities with the times of their events, when it is `now`.
+    pub(super) fn events(&self, now: i64) -> impl Iterator<Item = (u64, i64)> + use<> {
         let mut prng = Prng::stream(self.seed, "times");
-        let (now, (turn, turns)) = (self.now, self.turn);
+        let (turn, turns) = self.turn;
         let oldest = oldest_ms(self.table) as f64 / SECOND_MS as f64;
         self.entities.clone().map(move |entity| {
             let part = (turn as f64 + prng.unit()) / turns as f64;
@@ -44,6 +43,21 @@ impl Portion {
             let age_ms = (SECOND_MS as f64 * oldest.powf(part)) as i64;
             (entity, now - age_ms)
         })
+    }
+}
+
+/// How much there is to fill.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Each {
+    pub(super) entities: u64,
+    /// Of each entity, in each window group.
+    pub(super) events: u64,
+}
+
+impl Each {
+    /// How often an entity is filled.
+    fn turns(self, table: Table) -> u64 {
+        if table == Table::Rows { 1 } else { self.events }
     }
 }
 
@@ -55,22 +69,24 @@ fn oldest_ms(table: Table) -> i64 {
     }
 }
 
-/// All that `tables` get, of `entities` with so many events each; the oldest events first, so that the newest says last how long a bucket of Redis's lives.
-fn portions(tables: &[Table], (entities, events): (u64, u64), seed: u64) -> Vec<Portion> {
-    let now = SystemClock::new().wall_ms();
+/// All that `tables` get; the oldest events first, so that the newest says last how long a bucket of Redis's lives.
+fn portions(tables: &[Table], each: Each, seed: u64) -> impl Iterator<Item = Portion> {
     let mut prng = Prng::stream(seed, "fill");
-    let mut portions = Vec::new();
-    for table in tables {
-        let turns = if *table == Table::Rows { 1 } else { events };
-        for turn in (0..turns).rev() {
-            for start in (0..entities).step_by(usize::try_from(BATCH).unwrap_or(1)) {
-                let entities = start..(start + BATCH).min(entities);
-                let seed = prng.next_u64();
-                portions.push(Portion { table: *table, entities, turn: (turn, turns), seed, now });
-            }
-        }
-    }
-    portions
+    let all = tables.iter().flat_map(move |table| {
+        let turns = each.turns(*table);
+        let starts = move || (0..each.entities).step_by(usize::try_from(BATCH).unwrap_or(1));
+        let of_turn = move |turn| starts().map(move |start| (*table, (turn, turns), start));
+        (0..turns).rev().flat_map(of_turn)
+    });
+    all.map(move |(table, turn, start)| {
+        let entities = start..(start + BATCH).min(each.entities);
+        Portion { table, entities, turn, seed: prng.next_u64() }
+    })
+}
+
+/// How many of them there are.
+fn portion_count(tables: &[Table], each: Each) -> u64 {
+    tables.iter().map(|table| each.turns(*table)).sum::<u64>() * each.entities.div_ceil(BATCH)
 }
 
 /// Who is filled.
@@ -88,7 +104,8 @@ impl Filling {
                 Ok(larder.put(&entities, portion.seed).await?)
             }
             (Self::Larder(larder), table) => {
-                Ok(larder.push(table, portion.events(), portion.seed).await?)
+                let now = SystemClock::new().wall_ms();
+                Ok(larder.push(table, portion.events(now), portion.seed).await?)
             }
         }
     }
@@ -97,14 +114,13 @@ impl Filling {
 /// Fills a server; `progress` hears portions done and all.
 pub(super) async fn fill(
     server: Filling,
-    (tables, sizes, seed): (&[Table], (u64, u64), u64),
+    (tables, each, seed): (&[Table], Each, u64),
     (progress, stop): (&mut dyn FnMut(u64, u64), &Stop),
 ) -> Result<(), Error> {
     let server = Arc::new(server);
-    let portions = portions(tables, sizes, seed);
-    let all = portions.len() as u64;
+    let all = portion_count(tables, each);
     let (mut flying, mut done) = (JoinSet::new(), 0);
-    for portion in portions {
+    for portion in portions(tables, each, seed) {
         stop.check()?;
         if flying.len() == IN_FLIGHT {
             land(&mut flying).await?;
@@ -127,7 +143,7 @@ async fn land(flying: &mut JoinSet<Result<Outcome, Error>>) -> Result<(), Error>
         Outcome::Answered { refused: 0, .. } => Ok(()),
         Outcome::Answered { units, refused } => Err(Error::Failed(format!(
             "filling: the server refused {refused} of {units} rows or events; what is left from an earlier load may have \
-             other features"
+             other features, or the server's clock is hours from this one"
         ))),
         Outcome::Failed(why) => Err(Error::Failed(format!("filling: {why}"))),
     }
@@ -139,14 +155,14 @@ mod tests {
 
     use super::*;
 
+    const EACH: Each = Each { entities: 1000, events: 8 };
+
     #[test]
     fn events_have_every_age_that_a_window_holds_the_oldest_first() {
         for (table, oldest) in [(Table::Windows, 6 * DAY_MS), (Table::Distinct, 22 * HOUR_MS)] {
-            let portions = portions(&[table], (1000, 8), 1);
-            let ages: Vec<(u64, i64)> = portions
-                .iter()
-                .flat_map(|portion| portion.events().map(|(entity, at)| (entity, portion.now - at)))
-                .collect();
+            let (now, tables) = (1_767_225_600_000, [table]);
+            let events = portions(&tables, EACH, 1).flat_map(|portion| portion.events(now));
+            let ages: Vec<(u64, i64)> = events.map(|(entity, at)| (entity, now - at)).collect();
             assert_eq!(ages.len(), 8000);
             assert!(ages.iter().all(|(_, age)| (SECOND_MS..=oldest).contains(age)));
             let of_one: Vec<_> = ages.iter().filter(|(entity, _)| *entity == 77).collect();
@@ -156,6 +172,9 @@ mod tests {
             let young = ages.iter().filter(|(_, age)| *age < MINUTE_MS).count();
             assert!((2400..3000).contains(&young), "{young} of 8000");
         }
-        assert_eq!(portions(&[Table::Rows], (1000, 8), 1).len(), 2, "a row each");
+        for tables in [&[Table::Rows][..], &[Table::Rows, Table::Windows]] {
+            let count = portions(tables, EACH, 1).count() as u64;
+            assert_eq!((count, count % 16), (portion_count(tables, EACH), 2), "a row each");
+        }
     }
 }

@@ -75,7 +75,8 @@ pub(crate) struct Bench {
     /// Entities that are filled and asked about.
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) entities: u64,
-    /// Events that each entity has in each window group before anything is measured: of every age up to six days, most of them young.
+    /// Events that each entity has in each window group before anything is measured: of every age up to six days (22 hours where distinct values are
+    /// counted), most of them young.
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub(crate) events: u64,
     /// Features of a row, f64 each.

@@ -334,7 +334,7 @@ fn a_checkpoint_comes_by_itself_when_the_log_has_grown() {
     // One may come between the two records of 1.5 MB; then the second brings another.
     let came = (0..10_000).any(|_| {
         figure(&server, "checkpoints_count") >= Some(1)
-            && figure(&server, "log_bytes_since_checkpoint") < Some(1 << 20)
+            && figure(&server, "log_bytes_since_checkpoint").is_some_and(|it| it < 1 << 20)
     });
     assert!(came, "3 MB of log, and no checkpoint");
     let before = everything(&server);

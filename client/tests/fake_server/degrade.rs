@@ -154,8 +154,9 @@ fn the_blocking_client_degrades_alike() {
     let runtime = runtime.expect("a runtime");
     let server = runtime.block_on(FakeServer::start());
     let builder = server.client().retries(0).breaker_after(1);
-    let client = blocking::Client::with(builder).expect("a thread");
     std::thread::scope(|scope| {
+        // Its own: when it panics, the fake hears that the client is gone.
+        let client = blocking::Client::with(builder).expect("a thread");
         scope.spawn(|| {
             runtime.block_on(async {
                 let mut peer = server.accept().await;

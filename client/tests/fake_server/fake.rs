@@ -65,7 +65,7 @@ fn watchdog() -> SyncSender<()> {
     let watch = move || {
         if watched.recv_timeout(NEVER) == Err(RecvTimeoutError::Timeout) {
             // Not printed: what a test prints is kept until it ends, and lost with the process.
-            let _ = writeln!(std::io::stderr(), "{test}: the client never came");
+            let _ = writeln!(std::io::stderr(), "{test}: not over after two minutes");
             std::process::abort();
         }
     };

@@ -207,8 +207,9 @@ fn the_blocking_client_reads_without_a_runtime() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let server = runtime.block_on(FakeServer::start());
-    let client = blocking::Client::with(server.client()).expect("a thread");
     std::thread::scope(|scope| {
+        // Its own: when it panics, the fake hears that the client is gone.
+        let client = blocking::Client::with(server.client()).expect("a thread");
         scope.spawn(|| {
             runtime.block_on(async {
                 let mut peer = server.accept().await;

@@ -114,7 +114,7 @@ impl Standing {
     }
 }
 
-/// News, as a connection waits for them: cheap to poll again, since it asks to be woken once for each.
+/// News, as a connection waits for them.
 struct News {
     seen: watch::Receiver<u64>,
     told: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
@@ -132,18 +132,99 @@ impl News {
             if self.seen.has_changed().unwrap_or(false) {
                 self.seen.mark_unchanged();
                 is_news = true;
-            } else if self.told.is_some() {
+                self.told = None;
+            }
+            let told = self.told.get_or_insert_with(|| next(self.seen.clone()));
+            // Each time: it may have been woken for news that were seen already, and then waits for the next only when it is polled.
+            if told.as_mut().poll(context).is_pending() {
                 return is_news;
             }
-            // Of a clone that has seen as much: what changes from here on wakes the task.
-            let mut next = self.seen.clone();
-            let mut told: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-                if next.changed().await.is_err() {
-                    // The server is gone, and with it whoever could have news.
-                    std::future::pending::<()>().await;
-                }
-            });
-            self.told = told.as_mut().poll(context).is_pending().then_some(told);
+            self.told = None;
         }
+    }
+}
+
+/// Ready when there is something that `seen` has not seen.
+fn next(mut seen: watch::Receiver<u64>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    Box::pin(async move {
+        if seen.changed().await.is_err() {
+            // The server is gone, and with it whoever could have news.
+            std::future::pending::<()>().await;
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    /// Says that a task was woken.
+    #[derive(Default)]
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// What broke: news are counted first and told then; a connection that was looking in between was woken for what it had seen
+    /// already, and not for the next.
+    #[test]
+    fn whoever_looks_while_news_are_told_hears_of_the_next_ones_too() {
+        const ROUNDS: u64 = 2_000;
+        let (sender, woken) = (watch::Sender::new(0), Arc::new(Flag::default()));
+        let (is_busy, is_idle) = (AtomicBool::new(false), AtomicBool::new(true));
+        let (seen, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+        let mut news = News::new(sender.subscribe());
+        let looks = || {
+            let waker = Waker::from(Arc::clone(&woken));
+            let mut context = Context::from_waker(&waker);
+            news.poll(&mut context);
+            while !is_over.load(Ordering::SeqCst) {
+                let is_busy = is_busy.load(Ordering::SeqCst);
+                if !is_busy && !woken.0.swap(false, Ordering::SeqCst) {
+                    is_idle.store(true, Ordering::SeqCst);
+                    std::thread::yield_now();
+                    continue;
+                }
+                is_idle.store(false, Ordering::SeqCst);
+                if news.poll(&mut context) {
+                    seen.store(*news.seen.borrow(), Ordering::SeqCst);
+                }
+            }
+        };
+        // So long that a thread which is not woken is not merely slow.
+        let waits = |condition: &dyn Fn() -> bool| {
+            (0..10_000_000).any(|_| {
+                condition() || {
+                    std::thread::yield_now();
+                    false
+                }
+            })
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(looks);
+            let mut heard = true;
+            for round in 1..=ROUNDS {
+                is_busy.store(true, Ordering::SeqCst);
+                waits(&|| !is_idle.load(Ordering::SeqCst));
+                sender.send_replace(2 * round - 1);
+                waits(&|| seen.load(Ordering::SeqCst) == 2 * round - 1);
+                is_busy.store(false, Ordering::SeqCst);
+                waits(&|| is_idle.load(Ordering::SeqCst));
+                sender.send_replace(2 * round);
+                heard = waits(&|| seen.load(Ordering::SeqCst) == 2 * round);
+                if !heard {
+                    break;
+                }
+            }
+            is_over.store(true, Ordering::SeqCst);
+            assert!(heard, "it was not woken");
+        });
     }
 }

@@ -1,6 +1,6 @@
 //! Tokens and policies come and go while connections live.
 
-use protocol::{CallStatus, Target};
+use protocol::{CallStatus, Opcode, Target};
 use server::access::NewToken;
 use stdx::clock::{Clock, SystemClock};
 
@@ -8,6 +8,11 @@ use crate::{
     handles::Peer,
     setting::{PATIENCE, Setting, refused, subject},
 };
+
+/// Entities of a read that is not done on the connection's own thread.
+const LONG: usize = 4000;
+/// As many of them as a connection may have.
+const UNDER_WAY: usize = 4;
 
 #[tokio::test]
 async fn who_is_not_known_gets_nothing_and_loses_the_connection() {
@@ -87,6 +92,32 @@ async fn a_reload_takes_rights_away_from_live_connections_and_gives_them() {
     assert_eq!(setting.figure("access_reloads_failed_count").await, 3);
     setting.reload(&setting.policy_text()).expect("it is good");
     peer.read(fraud, 1).await.expect("it may again");
+}
+
+/// What was asked before is answered, and nothing after it.
+#[tokio::test]
+async fn whoever_leaves_the_policy_gets_the_answers_under_way() {
+    let setting = Setting::start();
+    let mut peer = Peer::as_subject(&setting, "scorer", "").await;
+    let fraud = peer.prepare(Target::Service("fraud".into())).await.expect("it may");
+    let vectors_bytes = peer.read(fraud, LONG).await.expect("it may").len();
+    for _ in 0..UNDER_WAY {
+        peer.send_read(fraud, LONG).await;
+    }
+    // Behind them: once it is answered, they were heard. The last of them is hardly done.
+    peer.send(Opcode::Ping, |_| {}).await;
+    let mut answers = Vec::new();
+    while !answers.contains(&0) {
+        answers.push(peer.reply().await.expect("an answer").expect("it may").len());
+    }
+    setting.reload(&setting.policy_without("scorer")).expect("it is good");
+    while answers.len() <= UNDER_WAY {
+        answers.push(peer.reply().await.expect("an answer").expect("asked for before").len());
+    }
+    assert_eq!(answers.iter().filter(|bytes| **bytes == vectors_bytes).count(), UNDER_WAY);
+    let failure = peer.read(fraud, 1).await.expect_err("it is out");
+    assert_eq!(failure.status, CallStatus::Unauthenticated, "{}", failure.message);
+    assert!(peer.reply().await.is_none(), "the connection is closed");
 }
 
 /// The time at which a token ends passes while its connection lives: nobody reads the policy again.

@@ -10,6 +10,7 @@ mod bounds;
 mod instructions;
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cargo::Cargo;
 use crate::error::Error;
@@ -32,19 +33,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         [] => WHOLE.run(&root),
-        ["--smoke"] => smoke(&root),
+        ["--smoke"] => smoke(&root, Duration::MAX),
         ["--instructions"] => instructions::check(&root, IfMissing::Install),
         ["--instructions", "--record"] => instructions::record(&root),
         _ => Err(Error::Usage(format!("bench does not know {}", words.join(" ")))),
     }
 }
 
-/// Every benchmark once, and the instructions where they can be counted.
+/// Every benchmark once, at most `limit` for all of them, and the instructions where they can be counted.
 ///
 /// # Errors
-/// As [`run`].
-pub(crate) fn smoke(root: &Path) -> Result<(), Error> {
-    TINY.run(root)?;
+/// As [`run`], and [`Error::Hung`].
+pub(crate) fn smoke(root: &Path, limit: Duration) -> Result<(), Error> {
+    TINY.run_within(root, limit)?;
     instructions::check(root, IfMissing::Skip)
 }
 

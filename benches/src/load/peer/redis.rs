@@ -94,11 +94,11 @@ impl Redis {
                 portion.entities.clone().for_each(|it| self.put(&mut commands, it, &mut prng));
             }
             Table::Windows => {
-                portion.events().for_each(|event| push(&mut commands, event, now, &mut prng));
+                portion.events(now).for_each(|event| push(&mut commands, event, now, &mut prng));
             }
             Table::Distinct => {
                 portion
-                    .events()
+                    .events(now)
                     .for_each(|event| push_distinct(&mut commands, event, now, &mut prng));
             }
         }

@@ -6,6 +6,7 @@ use larder_benches::load::{
     Bench,
     report::{Machine, Outcome, Report, page, to_json},
     slo::Judgement,
+    workload::Table,
 };
 use model::time::format_timestamp;
 use stdx::clock::{Clock, SystemClock};
@@ -32,6 +33,9 @@ pub(super) fn of(
     add("entities", format!("{}, {}", plan.entities, plan.distribution));
     if plan.service.is_none() {
         add("features", plan.features.to_string());
+    }
+    let has_events = plan.workload.tables().iter().any(|table| *table != Table::Rows);
+    if has_events && !args.no_fill {
         add("events", format!("{} of each entity before", plan.events));
     }
     if plan.workload.shares().iter().any(|(kind, _)| kind.is_batch()) {
