@@ -35,7 +35,7 @@ async fn short_reads_are_answered_while_a_long_write_is_applied() {
         greedy.send(Opcode::Put, 0, |out| put(group, &world.keys, &row).encode(out)).await;
         greedy.receive().await.expect("an answer").1.expect("taken");
     };
-    // Were it applied on the thread of the reads, there would be two at most.
+    // Were it applied on the thread of the reads, there would be four at most.
     reads_beside((&world, modest), 6, long).await;
 }
 
