@@ -129,17 +129,14 @@ impl News {
     fn poll(&mut self, context: &mut Context<'_>) -> bool {
         let mut is_news = false;
         loop {
-            if self.seen.has_changed().unwrap_or(false) {
-                self.seen.mark_unchanged();
-                is_news = true;
-                self.told = None;
-            }
             let told = self.told.get_or_insert_with(|| next(self.seen.clone()));
             // Each time: it may have been woken for news that were seen already, and then waits for the next only when it is polled.
             if told.as_mut().poll(context).is_pending() {
                 return is_news;
             }
             self.told = None;
+            self.seen.mark_unchanged();
+            is_news = true;
         }
     }
 }

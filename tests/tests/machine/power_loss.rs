@@ -17,6 +17,8 @@ use crate::setting::Setting;
 const INTERVAL_MS: u64 = 50;
 /// … and those during the sync that ends it: twice the longest one that was seen, and so many ms for a busy machine.
 const BUSY_MS: u64 = 1_000;
+/// Most rounds lose no more than if the machine had hardly been busy.
+const HARDLY_BUSY_MS: u64 = 100;
 /// Longest wait for the first writes of a round, in ms.
 const WRITES_MS_MAX: u64 = 60_000;
 /// Writes of a round, at least: disks differ by a hundredfold.
@@ -27,6 +29,8 @@ struct Round {
     acks: u64,
     /// From the first lost acknowledgement to the cut, in ms.
     lost_ms: u64,
+    /// The longest sync before the cut, in ms.
+    sync_ms: u64,
 }
 
 /// Cuts the power `count` times, each time after a little more than `after_ms` ms of writes. `promise` is of the time of the cut and the longest sync before it, both in ns.
@@ -67,7 +71,7 @@ fn cut_again_and_again(
         let verdict =
             verdict.unwrap_or_else(|error| panic!("{error}\nthe server said: {}", server.errors()));
         let lost_ms = verdict.first_lost_ns.map_or(0, |first| (cut_ns - first) / 1_000_000);
-        rounds.push(Round { verdict, acks, lost_ms });
+        rounds.push(Round { verdict, acks, lost_ms, sync_ms: sync_ns / 1_000_000 });
     }
     server.kill();
     let acks: u64 = rounds.iter().map(|round| round.acks).sum();
@@ -88,10 +92,17 @@ fn a_power_loss_takes_nothing_acknowledged_under_always() {
 #[test]
 fn a_power_loss_takes_only_the_newest_writes_under_interval() {
     // Long enough that there are writes which may not be lost.
-    cut_again_and_again("interval", (rounds(20), INTERVAL_MS + BUSY_MS), |cut_ns, sync_ns| {
+    let count = rounds(20);
+    let promise = |cut_ns: u64, sync_ns| {
         let may_be_lost_ns = (INTERVAL_MS + BUSY_MS) * 1_000_000 + 2 * sync_ns;
         Promise::Before(cut_ns.saturating_sub(may_be_lost_ns))
-    });
+    };
+    let cut = cut_again_and_again("interval", (count, INTERVAL_MS + BUSY_MS), promise);
+    let Some(rounds) = cut else { return };
+    let is_soon =
+        |round: &&Round| round.lost_ms <= INTERVAL_MS + HARDLY_BUSY_MS + 2 * round.sync_ms;
+    let soon = rounds.iter().filter(is_soon).count() as u64;
+    assert!(soon * 2 > count, "only {soon} of {count} cuts lost no more than an interval's writes");
 }
 
 /// Not a property of the product, but of the harness.
