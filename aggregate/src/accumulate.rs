@@ -97,10 +97,10 @@ impl<'a> Partials<'a> {
         self.numbers.get(slot * self.cells..(slot + 1) * self.cells).unwrap_or(&[])
     }
 
-    /// Partials from `place` on.
+    /// The numbers at `place` of slots × cells.
     #[inline]
-    pub(crate) fn numbers_mut(&mut self, place: usize) -> &mut [Numbers] {
-        self.numbers.get_mut(place..).unwrap_or(&mut [])
+    pub(crate) fn get(&self, place: usize) -> Option<&Numbers> {
+        self.numbers.get(place)
     }
 
     pub(crate) fn edges(&self, slot: usize) -> &[Edges<'a>] {
@@ -121,21 +121,41 @@ impl<'a> Partials<'a> {
         record: &Record<'a>,
         values: &[ColumnValue<'a>],
     ) {
-        for (place, used) in uses.iter().enumerate() {
-            if !record.counts_in(used.bit) {
-                continue;
-            }
-            if let Some(numbers) = self.numbers.get_mut(slot * self.cells + place) {
-                numbers.count_one(record.time, used.needs.times);
-                let value = used.number.and_then(|column| values.get(column));
-                if let Some(ColumnValue::Number(number)) = value {
-                    numbers.update(*number, used.needs.squares);
-                }
-            }
+        self.update_numbers(
+            (uses, slot),
+            record.time,
+            |bit| record.counts_in(bit),
+            |column| values.get(column).and_then(ColumnValue::number),
+        );
+        if self.edge_cells == 0 {
+            return;
+        }
+        for used in uses.iter().filter(|used| record.counts_in(used.bit)) {
             let Some(edges) = self.edge_mut(slot, used) else { continue };
             let cell = plan.cells().get(used.cell);
             if let Some(edge) = cell.and_then(|cell| record.edge(cell, values)) {
                 edges.update(edge);
+            }
+        }
+    }
+
+    /// The same without edges, of an event of `time`: which bits it counts in, and the number of a column.
+    #[inline]
+    pub(crate) fn update_numbers(
+        &mut self,
+        (uses, slot): (&[CellUse], usize),
+        time: i64,
+        counts_in: impl Fn(Option<usize>) -> bool,
+        number: impl Fn(usize) -> Option<i64>,
+    ) {
+        let into = self.numbers.get_mut(slot * self.cells..).unwrap_or_default();
+        for (used, numbers) in uses.iter().zip(into) {
+            if !counts_in(used.bit) {
+                continue;
+            }
+            numbers.count_one(time, used.needs.times);
+            if let Some(number) = used.number.and_then(&number) {
+                numbers.update(number, used.needs.squares);
             }
         }
     }
@@ -165,6 +185,9 @@ impl<'a> Partials<'a> {
         tiles: Tiles<'_>,
         (first, end): (i64, i64),
     ) {
+        #[cfg(test)]
+        crate::entity::MERGED
+            .with(|merged| merged.set(merged.get() + tiles.range(first, end).count()));
         let into = self.numbers.iter_mut().skip(slot * self.cells);
         tiles.merge_numbers((first, end), uses, fields, into);
     }

@@ -6,7 +6,7 @@ use model::{
 };
 
 use crate::{
-    Overflow,
+    Overflow, Word,
     partial::{Edge, EdgeValue, Edges, Numbers},
     plan::{Output, ordered},
     summary::SummaryState,
@@ -83,6 +83,86 @@ pub(crate) fn of_numbers(
         F::Stddev => deviation(1, true),
         F::StddevPop => deviation(0, true),
         _ => Ok(None),
+    }
+}
+
+/// How a value of eight bytes is made of the numbers of one cell, decided once for each column of a plan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Recipe {
+    /// The count.
+    Count,
+    /// One of the numbers.
+    Exact(Source, Form),
+    /// By [`finalize`].
+    Careful,
+}
+
+/// Which of the numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Source {
+    Sum,
+    Min,
+    Max,
+}
+
+/// How an exact number of the type of an input becomes a value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    /// As it is.
+    Whole,
+    /// As the nearest f64 to its quotient by this.
+    Quotient(u64),
+}
+
+impl Recipe {
+    /// `None` where values are not of eight bytes.
+    pub(crate) fn of(output: &Output) -> Option<Self> {
+        use AggregateFunction as F;
+        use DataType as T;
+        if !matches!(output.element, T::I64 | T::F64 | T::Timestamp | T::Decimal(_)) {
+            return None;
+        }
+        let form = Form::of(output.element, output.input);
+        Some(match output.function {
+            F::Count => Self::Count,
+            F::Sum => Self::Exact(Source::Sum, form),
+            F::Min => Self::Exact(Source::Min, form),
+            F::Max => Self::Exact(Source::Max, form),
+            _ => Self::Careful,
+        })
+    }
+
+    /// The value, as [`finalize`] gives it; `None` where only that does.
+    #[inline]
+    pub(crate) fn word(self, numbers: &Numbers) -> Option<Word> {
+        let word = match self {
+            Self::Count => Ok(i64::try_from(numbers.count).unwrap_or(i64::MAX).to_le_bytes()),
+            Self::Exact(Source::Sum, form) => form.word(numbers.sum),
+            Self::Exact(..) if numbers.count == 0 => return Some(Ok(None)),
+            Self::Exact(Source::Min, form) => form.word(numbers.min.into()),
+            Self::Exact(Source::Max, form) => form.word(numbers.max.into()),
+            Self::Careful => return None,
+        };
+        Some(word.map(Some))
+    }
+}
+
+impl Form {
+    /// Of `wanted`, which is the type of the input or f64.
+    #[inline]
+    fn of(wanted: DataType, input: DataType) -> Self {
+        if wanted != DataType::F64 {
+            return Self::Whole;
+        }
+        Self::Quotient(u64::try_from(unit(input)).unwrap_or(u64::MAX))
+    }
+
+    #[inline]
+    fn word(self, number: i128) -> Result<[u8; 8], Overflow> {
+        match self {
+            Self::Whole => i64::try_from(number).map(i64::to_le_bytes).map_err(|_| Overflow),
+            Self::Quotient(unit) => Ok(signed_ratio(number, unit.into()).to_le_bytes()),
+        }
     }
 }
 

@@ -43,7 +43,7 @@ mod varint;
 mod wide;
 
 pub use entity::{
-    ColumnAccount, EncodedState, EntityView, EntityWindows, Grown, ReadAt, ReadScratch,
+    ColumnAccount, EncodedState, EntityView, EntityWindows, Grown, ReadAt, ReadScratch, Word,
 };
 pub use error::{Error, Overflow};
 pub use plan::{

@@ -26,6 +26,23 @@ pub(crate) enum ColumnValue<'a> {
     Packed(&'a [u8]),
 }
 
+impl ColumnValue<'_> {
+    /// Its number; `None` where it has none.
+    #[inline]
+    pub(crate) fn number(&self) -> Option<i64> {
+        match self {
+            ColumnValue::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// True when presence bits, of which there are at most 64, count an event in the cell of one.
+#[inline]
+pub(crate) fn counts_in(word: u64, bit: Option<usize>) -> bool {
+    bit.is_none_or(|bit| word >> bit & 1 == 1)
+}
+
 /// One event of the log; its column values are beside it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record<'a> {

@@ -2,8 +2,10 @@
 //! log buffer, recovery calls them with the same record read back.
 
 use std::collections::BTreeSet;
+use std::hint::black_box;
 
 use model::definition::Stream;
+use smallvec::SmallVec;
 use stdx::hash::KeyHasher;
 
 use crate::{
@@ -138,20 +140,59 @@ pub(crate) fn apply_push<'a>(
     }
     parts.sort_unstable_by_key(|(shard, group, arrival)| (*shard, *group, arrival.hash));
     let mut arrivals = Vec::with_capacity(parts.len());
+    let mut moments: SmallVec<[(usize, Moment<'_>); 2]> = SmallVec::new();
+    let (mut rest, mut warm) = (parts.as_slice(), 0);
     for of_shard in parts.chunk_by(|a, b| a.0 == b.0) {
         let Some((shard, ..)) = of_shard.first() else { continue };
+        if warm < of_shard.len() && rest.len() > 1 {
+            let next = rest.get(..WARM_EVENTS).unwrap_or(rest);
+            warm_up(guards, next);
+            warm = next.len();
+        }
+        warm = warm.saturating_sub(of_shard.len());
+        rest = rest.get(of_shard.len()..).unwrap_or_default();
         for of_table in of_shard.chunk_by(|a, b| a.1 == b.1) {
             let Some((_, group, _)) = of_table.first() else { continue };
             let Ok(windows) = catalog.windows(*group) else { continue };
             let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
             arrivals.clear();
             arrivals.extend(of_table.iter().map(|(_, _, arrival)| *arrival));
-            table.update(Moment::new(hasher, &windows.plan, now), &arrivals);
+            let known = moments.iter().find(|(of, _)| of == group);
+            let moment = known.map(|(_, moment)| *moment).unwrap_or_else(|| {
+                moments.push((*group, Moment::new(hasher, &windows.plan, now)));
+                moments[moments.len() - 1].1
+            });
+            table.update(moment, &arrivals);
         }
         if shards == Shards::LetGo {
             guards.release(*shard);
         }
     }
+}
+
+/// Events whose entities are looked at together before they are changed.
+const WARM_EVENTS: usize = 64;
+
+/// Looks at the entities that are about to be changed, all of them at each step of the way there: a processor waits for many cache
+/// misses at once when none depends on another. At most [`WARM_EVENTS`], of shards that are locked.
+fn warm_up(guards: &mut WriteGuards<'_>, parts: &[(usize, usize, Arrival<'_>)]) {
+    let mut guesses = [None; WARM_EVENTS];
+    for (guess, (shard, group, arrival)) in guesses.iter_mut().zip(parts) {
+        let table = guards.shard(*shard).windows(*group);
+        *guess = table.and_then(|table| table.guess(arrival.hash));
+    }
+    let mut blocks = [None; WARM_EVENTS];
+    for ((block, guess), (shard, group, _)) in blocks.iter_mut().zip(guesses).zip(parts) {
+        let table = guards.shard(*shard).windows(*group);
+        *block = table.zip(guess).map(|(table, slot)| table.block_of(slot));
+    }
+    let mut seen = 0;
+    for (block, (shard, group, _)) in blocks.iter().zip(parts) {
+        if let (Some(table), Some(block)) = (guards.shard(*shard).windows(*group), block) {
+            seen ^= table.touch(*block);
+        }
+    }
+    black_box(seen);
 }
 
 /// Takes back events that were found.

@@ -168,6 +168,11 @@ pub(crate) fn prepare_part(
     if !key::write_values(key, key_values(values, &windows.key))? {
         return Ok(false);
     }
+    // Most events have a value in every field that counts, and then nothing has to be evaluated.
+    let direct = windows.direct.as_ref();
+    if direct.is_some_and(|direct| direct.prepare(values, event_time, id, prepared)) {
+        return Ok(true);
+    }
     windows.plan.prepare(values, event_time, id, prepared).map_err(|error| {
         let name = catalog.definitions.groups.get(group).map_or("", |group| group.name.as_str());
         let expected = "an event its features can hold";

@@ -8,6 +8,8 @@
 //!
 //! Statuses and cells lie as they do on the wire: a reply of numbers is two copies, whatever its number of columns.
 
+use std::sync::Arc;
+
 use crate::{
     Error,
     column::{Column, ColumnRef},
@@ -18,6 +20,7 @@ use crate::{
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Columns {
+    types: Arc<[DataType]>,
     places: Vec<Place>,
     rows: usize,
     statuses: Vec<u8>,
@@ -30,7 +33,6 @@ pub struct Columns {
 /// Where the values of a column lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Place {
-    data_type: DataType,
     /// Bytes of a cell; 0 for texts.
     width: usize,
     /// Where its cells begin, or which of the texts it is.
@@ -53,12 +55,29 @@ impl Columns {
         T: IntoIterator<Item = DataType, IntoIter: Clone>,
     {
         let types = types.into_iter();
-        // Most replies are like the one before: then everything has its place already.
-        let is_alike =
-            rows == self.rows && self.places.iter().map(|place| place.data_type).eq(types.clone());
-        if !is_alike {
-            self.lay_out(types, rows);
+        if !self.types.iter().copied().eq(types.clone()) {
+            self.types = types.collect();
+            self.lay_out(rows);
+        } else if rows != self.rows {
+            self.lay_out(rows);
         }
+        self.clear();
+    }
+
+    /// As [`Columns::reset`]. Most replies are like the one before: where `types` are the very same, everything has its place already.
+    pub fn reset_to(&mut self, types: &Arc<[DataType]>, rows: usize) {
+        let is_same = Arc::ptr_eq(&self.types, types);
+        if !is_same {
+            self.types = Arc::clone(types);
+        }
+        if !is_same || rows != self.rows {
+            self.lay_out(rows);
+        }
+        self.clear();
+    }
+
+    /// Nothing was found yet.
+    fn clear(&mut self) {
         self.statuses.fill(Status::NotFound.code());
         self.cells.fill(0);
         self.texts.iter_mut().for_each(Texts::clear);
@@ -66,11 +85,11 @@ impl Columns {
     }
 
     /// Gives every column its place.
-    fn lay_out(&mut self, types: impl Iterator<Item = DataType>, rows: usize) {
+    fn lay_out(&mut self, rows: usize) {
         self.rows = rows;
         self.places.clear();
         let (mut cells, mut texts) = (0, 0);
-        for data_type in types {
+        for data_type in self.types.iter() {
             let (width, at) = match data_type.fixed_bytes() {
                 Some(width) => {
                     cells += padded(width * rows);
@@ -81,7 +100,7 @@ impl Columns {
                     (0, texts - 1)
                 }
             };
-            self.places.push(Place { data_type, width, at });
+            self.places.push(Place { width, at });
         }
         self.statuses.resize(self.places.len() * rows, 0);
         self.cells.resize(cells, 0);
@@ -156,13 +175,13 @@ impl Columns {
     /// One column; `None` when there are not so many.
     #[must_use]
     pub fn get(&self, column: usize) -> Option<ColumnRef<'_>> {
-        let place = self.places.get(column)?;
+        let (place, data_type) = (self.places.get(column)?, *self.types.get(column)?);
         let statuses = self.statuses.get(column * self.rows..(column + 1) * self.rows)?;
-        let (ends, data) = match place.data_type.fixed_bytes() {
+        let (ends, data) = match data_type.fixed_bytes() {
             Some(width) => (&[][..], self.cells.get(place.at..place.at + width * self.rows)?),
             None => self.texts.get(place.at).map(|texts| (&texts.ends[..], &texts.data[..]))?,
         };
-        Some(ColumnRef::new(place.data_type, statuses, ends, data))
+        Some(ColumnRef::new(data_type, statuses, ends, data))
     }
 
     /// All columns.
@@ -260,8 +279,9 @@ impl Columns {
     /// [`Error::Malformed`] when it has another type or number of rows than the column in its place.
     pub fn put_column(&mut self, column: usize, from: ColumnRef<'_>) -> Result<(), Error> {
         let range = column * self.rows..(column + 1) * self.rows;
-        let is_its = |place: &Place| place.data_type == from.data_type();
-        match (self.places.get(column).copied().filter(is_its), self.statuses.get_mut(range)) {
+        let is_its = self.types.get(column) == Some(&from.data_type());
+        let place = self.places.get(column).copied().filter(|_| is_its);
+        match (place, self.statuses.get_mut(range)) {
             (Some(place), Some(statuses)) if statuses.len() == from.len() => {
                 statuses.copy_from_slice(from.statuses());
                 self.put_data(place, from);
@@ -277,7 +297,7 @@ impl Columns {
 
     /// Takes the values of a column that has as many rows.
     fn put_data(&mut self, place: Place, from: ColumnRef<'_>) {
-        if place.data_type.fixed_bytes().is_none() {
+        if from.data_type().fixed_bytes().is_none() {
             if let Some(texts) = self.texts.get_mut(place.at) {
                 self.text_bytes = self.text_bytes + from.data().len() - texts.data.len();
                 texts.clear();
@@ -319,13 +339,14 @@ impl Columns {
     /// # Errors
     /// [`Error::Malformed`] when lengths disagree, a status is unknown or a value is not of the type.
     pub fn receive(&mut self, column: usize, ends: &[u32], data: &[u8]) -> Result<(), Error> {
-        let Some(place) = self.places.get(column).copied() else {
+        let found = self.places.get(column).copied().zip(self.types.get(column).copied());
+        let Some((place, data_type)) = found else {
             return Err(Error::Malformed(format!("there is no column {column}")));
         };
         let statuses = self.statuses.get(column * self.rows..(column + 1) * self.rows);
-        let received = ColumnRef::new(place.data_type, statuses.unwrap_or_default(), ends, data);
+        let received = ColumnRef::new(data_type, statuses.unwrap_or_default(), ends, data);
         received.check()?;
-        self.put_data(place, ColumnRef::new(place.data_type, &[], ends, data));
+        self.put_data(place, ColumnRef::new(data_type, &[], ends, data));
         Ok(())
     }
 }
@@ -412,8 +433,13 @@ mod tests {
         let mut prng = Prng::new(seed);
         let mut columns = Columns::default();
         // What was there before leaves nothing, also where everything keeps its place.
-        for rows in [0, 1, 1, 2, 7, 7, 30, 3, 1] {
-            columns.reset(TYPES, rows);
+        let types: Arc<[DataType]> = TYPES.into();
+        for (round, rows) in [0, 1, 1, 2, 7, 7, 30, 3, 1, 1].into_iter().enumerate() {
+            if round % 2 == 0 {
+                columns.reset(TYPES, rows);
+            } else {
+                columns.reset_to(&types, rows);
+            }
             let mut expected: Vec<Column> =
                 TYPES.iter().map(|data_type| Column::new(*data_type, rows)).collect();
             let mut puts = Vec::new();

@@ -37,7 +37,15 @@ pub fn write_value(out: &mut Writer<'_>, value: ValueRef<'_>) {
 /// # Errors
 /// [`Error::Malformed`] when bytes are missing, a bool is neither 0 nor 1, a string is not UTF-8 or passes
 /// [`STRING_BYTES_MAX`].
+#[inline]
 pub fn read_value<'a>(input: &mut Reader<'a>, data_type: DataType) -> Result<ValueRef<'a>, Error> {
+    match data_type {
+        DataType::I64 => return Ok(ValueRef::I64(input.i64()?)),
+        DataType::Timestamp => return Ok(ValueRef::Timestamp(input.i64()?)),
+        DataType::Decimal(scale) => return Ok(ValueRef::Decimal(input.i64()?, scale)),
+        DataType::F64 => return Ok(ValueRef::F64(input.f64()?)),
+        _ => {}
+    }
     let fixed = match data_type.fixed_bytes() {
         Some(count) => input.bytes(count)?,
         None => input.block()?,

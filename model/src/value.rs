@@ -309,6 +309,19 @@ impl ValueRef<'_> {
         }
     }
 
+    /// Its cell, where that has eight bytes.
+    #[must_use]
+    #[inline]
+    pub fn to_word(self) -> Option<[u8; 8]> {
+        match self {
+            Self::I64(value) | Self::Timestamp(value) | Self::Decimal(value, _) => {
+                Some(value.to_le_bytes())
+            }
+            Self::F64(value) => Some(value.to_le_bytes()),
+            _ => None,
+        }
+    }
+
     /// The same value, owned.
     #[must_use]
     pub fn to_owned(self) -> Value {

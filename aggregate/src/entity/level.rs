@@ -25,6 +25,13 @@ pub(super) struct LevelState {
     pub(super) distinct: Vec<DistinctState>,
 }
 
+/// What a row of tiles is read from: whole blocks, and tiles at either end. Ranges of numbers, from the first on and before the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parts {
+    pub(super) tiles: [(i64, i64); 2],
+    pub(super) blocks: (i64, i64),
+}
+
 /// Events with their column values, by time.
 #[derive(Debug, Default)]
 pub(super) struct Events<'a> {
@@ -212,6 +219,19 @@ impl LevelState {
             scratch.partials = partials.recycle();
             self.blocks.store(plan, block, &scratch.record);
         }
+    }
+
+    /// How the tiles from `first` on and before `end` are read; `None` when there are no tiles at all.
+    pub(super) fn parts(&self, (first, end): (i64, i64)) -> Option<Parts> {
+        let nothing = (0, 0);
+        // Blocks may still count tiles that are gone; a block that has such tiles is not whole from the first one that is left.
+        let first = first.max(self.tiles.first()?);
+        let blocks = (-(-first).div_euclid(BLOCK_TILES), end.div_euclid(BLOCK_TILES));
+        if self.blocks.is_empty() || blocks.0 >= blocks.1 {
+            return Some(Parts { tiles: [(first, end), nothing], blocks: nothing });
+        }
+        let tiles = [(first, blocks.0 * BLOCK_TILES), (blocks.1 * BLOCK_TILES, end)];
+        Some(Parts { tiles, blocks })
     }
 
     pub(super) fn bytes(&self) -> usize {

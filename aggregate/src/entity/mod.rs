@@ -35,7 +35,7 @@ pub use account::ColumnAccount;
 pub(crate) use cusum::is_cusum;
 pub(crate) use fold::{INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
 pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};
-pub use read::{ReadAt, ReadScratch};
+pub use read::{ReadAt, ReadScratch, Word};
 
 use crate::{
     plan::{PreparedEvent, StoredEvent, WindowPlan},

@@ -24,7 +24,7 @@ pub(super) struct Young {
     pub(super) logs: VecDeque<(i64, Vec<u8>)>,
     /// Distinct tokens of each level, in its tiles; nothing else.
     tokens: Vec<LevelState>,
-    /// Latest event time, in ms; `i64::MAX` while tokens are not to be trusted.
+    /// No event is later than this, in ms; `i64::MAX` while tokens are not to be trusted.
     newest: i64,
 }
 
@@ -121,6 +121,13 @@ impl Young {
     ) -> Option<Option<&DistinctState>> {
         let state = self.tokens.get(level).and_then(|state| state.distinct.get(cell));
         (self.newest < x).then_some(state)
+    }
+
+    /// The first tile that may have events at `x` or later: those before it are read as they are.
+    pub(super) fn first_cut(&self, x: i64, hop_ms: i64) -> i64 {
+        let cut = x.div_euclid(hop_ms);
+        // Mostly all events are before x, and so is what the tile that x is in has of them.
+        if self.newest < x { cut.saturating_add(1) } else { cut }
     }
 
     /// Takes the logs of tiles that lie before `floor` as a whole.

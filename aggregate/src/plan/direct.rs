@@ -18,6 +18,25 @@ pub trait DirectFields<'a> {
     fn number(&self, field: usize, data_type: DataType) -> Option<i64>;
 }
 
+/// The fields of an event that were made exact, see [`crate::ingest::exact_fields`].
+impl<'a> DirectFields<'a> for [Option<ValueRef<'a>>] {
+    #[inline]
+    fn value(&self, field: usize) -> Option<ValueRef<'a>> {
+        self.get(field).copied().flatten()
+    }
+
+    #[inline]
+    fn number(&self, field: usize, data_type: DataType) -> Option<i64> {
+        let value = self.value(field).filter(|value| value.data_type() == data_type)?;
+        match value {
+            ValueRef::I64(number) | ValueRef::Timestamp(number) | ValueRef::Decimal(number, _) => {
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a [`WindowPlan`] asks of such events.
 #[derive(Debug, Clone)]
 pub struct DirectEvents {
@@ -59,7 +78,7 @@ impl DirectEvents {
     #[inline]
     pub fn prepare<'a>(
         &self,
-        fields: &impl DirectFields<'a>,
+        fields: &(impl DirectFields<'a> + ?Sized),
         event_time: i64,
         event_id: &[u8],
         event: &mut PreparedEvent,
@@ -102,21 +121,6 @@ mod tests {
     use super::*;
     use crate::plan::tests::plan;
 
-    struct Fields<'a>([Option<ValueRef<'a>>; 5]);
-
-    impl<'a> DirectFields<'a> for Fields<'a> {
-        fn value(&self, field: usize) -> Option<ValueRef<'a>> {
-            self.0[field]
-        }
-
-        fn number(&self, field: usize, data_type: DataType) -> Option<i64> {
-            match self.0[field].filter(|value| value.data_type() == data_type)? {
-                ValueRef::I64(n) | ValueRef::Timestamp(n) | ValueRef::Decimal(n, _) => Some(n),
-                other => panic!("{other:?} is no number"),
-            }
-        }
-    }
-
     #[test]
     fn direct_events_are_what_prepare_makes_of_them() {
         let features =
@@ -130,11 +134,11 @@ mod tests {
         let (whole, mut expected, mut event) =
             (fields(Some("x")), PreparedEvent::default(), PreparedEvent::default());
         plan.prepare(&whole, 5, b"id", &mut expected).expect("nothing overflows");
-        assert!(direct.prepare(&Fields(whole), 5, b"id", &mut event));
+        assert!(direct.prepare(whole.as_slice(), 5, b"id", &mut event));
         let shown = |event: &PreparedEvent| format!("{:?}", event.stored());
         assert_eq!(shown(&event), shown(&expected));
         let other = fields(None);
-        assert!(!direct.prepare(&Fields(other), 5, b"id", &mut event), "a field is null");
+        assert!(!direct.prepare(other.as_slice(), 5, b"id", &mut event), "a field is null");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Selections: the columns of a read, and the least that has to be looked at for them.
 
 use super::{CellUse, Needs, Output, SummaryUse, WindowPlan};
+use crate::{entity::is_cusum, finalize::Recipe};
 
 /// Columns to read together, compiled once.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +17,8 @@ pub struct ColumnSelection {
     pub(crate) has_offsets: bool,
     pub(crate) edge_cells: usize,
     pub(crate) distinct_cells: usize,
+    /// One for each column when numbers of windows that end at the time of a read are all there is to them; else none.
+    pub(crate) numbers: Vec<NumberColumn>,
 }
 
 /// A column of a selection.
@@ -28,6 +31,15 @@ pub(crate) struct SelectedColumn {
     pub(crate) cell: usize,
     /// Place in [`ColumnSelection::summaries`], where it is of one.
     pub(crate) summary: Option<usize>,
+}
+
+/// A column whose values are eight bytes, made of one cell's numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NumberColumn {
+    /// As in [`SelectedColumn`].
+    pub(crate) window: usize,
+    pub(crate) cell: usize,
+    pub(crate) recipe: Recipe,
 }
 
 impl SelectedColumn {
@@ -46,6 +58,19 @@ impl ColumnSelection {
     /// True when no column needs more of an event than its time and number.
     pub(crate) fn needs_numbers_only(&self) -> bool {
         self.summaries.is_empty() && self.edge_cells == 0 && self.distinct_cells == 0
+    }
+
+    /// True when every value is eight bytes and made of the numbers of a window that ends at the time of the read: then
+    /// [`crate::EntityView::read_numbers`] reads it.
+    #[must_use]
+    pub fn is_of_numbers(&self) -> bool {
+        !self.numbers.is_empty()
+    }
+
+    /// Where each of the windows read starts at `x`, in ms, in no order: `i64::MIN` for `all`.
+    pub fn window_starts(&self, plan: &WindowPlan, x: i64) -> impl Iterator<Item = i64> {
+        let spans = self.windows.iter().filter_map(|window| plan.window(*window));
+        spans.map(move |span| if span.is_lifetime() { i64::MIN } else { span.start(x) })
     }
 
     /// True without columns.
@@ -96,6 +121,15 @@ impl WindowPlan {
             distinct += usize::from(used.needs.distinct);
         }
         (selection.edge_cells, selection.distinct_cells) = (edges, distinct);
+        if selection.needs_numbers_only() && !selection.has_offsets {
+            let numbers = selection.columns.iter().map(|selected| {
+                let SelectedColumn { window, cell, .. } = *selected;
+                let recipe =
+                    Recipe::of(&selected.output).filter(|_| !is_cusum(&selected.output))?;
+                Some(NumberColumn { window, cell, recipe })
+            });
+            selection.numbers = numbers.collect::<Option<_>>().unwrap_or_default();
+        }
         selection
     }
 }

@@ -109,9 +109,9 @@ impl TileTable {
         Some(Tile { number, record, heap: &self.heap })
     }
 
-    /// The first and last tile number.
-    pub(crate) fn ends(&self) -> Option<(i64, i64)> {
-        self.tiles().ends()
+    /// The first tile's number.
+    pub(crate) fn first(&self) -> Option<i64> {
+        if self.is_empty() { None } else { Some(self.tile(0, self.stride)?.number) }
     }
 
     /// The tiles, to be searched and passed over.
@@ -165,10 +165,6 @@ impl<'a> Tiles<'a> {
     #[inline]
     fn tile(&self, index: usize) -> Option<Tile<'a>> {
         self.table.tile(index, self.stride)
-    }
-
-    fn ends(&self) -> Option<(i64, i64)> {
-        Some((self.tile(0)?.number, self.tile(self.len.checked_sub(1)?)?.number))
     }
 
     /// The index of the first tile from `number` on.

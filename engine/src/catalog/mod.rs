@@ -5,7 +5,7 @@ mod codec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use aggregate::WindowPlan;
+use aggregate::{DirectEvents, WindowPlan};
 use model::{
     definition::{Definitions, GroupKind, Stream, StreamClock},
     key::KeyType,
@@ -48,6 +48,8 @@ pub(crate) struct RowsRuntime {
 #[derive(Debug)]
 pub(crate) struct WindowsRuntime {
     pub(crate) plan: WindowPlan,
+    /// The quick way to prepare an event, where there is one.
+    pub(crate) direct: Option<DirectEvents>,
     /// Index of its stream.
     pub(crate) stream: usize,
     /// Stream fields that carry the entity key.
@@ -133,8 +135,10 @@ impl Catalog {
                         StreamClock::Wall => applied_at_ms,
                         StreamClock::Event => i64::MAX,
                     };
+                    let plan = WindowPlan::new(stream, windows);
                     GroupRuntime::Windows(Arc::new(WindowsRuntime {
-                        plan: WindowPlan::new(stream, windows),
+                        direct: plan.direct(),
+                        plan,
                         stream: windows.stream,
                         key: windows.key.clone(),
                         observed_since: AtomicI64::new(since),

@@ -24,9 +24,7 @@ pub(crate) struct GroupMoment<'a> {
 /// What a moment needs memory for; of windows only.
 #[derive(Debug, Default)]
 pub(crate) struct MomentSpace {
-    /// Start of each selected column's window, in ms.
-    starts: Vec<i64>,
-    /// Of each selected column, whether its window reaches back before observation began.
+    /// Of each selected column, whether its window reaches back before observation began; empty where none does.
     partial: Vec<bool>,
     scratch: ReadScratch,
 }
@@ -83,8 +81,7 @@ impl<'a> GroupMoment<'a> {
                     if as_of < floor { ReadAt::Snapped { x, now } } else { ReadAt::Exact { x } };
                 let since = windows.observed_since();
                 let mut space = space();
-                let starts = read.columns.iter();
-                space.fill(starts.map(|column| start(&windows.plan, *column, at)), since);
+                space.fill(read, &windows.plan, at, since);
                 Kind::Windows { windows, stream: (stream, runtime), as_of, at, since, space }
             }
             None => return Err(Error::Internal(format!("no group has index {}", read.group))),
@@ -177,10 +174,10 @@ impl<'a> GroupMoment<'a> {
 
     /// Writes the start of each window into its column's place.
     pub(crate) fn window_starts(&self, out: &mut [i64]) {
-        if let Kind::Windows { space, .. } = &self.kind {
-            for (output, start) in self.read.outputs.iter().zip(&space.starts) {
+        if let Kind::Windows { windows, at, .. } = &self.kind {
+            for (output, column) in self.read.outputs.iter().zip(&self.read.columns) {
                 if let Some(place) = out.get_mut(*output) {
-                    *place = *start;
+                    *place = start(&windows.plan, *column, *at);
                 }
             }
         }
@@ -215,13 +212,18 @@ impl<'a> GroupMoment<'a> {
 }
 
 impl MomentSpace {
-    /// Notes where windows start.
-    fn fill(&mut self, starts: impl Iterator<Item = i64>, observed_since: i64) {
-        self.starts.clear();
-        self.starts.extend(starts);
+    /// Notes which windows are partial.
+    fn fill(&mut self, read: &GroupRead, plan: &WindowPlan, at: ReadAt, observed_since: i64) {
         self.partial.clear();
-        let partial = self.starts.iter().map(|start| is_partial(*start, observed_since));
-        self.partial.extend(partial);
+        if let (ReadAt::Exact { x }, Some(selection)) = (at, &read.selection) {
+            // There are fewer windows than columns, and mostly none is.
+            let mut starts = selection.window_starts(plan, x);
+            if !starts.any(|start| is_partial(start, observed_since)) {
+                return;
+            }
+        }
+        let starts = read.columns.iter().map(|column| start(plan, *column, at));
+        self.partial.extend(starts.map(|start| is_partial(start, observed_since)));
     }
 }
 
@@ -236,9 +238,21 @@ pub(crate) fn read_windows<S: Sink + ?Sized>(
     sink: &mut S,
 ) {
     let Some(selection) = &read.selection else { return };
+    let is_partial = |position| partial.get(position) == Some(&true);
+    if let (ReadAt::Exact { x }, true) = (at, selection.is_of_numbers()) {
+        state.read_numbers(plan, selection, x, scratch, |position, word| {
+            let Some(output) = outputs.get(position).copied() else { return };
+            match word {
+                Ok(Some(word)) => sink.cell(output, status_of(is_partial(position)), &word),
+                Ok(None) => sink.empty(output, Status::Null),
+                Err(Overflow) => sink.empty(output, Status::Error),
+            }
+        });
+        return;
+    }
     state.read(plan, selection, at, scratch, &mut |position, value| {
         if let Some(output) = outputs.get(position) {
-            put_value(sink, *output, partial.get(position) == Some(&true), value);
+            put_value(sink, *output, is_partial(position), value);
         }
     });
 }
@@ -252,11 +266,16 @@ pub(crate) fn put_value<S: Sink + ?Sized>(
     value: Result<Option<ValueRef<'_>>, Overflow>,
 ) {
     match value {
-        Ok(Some(value)) if is_partial => sink.value(column, Status::Partial, value),
-        Ok(Some(value)) => sink.value(column, Status::Present, value),
+        Ok(Some(value)) => sink.value(column, status_of(is_partial), value),
         Ok(None) => sink.empty(column, Status::Null),
-        Err(_) => sink.empty(column, Status::Error),
+        Err(Overflow) => sink.empty(column, Status::Error),
     }
+}
+
+/// The status of a value.
+#[inline]
+fn status_of(is_partial: bool) -> Status {
+    if is_partial { Status::Partial } else { Status::Present }
 }
 
 /// True when a window that starts at `start` reaches back before observation began. One over everything has no start before

@@ -169,8 +169,7 @@ impl<'a, V: Vfs> Reading<'a, V> {
 
     /// Makes room for so many vectors.
     fn room(&mut self, plan: &ReadPlan, vectors: usize) {
-        let types = plan.outputs().iter().map(|(_, data_type)| *data_type);
-        self.vectors.columns.reset(types, vectors);
+        self.vectors.columns.reset_to(plan.types(), vectors);
         let groups = if self.options.times { self.moments.len() } else { 0 };
         self.vectors.group_times.clear();
         self.vectors.group_times.resize_with(groups, || vec![i64::MIN; vectors]);

@@ -1,5 +1,6 @@
 //! The order in which the keys of a batch are looked up: shard by shard, some at a time.
 
+use smallvec::SmallVec;
 use stdx::{hash::KeyHasher, sync::RwLockReadGuard};
 
 use crate::shard::{Shard, ShardSet, shard_of};
@@ -36,29 +37,34 @@ pub(super) fn arrange(
 
 /// Shared access to the shards of some lookups, which are in the order of shards or one.
 pub(super) struct Guards<'a> {
-    guards: [Option<RwLockReadGuard<'a, Shard>>; TOGETHER_MAX],
+    /// Each shard once.
+    guards: SmallVec<[RwLockReadGuard<'a, Shard>; TOGETHER_MAX]>,
+    lookups: &'a [Lookup],
 }
 
 impl<'a> Guards<'a> {
     /// Waits for them, one after the other, ascending, each shard once.
-    pub(super) fn lock(shards: &'a ShardSet, lookups: &[Lookup]) -> Self {
-        let mut guards = [const { None }; TOGETHER_MAX];
+    pub(super) fn lock(shards: &'a ShardSet, lookups: &'a [Lookup]) -> Self {
+        let mut guards = SmallVec::new();
         let mut last = None;
-        for (guard, lookup) in guards.iter_mut().zip(lookups) {
+        for lookup in lookups {
             if last != Some(lookup.shard) {
                 last = Some(lookup.shard);
-                *guard = Some(shards.read(lookup.shard));
+                guards.push(shards.read(lookup.shard));
             }
         }
-        Self { guards }
+        Self { guards, lookups }
     }
 
     /// The shard of each of the lookups.
     pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> {
-        let mut last = None;
-        self.guards.iter().map_while(move |guard| {
-            last = guard.as_deref().or(last);
-            last
+        let (mut guards, mut last) = (self.guards.iter(), None);
+        self.lookups.iter().map_while(move |lookup| {
+            last = match last {
+                Some((number, shard)) if number == lookup.shard => Some((number, shard)),
+                _ => guards.next().map(|shard| (lookup.shard, &**shard)),
+            };
+            last.map(|(_, shard)| shard)
         })
     }
 }

@@ -1,5 +1,7 @@
 //! A read plan: a service resolved to groups, columns and key types, made once and used by every read.
 
+use std::sync::Arc;
+
 use aggregate::ColumnSelection;
 use model::{
     column::Column,
@@ -40,6 +42,8 @@ pub struct ReadPlan {
     groups: Vec<GroupRead>,
     /// Stored, then derived.
     outputs: Vec<(String, DataType)>,
+    /// Their types alone.
+    types: Arc<[DataType]>,
     /// Bytes of a vector's values of fixed types.
     fixed_bytes: usize,
 }
@@ -111,7 +115,16 @@ impl ReadPlan {
             service.derived.iter().map(|feature| (feature.name.to_string(), feature.data_type));
         let outputs: Vec<_> = stored.chain(derived).collect();
         let fixed_bytes = outputs.iter().filter_map(|(_, data_type)| data_type.fixed_bytes()).sum();
-        Ok(Self { version: catalog.version, service, entities, groups, outputs, fixed_bytes })
+        let types = outputs.iter().map(|(_, data_type)| *data_type).collect();
+        Ok(Self {
+            version: catalog.version,
+            service,
+            entities,
+            groups,
+            outputs,
+            types,
+            fixed_bytes,
+        })
     }
 
     /// Version of the definitions it was made for.
@@ -124,6 +137,11 @@ impl ReadPlan {
     #[must_use]
     pub fn entities(&self) -> &[(String, Vec<KeyType>)] {
         &self.entities
+    }
+
+    /// The types of [`ReadPlan::outputs`].
+    pub(crate) fn types(&self) -> &Arc<[DataType]> {
+        &self.types
     }
 
     /// Columns of the reply: name and type, stored ones first.

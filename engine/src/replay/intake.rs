@@ -79,7 +79,7 @@ pub struct EventIntake<'p> {
 struct Part<'p> {
     group: usize,
     /// The fields of its key, and what it asks of events that it takes as they are.
-    direct: Option<(&'p [usize], DirectEvents)>,
+    direct: Option<(&'p [usize], &'p DirectEvents)>,
     /// Its place among the groups of the target, where that reads it.
     place: Option<usize>,
     /// False when the event describes no entity of the group.
@@ -120,7 +120,7 @@ impl<'p> EventIntake<'p> {
         let (stream, runtime) = catalog.stream(index)?;
         let direct = |group: usize| {
             let windows = catalog.windows(group).ok()?;
-            Some((windows.key.as_slice(), windows.plan.direct()?))
+            Some((windows.key.as_slice(), windows.direct.as_ref()?))
         };
         let part = |group: &usize| Part {
             group: *group,
@@ -252,8 +252,7 @@ impl<'p> EventIntake<'p> {
             Some(Some(ValueRef::I64(id))) => self.id.extend_from_slice(&ordered_bytes(id)),
             Some(_) => return None,
             None => {
-                let asks =
-                    |part: &Part<'_>| part.direct.as_ref().is_some_and(|(_, plan)| plan.has_ids());
+                let asks = |part: &Part<'_>| part.direct.is_some_and(|(_, plan)| plan.has_ids());
                 if self.parts.iter().any(asks) {
                     let id = derive_id(origin.producer, origin.sequence, origin.index);
                     self.id.extend_from_slice(&id);
@@ -261,7 +260,7 @@ impl<'p> EventIntake<'p> {
             }
         }
         for part in &mut self.parts {
-            let (fields, plan) = part.direct.as_ref()?;
+            let (fields, plan) = part.direct?;
             let is_whole = match fields {
                 // Nearly all keys that are numbers: the canonical bytes of one.
                 [field] if let Some(number) = values.number(*field, DataType::I64) => {

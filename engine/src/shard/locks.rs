@@ -2,6 +2,7 @@
 //! `loom-tests` can try all interleavings of those who meet here.
 
 use crossbeam_utils::CachePadded;
+use smallvec::SmallVec;
 use stdx::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::{SHARD_COUNT, Shard};
@@ -16,6 +17,12 @@ impl ShardMask {
     /// Adds one.
     pub(crate) fn insert(&mut self, shard: usize) {
         self.0 |= 1 << (shard % SHARD_COUNT);
+    }
+
+    /// How many of those in it come before `shard`; `None` when that is not in it.
+    fn place(self, shard: usize) -> Option<usize> {
+        let bit = 1_u64.checked_shl(u32::try_from(shard).ok()?)?;
+        (self.0 & bit != 0).then(|| (self.0 & (bit - 1)).count_ones() as usize)
     }
 
     /// Those in it, ascending.
@@ -54,13 +61,8 @@ impl<T> ShardLocks<T> {
 
     /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
     pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_, T> {
-        let mut guards = [const { None }; SHARD_COUNT];
-        for index in wanted.shards() {
-            if let (Some(guard), Some(shard)) = (guards.get_mut(index), self.shards.get(index)) {
-                *guard = Some(shard.write());
-            }
-        }
-        WriteGuards { guards }
+        let shards = wanted.shards().map(|index| self.shards.get(index));
+        WriteGuards { wanted, guards: shards.map(|shard| Some(shard?.write())).collect() }
     }
 
     /// Waits for exclusive access to one shard, for whoever holds no other.
@@ -74,7 +76,9 @@ impl<T> ShardLocks<T> {
 
 /// Exclusive access to some shards.
 pub(crate) struct WriteGuards<'a, T = Shard> {
-    guards: [Option<RwLockWriteGuard<'a, T>>; SHARD_COUNT],
+    wanted: ShardMask,
+    /// One for each of them, ascending; mostly there are few.
+    guards: SmallVec<[Option<RwLockWriteGuard<'a, T>>; 4]>,
 }
 
 impl<T> WriteGuards<'_, T> {
@@ -83,16 +87,16 @@ impl<T> WriteGuards<'_, T> {
     /// # Panics
     /// When it was not: the caller routed one key twice and got two answers.
     pub(crate) fn shard(&mut self, shard: usize) -> &mut T {
-        self.guards
-            .get_mut(shard)
-            .and_then(Option::as_mut)
+        let place = self.wanted.place(shard);
+        place
+            .and_then(|place| self.guards.get_mut(place)?.as_mut())
             .expect("every key of a batch was routed before its shards were locked")
     }
 
     /// Lets one go: all that its batch changes in it is changed. Who holds several shards at once sees all of the batch or nothing:
     /// none was let go before all were locked.
     pub(crate) fn release(&mut self, shard: usize) {
-        if let Some(guard) = self.guards.get_mut(shard) {
+        if let Some(guard) = self.wanted.place(shard).and_then(|place| self.guards.get_mut(place)) {
             *guard = None;
         }
     }

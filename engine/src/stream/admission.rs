@@ -29,7 +29,12 @@ pub(crate) fn refuse_for_time(
         );
         return Some((RejectKind::Rejected, reason));
     }
-    let oldest = late_before(clock.now(stream, wall_ms)?)?;
+    let now = clock.now(stream, wall_ms)?;
+    if event_time >= now.saturating_sub(stream.horizon_ms) {
+        // Every window sees what is above the floor.
+        return None;
+    }
+    let oldest = late_before(now)?;
     (event_time < oldest).then(|| {
         let reason = format!(
             "event time {} is before {}, the oldest any window can still see",

@@ -93,7 +93,7 @@ pub(super) fn block_bytes(len: usize) -> usize {
 
 /// Names a block: its class and its place there. Good until the block is freed or moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BlockRef(u32);
+pub(crate) struct BlockRef(u32);
 
 impl BlockRef {
     fn new(class: usize, index: usize) -> Self {

@@ -10,6 +10,7 @@
 //! ```
 
 mod finish;
+mod numbers;
 mod pass;
 
 use model::value::ValueRef;
@@ -22,10 +23,14 @@ use crate::{
     raw::ColumnValue,
     tile::{CellFields, FieldAt},
 };
+use numbers::{NumbersPass, NumbersScratch};
 use pass::Pass;
 
 /// Takes the value at each position of a selection: `None` is null, an error is one of that value alone.
 type Sink<'s> = &'s mut dyn FnMut(usize, Result<Option<ValueRef<'_>>, Overflow>);
+
+/// A value of eight bytes as it is sent; `None` is null, an error is one of that value alone.
+pub type Word = Result<Option<[u8; 8]>, Overflow>;
 
 /// The time of a read, in ms: `x` is one more than the as-of, or the as-of itself for an exclusive read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +62,7 @@ pub struct ReadScratch {
     fields: Vec<CellFields>,
     tokens: Tokens,
     text: String,
+    numbers: NumbersScratch,
 }
 
 /// A window of a read.
@@ -106,6 +112,33 @@ impl<'a> EntityView<'a> {
         }
     }
 
+    /// The same values, exactly at `x`, of a selection that [is of numbers](ColumnSelection::is_of_numbers): in a third of the time.
+    #[inline]
+    pub fn read_numbers(
+        self,
+        plan: &WindowPlan,
+        selection: &ColumnSelection,
+        x: i64,
+        scratch: &mut ReadScratch,
+        sink: impl FnMut(usize, Word),
+    ) {
+        self.look_at_numbers(plan, selection, x, scratch).finish(sink);
+    }
+
+    fn look_at_numbers<'s>(
+        self,
+        plan: &'s WindowPlan,
+        selection: &'s ColumnSelection,
+        x: i64,
+        scratch: &'s mut ReadScratch,
+    ) -> NumbersPass<'s, 's> {
+        let mut values = emptied(std::mem::take(&mut scratch.values));
+        let mut pass = NumbersPass { plan, selection, x, memory: &mut scratch.numbers };
+        pass.look(self, &mut values);
+        scratch.values = emptied(values);
+        pass
+    }
+
     fn read_at(
         self,
         plan: &WindowPlan,
@@ -115,8 +148,7 @@ impl<'a> EntityView<'a> {
         sink: Sink<'_>,
     ) {
         let memory = std::mem::take(scratch);
-        let mut values: Vec<ColumnValue<'_>> =
-            memory.values.into_iter().map(|_| ColumnValue::Absent).collect();
+        let mut values = emptied(memory.values);
         let mut pass = Pass {
             plan,
             selection,
@@ -136,18 +168,24 @@ impl<'a> EntityView<'a> {
         pass.raw_events(&mut values);
         pass.levels();
         pass.finish(sink);
-        values.clear();
         *scratch = ReadScratch {
             windows: pass.windows,
             cuts: pass.cuts,
             raw: pass.raw.recycle(),
             tiles: pass.tiles.recycle(),
             results: pass.results.recycle(),
-            values: values.into_iter().map(|_| ColumnValue::Absent).collect(),
+            values: emptied(values),
             places: pass.places,
             fields: pass.fields,
             tokens: pass.tokens,
             text: pass.text,
+            numbers: memory.numbers,
         };
     }
+}
+
+/// The memory of values whose borrows have ended: collecting a vector's own iterator into the same layout keeps its allocation.
+fn emptied<'b>(mut values: Vec<ColumnValue<'_>>) -> Vec<ColumnValue<'b>> {
+    values.clear();
+    values.into_iter().map(|_| ColumnValue::Absent).collect()
 }

@@ -3,13 +3,9 @@
 use super::WindowAt;
 use crate::{
     accumulate::Partials,
-    entity::{
-        EntityView,
-        level::{BLOCK_TILES, LevelState},
-        tokens::Tokens,
-    },
+    entity::{EntityView, level::LevelState, tokens::Tokens},
     plan::{ColumnSelection, WindowPlan},
-    raw::{ColumnValue, Records},
+    raw::{ColumnValue, Records, counts_in},
     tile::{CellFields, FieldAt, TileTable},
 };
 
@@ -86,10 +82,10 @@ impl<'a> Pass<'_, 'a> {
         self.records(Records::new(self.plan, self.entity.log), values);
         if let Some(grown) = self.entity.grown {
             let hop_ms = self.plan.young_hop_ms();
-            // Tiles before the one that x is in are whole.
-            let cut = self.x.div_euclid(hop_ms);
+            let cut = grown.young.first_cut(self.x, hop_ms);
             let is_listed = self.selection.distinct_cells > 0;
-            for records in grown.young.raw(self.plan, cut, cut.saturating_add(1)) {
+            let end = self.x.div_euclid(hop_ms).saturating_add(1);
+            for records in grown.young.raw(self.plan, cut, end) {
                 self.records(records, values);
             }
             // Where all of them are before x, their tokens are known without their events.
@@ -134,24 +130,15 @@ impl<'a> Pass<'_, 'a> {
         }
     }
 
-    /// The same where events are a number each, or nothing but their time, and no more is asked for: most groups are like that,
-    /// and most of the time of a read goes here.
+    /// The same where events are a number each, or nothing but their time, and no more is asked for.
     fn numbers(&mut self, mut records: Records<'_, 'a>) {
-        let cells = self.selection.cells.len();
         while let Some((time, number, word)) = records.next_number() {
             if time >= self.x {
                 continue;
             }
             let Some(slot) = self.slot(time) else { continue };
-            let partials = self.raw.numbers_mut(slot * cells);
-            for (used, numbers) in self.selection.cells.iter().zip(partials) {
-                if used.bit.is_none_or(|bit| word >> bit & 1 == 1) {
-                    numbers.count_one(time, used.needs.times);
-                    if used.number.is_some() {
-                        numbers.update(number, used.needs.squares);
-                    }
-                }
-            }
+            let at = (self.selection.cells.as_slice(), slot);
+            self.raw.update_numbers(at, time, |bit| counts_in(word, bit), |_| Some(number));
         }
     }
 
@@ -207,28 +194,22 @@ impl<'a> Pass<'_, 'a> {
         level: Option<usize>,
         bounds: impl Fn(&Self, usize) -> (i64, i64),
     ) {
-        // Blocks may still count tiles that are gone; a block that has such tiles is not whole from the first one that is left.
-        let Some((oldest, _)) = state.tiles.ends() else { return };
-        let ceiling = |tile: i64| -(-tile).div_euclid(BLOCK_TILES);
-        let has_blocks = !state.blocks.is_empty();
+        if state.tiles.is_empty() {
+            return;
+        }
         self.places_of(&state.tiles);
         for slot in 0..self.cuts.len().saturating_sub(1) {
-            let (first, end) = bounds(self, slot);
-            let first = first.max(oldest);
-            let (first_block, end_block) = (ceiling(first), end.div_euclid(BLOCK_TILES));
-            if has_blocks && first_block < end_block {
-                self.table_tiles(&state.tiles, (first, first_block * BLOCK_TILES), slot, level);
-                self.table_tiles(&state.tiles, (end_block * BLOCK_TILES, end), slot, level);
-            } else {
-                self.table_tiles(&state.tiles, (first, end), slot, level);
+            let parts = state.parts(bounds(self, slot));
+            for part in parts.iter().flat_map(|parts| parts.tiles) {
+                self.table_tiles(&state.tiles, part, slot, level);
             }
         }
-        if has_blocks {
+        if !state.blocks.is_empty() {
             self.places_of(&state.blocks);
             for slot in 0..self.cuts.len().saturating_sub(1) {
-                let (first, end) = bounds(self, slot);
-                let blocks = (ceiling(first.max(oldest)), end.div_euclid(BLOCK_TILES));
-                self.table_tiles(&state.blocks, blocks, slot, level);
+                if let Some(parts) = state.parts(bounds(self, slot)) {
+                    self.table_tiles(&state.blocks, parts.blocks, slot, level);
+                }
             }
         }
     }
@@ -242,9 +223,6 @@ impl<'a> Pass<'_, 'a> {
     ) {
         let (slot_start, _) = self.ends(slot);
         let tiles = table.tiles();
-        #[cfg(test)]
-        crate::entity::MERGED
-            .with(|merged| merged.set(merged.get() + tiles.range(first, end).count()));
         let partials = if level.is_some() { &mut self.tiles } else { &mut self.raw };
         let cells = (self.selection.cells.as_slice(), self.fields.as_slice());
         partials.merge_numbers(cells, slot, tiles, (first, end));

@@ -142,6 +142,14 @@ impl Case {
         reach.unwrap_or(3_600_000) + self.stream.horizon_ms
     }
 
+    /// True for a column that is made of a count, a sum or an extreme, which most are.
+    pub(crate) fn is_number(&self, column: usize) -> bool {
+        let text = &self.group.features[self.group.columns[column].feature].text;
+        let functions =
+            ["count", "sum", "avg", "min", "max", "var", "stddev", "rate", "time_since"];
+        !text.contains(" by ") && functions.iter().any(|function| text.starts_with(function))
+    }
+
     /// Of a column, for a message.
     pub(crate) fn describe(&self, column: usize) -> String {
         let column = &self.group.columns[column];

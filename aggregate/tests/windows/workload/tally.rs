@@ -19,6 +19,8 @@ pub(crate) struct Tally {
     pub(crate) decayed_means: usize,
     /// Texts with more values of `by` than are told apart.
     pub(crate) others: usize,
+    /// Read both ways: see `EntityView::read_numbers`.
+    pub(crate) of_numbers: usize,
 }
 
 impl Tally {
@@ -40,7 +42,13 @@ impl Tally {
     /// The fewest of any hard kind.
     pub(crate) fn rarest(&self) -> usize {
         let kinds = [self.nulls, self.overflows, self.estimated_counts, self.estimated_tops];
-        kinds.into_iter().min().unwrap_or(0).min(self.decayed_means).min(self.others)
+        kinds
+            .into_iter()
+            .min()
+            .unwrap_or(0)
+            .min(self.decayed_means)
+            .min(self.others)
+            .min(self.of_numbers)
     }
 }
 
@@ -53,5 +61,6 @@ impl AddAssign for Tally {
         self.estimated_tops += other.estimated_tops;
         self.decayed_means += other.decayed_means;
         self.others += other.others;
+        self.of_numbers += other.of_numbers;
     }
 }

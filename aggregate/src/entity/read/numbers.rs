@@ -1,0 +1,215 @@
+//! Reads of numbers alone: counts, sums, means, extremes, deviations and rates of windows that all end at `x`.
+//!
+//! Most reads are like that, and take a quarter of what others do. The windows are nested, and each has a slot: what it sees and the one
+//! before it does not. Nothing is borrowed from the entity, so that memory is used as the last read left it.
+
+use super::Word;
+use crate::{
+    accumulate::Partials,
+    entity::{EntityView, Grown, level::LevelState},
+    finalize::{Found, finalize},
+    partial::Numbers,
+    plan::{ColumnSelection, WindowPlan},
+    raw::{ColumnValue, Records, counts_in},
+    tile::{CellFields, FieldAt},
+};
+
+/// What such reads keep between them: memory.
+#[derive(Debug, Default)]
+pub(super) struct NumbersScratch {
+    /// The window that starts latest first.
+    slots: Vec<Slot>,
+    /// Of each window of the selection, where its cells begin in what is seen.
+    of_window: Vec<usize>,
+    /// What each slot's window sees.
+    seen: Partials<'static>,
+    /// What the windows of one level see of its tiles so far.
+    running: Partials<'static>,
+    places: Vec<FieldAt>,
+    fields: Fields,
+}
+
+/// Where the cells in use are in the records of tiles, and in those of blocks.
+#[derive(Debug, Default)]
+struct Fields {
+    tiles: Vec<CellFields>,
+    blocks: Vec<CellFields>,
+}
+
+/// A window of the read.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    start: i64,
+    level: usize,
+    /// Its place in the selection.
+    window: usize,
+    is_lifetime: bool,
+}
+
+/// One read under way.
+pub(super) struct NumbersPass<'p, 's> {
+    pub(super) plan: &'p WindowPlan,
+    pub(super) selection: &'p ColumnSelection,
+    pub(super) x: i64,
+    pub(super) memory: &'s mut NumbersScratch,
+}
+
+impl NumbersPass<'_, '_> {
+    /// Adds up what every window sees of `entity`.
+    pub(super) fn look<'a>(&mut self, entity: EntityView<'a>, values: &mut Vec<ColumnValue<'a>>) {
+        self.lay_out();
+        self.records(Records::new(self.plan, entity.log), values);
+        if let Some(grown) = entity.grown {
+            self.young(grown, values);
+        }
+        let NumbersScratch { slots, seen, .. } = &mut *self.memory;
+        for slot in 1..slots.len() {
+            seen.merge_within(slot, slot - 1);
+        }
+        for (level, state) in entity.grown.iter().flat_map(|grown| grown.levels.iter().enumerate())
+        {
+            self.level(level, state);
+        }
+    }
+
+    fn lay_out(&mut self) {
+        let NumbersScratch { slots, of_window, seen, .. } = &mut *self.memory;
+        slots.clear();
+        for (window, of_group) in self.selection.windows.iter().enumerate() {
+            let Some(span) = self.plan.window(*of_group) else { continue };
+            let (start, is_lifetime) = (span.start(self.x), span.is_lifetime());
+            let place = slots.partition_point(|slot| slot.start >= start);
+            slots.insert(place, Slot { start, level: span.level, window, is_lifetime });
+        }
+        of_window.clear();
+        of_window.resize(slots.len(), 0);
+        for (place, slot) in slots.iter().enumerate() {
+            if let Some(first) = of_window.get_mut(slot.window) {
+                *first = place * self.selection.cells.len();
+            }
+        }
+        seen.reset(slots.len(), self.selection.cells.len(), 0);
+    }
+
+    /// Adds raw events, each to the first window that sees it.
+    fn records<'a>(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
+        let NumbersScratch { slots, seen, .. } = &mut *self.memory;
+        let (x, cells) = (self.x, self.selection.cells.as_slice());
+        let slot_of = |time: i64| {
+            let slot = slots.iter().position(|slot| slot.start <= time);
+            slot.filter(|_| time < x)
+        };
+        if records.are_numbers() {
+            while let Some((time, number, word)) = records.next_number() {
+                if let Some(slot) = slot_of(time) {
+                    let at = (cells, slot);
+                    seen.update_numbers(at, time, |bit| counts_in(word, bit), |_| Some(number));
+                }
+            }
+            return;
+        }
+        while let Some(record) = records.next(values) {
+            if let Some(slot) = slot_of(record.time) {
+                let number = |column: usize| values.get(column).and_then(ColumnValue::number);
+                let counts_in = |bit| record.counts_in(bit);
+                seen.update_numbers((cells, slot), record.time, counts_in, number);
+            }
+        }
+    }
+
+    /// Adds events within the horizon: tiles that lie before `x`, and of others the events.
+    fn young<'a>(&mut self, grown: &'a Grown, values: &mut Vec<ColumnValue<'a>>) {
+        let (hop_ms, young) = (self.plan.young_hop_ms(), &grown.young);
+        let mut end = young.first_cut(self.x, hop_ms);
+        for records in young.raw(self.plan, end, self.x.div_euclid(hop_ms).saturating_add(1)) {
+            self.records(records, values);
+        }
+        self.find_fields(&young.sums);
+        let NumbersScratch { slots, seen, fields, .. } = &mut *self.memory;
+        for (place, slot) in slots.iter().enumerate() {
+            let first = slot.start.div_euclid(hop_ms);
+            add_tiles(&young.sums, (first, end), (self.selection, fields), (&mut *seen, place));
+            end = end.min(first);
+        }
+    }
+
+    /// Adds folded events to the windows of a level: each has what the shorter ones have, and some tiles more.
+    fn level(&mut self, index: usize, state: &LevelState) {
+        let is_read = self.memory.slots.iter().any(|slot| slot.level == index);
+        let Some(level) = self.plan.levels().get(index).filter(|_| is_read) else { return };
+        self.find_fields(state);
+        let NumbersScratch { slots, seen, running, fields, .. } = &mut *self.memory;
+        running.reset(1, self.selection.cells.len(), 0);
+        // Folded events are before x, so the tile that x is in belongs to the window as it is.
+        let mut end = level.tile(self.x.saturating_sub(1)) + 1;
+        for (place, slot) in slots.iter().enumerate().filter(|(_, slot)| slot.level == index) {
+            let first = level.tile(slot.start);
+            add_tiles(state, (first, end), (self.selection, fields), (&mut *running, 0));
+            end = first;
+            seen.merge_from(place, running, 0);
+        }
+    }
+
+    /// Where the cells in use are in the tables of `state`.
+    fn find_fields(&mut self, state: &LevelState) {
+        let NumbersScratch { places, fields, .. } = &mut *self.memory;
+        for (table, fields) in
+            [(&state.tiles, &mut fields.tiles), (&state.blocks, &mut fields.blocks)]
+        {
+            fields.clear();
+            if !table.is_empty() {
+                table.places(places);
+                fields.extend(self.selection.cells.iter().map(|used| {
+                    let cell = self.plan.cells().get(used.cell);
+                    cell.map_or_else(CellFields::default, |cell| CellFields::new(cell, places))
+                }));
+            }
+        }
+    }
+
+    /// Gives the value of every column to `sink`.
+    #[inline]
+    pub(super) fn finish(&self, mut sink: impl FnMut(usize, Word)) {
+        let NumbersScratch { seen, of_window, .. } = &*self.memory;
+        for (position, column) in self.selection.numbers.iter().enumerate() {
+            let numbers =
+                of_window.get(column.window).and_then(|first| seen.get(*first + column.cell));
+            let Some(numbers) = numbers else { continue };
+            sink(
+                position,
+                match column.recipe.word(numbers) {
+                    Some(word) => word,
+                    None => self.careful(position, numbers),
+                },
+            );
+        }
+    }
+
+    /// What is not made of one number.
+    fn careful(&self, position: usize, numbers: &Numbers) -> Word {
+        let selected = self.selection.columns.get(position);
+        let slot = selected.and_then(|selected| {
+            self.memory.slots.iter().find(|slot| slot.window == selected.window)
+        });
+        let (Some(selected), Some(slot)) = (selected, slot) else { return Ok(None) };
+        let start = if slot.is_lifetime { numbers.oldest } else { slot.start };
+        let found = Found { numbers, edges: None, summary: None, start, head: self.x };
+        let mut text = String::new();
+        Ok(finalize(&selected.output, &found, &mut text)?.and_then(|value| value.to_word()))
+    }
+}
+
+/// Adds the tiles of `state` from the first on and before the last to a slot.
+fn add_tiles(
+    state: &LevelState,
+    bounds: (i64, i64),
+    (selection, fields): (&ColumnSelection, &Fields),
+    (into, slot): (&mut Partials<'_>, usize),
+) {
+    let Some(parts) = state.parts(bounds) else { return };
+    let cells = selection.cells.as_slice();
+    for part in parts.tiles {
+        into.merge_numbers((cells, &fields.tiles), slot, state.tiles.tiles(), part);
+    }
+    into.merge_numbers((cells, &fields.blocks), slot, state.blocks.tiles(), parts.blocks);
+}
