@@ -218,6 +218,12 @@ impl<'a> Partials<'a> {
         mine.zip(other.edges(from)).for_each(|(into, edges)| into.merge(edges));
     }
 
+    /// Merges `numbers` into every cell of a slot.
+    pub(crate) fn merge_all(&mut self, slot: usize, numbers: &Numbers) {
+        let cells = self.numbers.iter_mut().skip(slot * self.cells).take(self.cells);
+        cells.for_each(|cell| cell.merge(numbers));
+    }
+
     /// Merges slot `from` into slot `to`.
     pub(crate) fn merge_within(&mut self, to: usize, from: usize) {
         for place in 0..self.cells {

@@ -37,10 +37,24 @@ impl ColumnValue<'_> {
     }
 }
 
-/// True when presence bits, of which there are at most 64, count an event in the cell of one.
-#[inline]
-pub(crate) fn counts_in(word: u64, bit: Option<usize>) -> bool {
-    bit.is_none_or(|bit| word >> bit & 1 == 1)
+/// An event that is a number, or nothing but its time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NumberRecord {
+    pub(crate) time: i64,
+    /// 0 where there is none.
+    pub(crate) number: i64,
+    /// Presence bits.
+    word: u64,
+    /// It counts in every cell.
+    pub(crate) is_full: bool,
+}
+
+impl NumberRecord {
+    /// True when the event counts in the cell of a presence bit.
+    #[inline]
+    pub(crate) fn counts_in(&self, bit: Option<usize>) -> bool {
+        bit.is_none_or(|bit| self.word >> bit & 1 == 1)
+    }
 }
 
 /// One event of the log; its column values are beside it.
@@ -252,15 +266,15 @@ impl<'p, 'a> Records<'p, 'a> {
         self.layout.is_number()
     }
 
-    /// The time, number (0 where there is none) and presence bits of the next record, where that is all there is.
+    /// The next record, where a number is all there is.
     #[inline]
-    pub(crate) fn next_number(&mut self) -> Option<(i64, i64, u64)> {
+    pub(crate) fn next_number(&mut self) -> Option<NumberRecord> {
         let mut rest = self.rest;
         let (time, is_full) = self.head(&mut rest)?;
         let (number, word) = self.layout.number(is_full, &mut rest)?;
         self.is_first = false;
         self.rest = rest;
-        Some((time, number, word))
+        Some(NumberRecord { time, number, word, is_full })
     }
 
     /// True when every byte was part of a record.

@@ -11,6 +11,8 @@ pub struct ColumnSelection {
     pub(crate) windows: Vec<usize>,
     /// Cells that some column is of, with what those columns need.
     pub(crate) cells: Vec<CellUse>,
+    /// What those need together.
+    pub(crate) needs: Needs,
     /// Summaries that some column is of.
     pub(crate) summaries: Vec<SummaryUse>,
     /// True when some window ends before the time of a read.
@@ -115,6 +117,7 @@ impl WindowPlan {
         }
         let (mut edges, mut distinct) = (0, 0);
         for used in &mut selection.cells {
+            selection.needs = selection.needs.or(used.needs);
             used.edge = used.needs.edge().then_some(edges);
             edges += usize::from(used.needs.edge());
             used.distinct = used.needs.distinct.then_some(distinct);

@@ -133,7 +133,8 @@ impl<'a> EntityView<'a> {
         scratch: &'s mut ReadScratch,
     ) -> NumbersPass<'s, 's> {
         let mut values = emptied(std::mem::take(&mut scratch.values));
-        let mut pass = NumbersPass { plan, selection, x, memory: &mut scratch.numbers };
+        let memory = &mut scratch.numbers;
+        let mut pass = NumbersPass { plan, selection, x, memory, is_mixed: false };
         pass.look(self, &mut values);
         scratch.values = emptied(values);
         pass

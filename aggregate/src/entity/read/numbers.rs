@@ -10,7 +10,7 @@ use crate::{
     finalize::{Found, finalize},
     partial::Numbers,
     plan::{ColumnSelection, WindowPlan},
-    raw::{ColumnValue, Records, counts_in},
+    raw::{ColumnValue, Records},
     tile::{CellFields, FieldAt},
 };
 
@@ -21,12 +21,53 @@ pub(super) struct NumbersScratch {
     slots: Vec<Slot>,
     /// Of each window of the selection, where its cells begin in what is seen.
     of_window: Vec<usize>,
+    /// Where they start.
+    starts: Starts,
     /// What each slot's window sees.
     seen: Partials<'static>,
+    /// Of each slot, the events that count in all cells: added up once, however many cells there are.
+    whole: Vec<Numbers>,
     /// What the windows of one level see of its tiles so far.
     running: Partials<'static>,
     places: Vec<FieldAt>,
     fields: Fields,
+}
+
+/// Windows that are looked through without a branch.
+const FEW: usize = 8;
+
+/// Starts of windows, the latest first.
+#[derive(Debug)]
+struct Starts {
+    /// The first ones, and then what no event is before.
+    few: [i64; FEW],
+    more: Vec<i64>,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self { few: [i64::MIN; FEW], more: Vec::new() }
+    }
+}
+
+impl Starts {
+    fn set(&mut self, mut starts: impl Iterator<Item = i64>) {
+        self.few.fill(i64::MIN);
+        self.few.iter_mut().zip(&mut starts).for_each(|(place, start)| *place = start);
+        self.more.clear();
+        self.more.extend(starts);
+    }
+
+    /// The first window that begins at `time` or before; how many there are when none does. Events of any age come in any order: a
+    /// processor would guess wrong at every second one.
+    #[inline]
+    fn slot(&self, time: i64) -> usize {
+        let slot = self.few.iter().map(|start| usize::from(*start > time)).sum();
+        if slot < FEW || self.more.is_empty() {
+            return slot;
+        }
+        slot + self.more.partition_point(|start| *start > time)
+    }
 }
 
 /// Where the cells in use are in the records of tiles, and in those of blocks.
@@ -52,6 +93,8 @@ pub(super) struct NumbersPass<'p, 's> {
     pub(super) selection: &'p ColumnSelection,
     pub(super) x: i64,
     pub(super) memory: &'s mut NumbersScratch,
+    /// Something was added to single cells.
+    pub(super) is_mixed: bool,
 }
 
 impl NumbersPass<'_, '_> {
@@ -62,10 +105,7 @@ impl NumbersPass<'_, '_> {
         if let Some(grown) = entity.grown {
             self.young(grown, values);
         }
-        let NumbersScratch { slots, seen, .. } = &mut *self.memory;
-        for slot in 1..slots.len() {
-            seen.merge_within(slot, slot - 1);
-        }
+        self.nest();
         for (level, state) in entity.grown.iter().flat_map(|grown| grown.levels.iter().enumerate())
         {
             self.level(level, state);
@@ -73,7 +113,7 @@ impl NumbersPass<'_, '_> {
     }
 
     fn lay_out(&mut self) {
-        let NumbersScratch { slots, of_window, seen, .. } = &mut *self.memory;
+        let NumbersScratch { slots, starts, of_window, seen, whole, .. } = &mut *self.memory;
         slots.clear();
         for (window, of_group) in self.selection.windows.iter().enumerate() {
             let Some(span) = self.plan.window(*of_group) else { continue };
@@ -88,32 +128,61 @@ impl NumbersPass<'_, '_> {
                 *first = place * self.selection.cells.len();
             }
         }
+        starts.set(slots.iter().map(|slot| slot.start));
         seen.reset(slots.len(), self.selection.cells.len(), 0);
+        whole.clear();
+        whole.resize(slots.len(), Numbers::default());
     }
 
     /// Adds raw events, each to the first window that sees it.
     fn records<'a>(&mut self, mut records: Records<'_, 'a>, values: &mut Vec<ColumnValue<'a>>) {
-        let NumbersScratch { slots, seen, .. } = &mut *self.memory;
+        let NumbersScratch { starts, seen, whole, .. } = &mut *self.memory;
         let (x, cells) = (self.x, self.selection.cells.as_slice());
-        let slot_of = |time: i64| {
-            let slot = slots.iter().position(|slot| slot.start <= time);
-            slot.filter(|_| time < x)
-        };
         if records.are_numbers() {
-            while let Some((time, number, word)) = records.next_number() {
-                if let Some(slot) = slot_of(time) {
-                    let at = (cells, slot);
-                    seen.update_numbers(at, time, |bit| counts_in(word, bit), |_| Some(number));
+            let of_all = self.selection.needs;
+            while let Some(event) = records.next_number() {
+                let slot = starts.slot(event.time);
+                if event.time >= x {
+                    continue;
+                }
+                match whole.get_mut(slot) {
+                    Some(numbers) if event.is_full => {
+                        numbers.count_one(event.time, of_all.times);
+                        numbers.update(event.number, of_all.squares);
+                    }
+                    Some(_) => {
+                        self.is_mixed = true;
+                        let counts_in = |bit| event.counts_in(bit);
+                        let number = |_| Some(event.number);
+                        seen.update_numbers((cells, slot), event.time, counts_in, number);
+                    }
+                    None => {}
                 }
             }
             return;
         }
         while let Some(record) = records.next(values) {
-            if let Some(slot) = slot_of(record.time) {
+            let slot = starts.slot(record.time);
+            if record.time < x && slot < whole.len() {
+                self.is_mixed = true;
                 let number = |column: usize| values.get(column).and_then(ColumnValue::number);
                 let counts_in = |bit| record.counts_in(bit);
                 seen.update_numbers((cells, slot), record.time, counts_in, number);
             }
+        }
+    }
+
+    /// Gives each window what the ones within it have, and every cell what was added up for all of them: of what it has no use for
+    /// nothing is read.
+    fn nest(&mut self) {
+        let NumbersScratch { seen, whole, .. } = &mut *self.memory;
+        for slot in (1..whole.len()).filter(|_| self.is_mixed) {
+            seen.merge_within(slot, slot - 1);
+        }
+        let mut so_far = Numbers::default();
+        for (slot, numbers) in whole.iter().enumerate() {
+            so_far.merge(numbers);
+            seen.merge_all(slot, &so_far);
         }
     }
 
@@ -124,6 +193,10 @@ impl NumbersPass<'_, '_> {
         for records in young.raw(self.plan, end, self.x.div_euclid(hop_ms).saturating_add(1)) {
             self.records(records, values);
         }
+        if young.sums.is_empty() {
+            return;
+        }
+        self.is_mixed = true;
         self.find_fields(&young.sums);
         let NumbersScratch { slots, seen, fields, .. } = &mut *self.memory;
         for (place, slot) in slots.iter().enumerate() {

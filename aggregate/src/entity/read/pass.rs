@@ -5,7 +5,7 @@ use crate::{
     accumulate::Partials,
     entity::{EntityView, level::LevelState, tokens::Tokens},
     plan::{ColumnSelection, WindowPlan},
-    raw::{ColumnValue, Records, counts_in},
+    raw::{ColumnValue, Records},
     tile::{CellFields, FieldAt, TileTable},
 };
 
@@ -132,13 +132,14 @@ impl<'a> Pass<'_, 'a> {
 
     /// The same where events are a number each, or nothing but their time, and no more is asked for.
     fn numbers(&mut self, mut records: Records<'_, 'a>) {
-        while let Some((time, number, word)) = records.next_number() {
-            if time >= self.x {
+        while let Some(event) = records.next_number() {
+            if event.time >= self.x {
                 continue;
             }
-            let Some(slot) = self.slot(time) else { continue };
+            let Some(slot) = self.slot(event.time) else { continue };
             let at = (self.selection.cells.as_slice(), slot);
-            self.raw.update_numbers(at, time, |bit| counts_in(word, bit), |_| Some(number));
+            let counts_in = |bit| event.counts_in(bit);
+            self.raw.update_numbers(at, event.time, counts_in, |_| Some(event.number));
         }
     }
 
