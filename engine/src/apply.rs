@@ -131,15 +131,15 @@ pub(crate) fn apply_push<'a>(
     events: impl Iterator<Item = (i64, &'a EventPart)>,
     now: i64,
 ) {
-    let mut parts = Vec::with_capacity(events.size_hint().0);
+    // Sorted are small things that say where the parts are.
+    let mut parts: SmallVec<[_; 2]> = SmallVec::new();
     for (event_time, part) in events {
         let Ok(windows) = catalog.windows(part.group) else { continue };
         windows.observe(stream.clock, event_time);
-        let arrival = Arrival { hash: part.hash, key: part.key(), event: part.event() };
-        parts.push((part.shard, part.group, arrival));
+        parts.push((part.shard, part.group, part.hash, part));
     }
-    parts.sort_unstable_by_key(|(shard, group, arrival)| (*shard, *group, arrival.hash));
-    let mut arrivals = Vec::with_capacity(parts.len());
+    parts.sort_unstable_by_key(|(shard, group, hash, _)| (*shard, *group, *hash));
+    let mut arrivals: SmallVec<[_; 2]> = SmallVec::new();
     let mut moments: SmallVec<[(usize, Moment<'_>); 2]> = SmallVec::new();
     let (mut rest, mut warm) = (parts.as_slice(), 0);
     for of_shard in parts.chunk_by(|a, b| a.0 == b.0) {
@@ -152,11 +152,15 @@ pub(crate) fn apply_push<'a>(
         warm = warm.saturating_sub(of_shard.len());
         rest = rest.get(of_shard.len()..).unwrap_or_default();
         for of_table in of_shard.chunk_by(|a, b| a.1 == b.1) {
-            let Some((_, group, _)) = of_table.first() else { continue };
+            let Some((_, group, ..)) = of_table.first() else { continue };
             let Ok(windows) = catalog.windows(*group) else { continue };
             let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
             arrivals.clear();
-            arrivals.extend(of_table.iter().map(|(_, _, arrival)| *arrival));
+            arrivals.extend(of_table.iter().map(|(_, _, hash, part)| Arrival {
+                hash: *hash,
+                key: part.key(),
+                event: part.event(),
+            }));
             let known = moments.iter().find(|(of, _)| of == group);
             let moment = known.map(|(_, moment)| *moment).unwrap_or_else(|| {
                 moments.push((*group, Moment::new(hasher, &windows.plan, now)));
@@ -175,19 +179,19 @@ const WARM_EVENTS: usize = 64;
 
 /// Looks at the entities that are about to be changed, all of them at each step of the way there: a processor waits for many cache
 /// misses at once when none depends on another. At most [`WARM_EVENTS`], of shards that are locked.
-fn warm_up(guards: &mut WriteGuards<'_>, parts: &[(usize, usize, Arrival<'_>)]) {
+fn warm_up(guards: &mut WriteGuards<'_>, parts: &[(usize, usize, u64, &EventPart)]) {
     let mut guesses = [None; WARM_EVENTS];
-    for (guess, (shard, group, arrival)) in guesses.iter_mut().zip(parts) {
+    for (guess, (shard, group, hash, _)) in guesses.iter_mut().zip(parts) {
         let table = guards.shard(*shard).windows(*group);
-        *guess = table.and_then(|table| table.guess(arrival.hash));
+        *guess = table.and_then(|table| table.guess(*hash));
     }
     let mut blocks = [None; WARM_EVENTS];
-    for ((block, guess), (shard, group, _)) in blocks.iter_mut().zip(guesses).zip(parts) {
+    for ((block, guess), (shard, group, ..)) in blocks.iter_mut().zip(guesses).zip(parts) {
         let table = guards.shard(*shard).windows(*group);
         *block = table.zip(guess).map(|(table, slot)| table.block_of(slot));
     }
     let mut seen = 0;
-    for (block, (shard, group, _)) in blocks.iter().zip(parts) {
+    for (block, (shard, group, ..)) in blocks.iter().zip(parts) {
         if let (Some(table), Some(block)) = (guards.shard(*shard).windows(*group), block) {
             seen ^= table.touch(*block);
         }

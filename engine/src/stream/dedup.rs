@@ -117,6 +117,9 @@ impl Dedup {
         for fingerprint in fingerprints {
             wanted[stripe_of(fingerprint)] = true;
         }
+        if !wanted.contains(&true) {
+            return DedupGuards { guards: Vec::new(), tentative: Vec::new() };
+        }
         let guards =
             self.stripes.iter().zip(wanted).map(|(stripe, wanted)| wanted.then(|| stripe.lock()));
         DedupGuards { guards: guards.collect(), tentative: Vec::new() }

@@ -158,7 +158,7 @@ impl<'a> Admission<'a> {
     /// the log buffer.
     fn admit<'e>(
         &self,
-        events: Vec<RoutedEvent<'e>>,
+        mut events: Vec<RoutedEvent<'e>>,
         rejects: &mut Vec<Reject>,
     ) -> (Vec<RoutedEvent<'e>>, ClockReading, DedupGuards<'a>) {
         let dedup_ms = self.stream.dedup_ms;
@@ -166,26 +166,25 @@ impl<'a> Admission<'a> {
             |event: &RoutedEvent<'_>| dedup_ms.and(event.declared_id.as_deref()).map(fingerprint);
         let mut ids = self.state.dedup.lock(events.iter().filter_map(id));
         let mut clock = self.state.clock();
-        let mut accepted = Vec::with_capacity(events.len());
-        for event in events {
-            let verdict = self.refuse_for_time(clock, &event).or_else(|| {
-                let (fingerprint, span_ms) = id(&event).zip(dedup_ms)?;
+        // Where they are: they are long, and mostly all are accepted.
+        events.retain(|event| {
+            let verdict = self.refuse_for_time(clock, event).or_else(|| {
+                let (fingerprint, span_ms) = id(event).zip(dedup_ms)?;
                 let arrival = clock.arrival(self.stream, self.wall_ms, event.event_time);
                 let fresh = ids.note(fingerprint, arrival, span_ms);
                 (!fresh).then(|| refuse_for_id(span_ms))
             });
             match verdict {
-                None => {
-                    clock.advance(event.event_time);
-                    accepted.push(event);
-                }
+                None => clock.advance(event.event_time),
                 Some((kind, reason)) => {
-                    rejects.push(Reject { index: event.source.index, kind, reason })
+                    rejects.push(Reject { index: event.source.index, kind, reason });
+                    return false;
                 }
             }
-        }
+            true
+        });
         rejects.sort_by_key(|reject| reject.index);
-        (accepted, clock, ids)
+        (events, clock, ids)
     }
 
     fn refuse_for_time(&self, clock: ClockReading, event: &RoutedEvent<'_>) -> Option<Refusal> {
