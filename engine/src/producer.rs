@@ -4,7 +4,7 @@
 //! last [`PRODUCER_SEQUENCES_MAX`] outcomes are remembered; a sequence older than that is refused, never applied twice. The
 //! table holds [`PRODUCERS_MAX`] producers: one that is forgotten, because so many others wrote since, starts anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use model::limits::{PRODUCER_SEQUENCES_MAX, PRODUCERS_MAX};
@@ -31,16 +31,17 @@ pub struct Outcome {
 /// The sequences of one producer.
 #[derive(Debug, Default)]
 pub(crate) struct Producer {
-    outcomes: BTreeMap<u64, (Lsn, Outcome)>,
+    /// By sequence: they come nearly in order.
+    outcomes: VecDeque<(u64, Lsn, Outcome)>,
     /// Every sequence up to here is refused: its outcome was forgotten.
     forgotten: u64,
     /// Outcomes of all producers.
     kept: std::sync::Arc<AtomicI64>,
 }
 
-/// Bytes of a producer with its first outcomes: its place in the table, itself, a leaf of the map.
+/// Bytes of a producer with its first outcomes: its place in the table, itself, a short list.
 const PRODUCER_BYTES: u64 = 512;
-/// Bytes of an outcome in leaves that are half full.
+/// Bytes of an outcome in a list that is half full, and some more.
 const OUTCOME_BYTES: u64 = 72;
 
 /// What is known of a sequence.
@@ -56,8 +57,9 @@ pub(crate) enum Known {
 
 impl Producer {
     pub(crate) fn known(&self, sequence: u64) -> Known {
-        match self.outcomes.get(&sequence) {
-            Some((lsn, outcome)) => Known::Applied(*lsn, *outcome),
+        let place = self.place(sequence);
+        match self.outcomes.get(place).filter(|(known, ..)| *known == sequence) {
+            Some((_, lsn, outcome)) => Known::Applied(*lsn, *outcome),
             None if sequence <= self.forgotten => Known::Forgotten(self.forgotten),
             None => Known::New,
         }
@@ -70,8 +72,7 @@ impl Producer {
 
     /// Every sequence up to the first is forgotten; what the later ones did.
     pub(crate) fn memory(&self) -> (u64, impl ExactSizeIterator<Item = (u64, Lsn, Outcome)>) {
-        let outcomes = self.outcomes.iter();
-        (self.forgotten, outcomes.map(|(sequence, (lsn, outcome))| (*sequence, *lsn, *outcome)))
+        (self.forgotten, self.outcomes.iter().copied())
     }
 
     /// Every sequence up to this one is forgotten.
@@ -79,15 +80,34 @@ impl Producer {
         self.forgotten = self.forgotten.max(sequence);
     }
 
-    pub(crate) fn record(&mut self, sequence: u64, lsn: Lsn, outcome: Outcome) {
-        let is_new = self.outcomes.insert(sequence, (lsn, outcome)).is_none();
-        self.kept.fetch_add(is_new.into(), Ordering::Relaxed);
-        while self.outcomes.len() > PRODUCER_SEQUENCES_MAX {
-            if let Some((oldest, _)) = self.outcomes.pop_first() {
-                self.forgotten = self.forgotten.max(oldest);
-                self.kept.fetch_sub(1, Ordering::Relaxed);
-            }
+    /// The place of the first outcome from `sequence` on.
+    fn place(&self, sequence: u64) -> usize {
+        if self.outcomes.back().is_none_or(|(newest, ..)| *newest < sequence) {
+            return self.outcomes.len();
         }
+        self.outcomes.partition_point(|(known, ..)| *known < sequence)
+    }
+
+    pub(crate) fn record(&mut self, sequence: u64, lsn: Lsn, outcome: Outcome) {
+        let place = self.place(sequence);
+        if let Some(known) = self.outcomes.get_mut(place).filter(|(known, ..)| *known == sequence) {
+            *known = (sequence, lsn, outcome);
+            return;
+        }
+        if self.outcomes.len() < PRODUCER_SEQUENCES_MAX {
+            self.outcomes.insert(place, (sequence, lsn, outcome));
+            self.kept.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // The oldest makes room first, or is the new one itself: the list gets no longer.
+        let Some(place) = place.checked_sub(1) else {
+            self.forgotten = self.forgotten.max(sequence);
+            return;
+        };
+        if let Some((oldest, ..)) = self.outcomes.pop_front() {
+            self.forgotten = self.forgotten.max(oldest);
+        }
+        self.outcomes.insert(place, (sequence, lsn, outcome));
     }
 }
 
@@ -171,7 +191,7 @@ impl Producers {
             table.forget_oldest();
         }
         let kept = std::sync::Arc::clone(&self.outcomes);
-        let producer = Producer { outcomes: BTreeMap::new(), forgotten: 0, kept };
+        let producer = Producer { outcomes: VecDeque::new(), forgotten: 0, kept };
         let producer = Arc::new(Mutex::new(producer));
         let entry = Entry { producer: Arc::clone(&producer), last_seen };
         table.entries.insert(id.0, entry);
@@ -203,7 +223,7 @@ impl Producers {
         self.table.lock().entries.len()
     }
 
-    /// Bytes allocated, of half full maps. No producer is locked for it.
+    /// Bytes allocated, of half full lists. No producer is locked for it.
     pub(crate) fn bytes(&self) -> u64 {
         let outcomes = u64::try_from(self.outcomes.load(Ordering::Relaxed)).unwrap_or(0);
         self.len() as u64 * PRODUCER_BYTES + outcomes * OUTCOME_BYTES
@@ -230,6 +250,38 @@ mod tests {
             producer.record(sequence, Lsn(sequence), outcome);
         }
         assert_eq!(producer.known(4), Known::Forgotten(5));
+    }
+
+    /// Whatever the order they come in, it is known of the newest what they did, and of the others that they are forgotten.
+    #[test]
+    fn the_newest_sequences_are_remembered_in_any_order() {
+        let seed = stdx::prng::seed_from_os();
+        let mut prng = stdx::prng::Prng::new(seed);
+        for _ in 0..50 {
+            let (mut producer, mut all) = (Producer::default(), std::collections::BTreeMap::new());
+            for number in 0..1_000_u64 {
+                let sequence = (number + prng.below(40)).saturating_sub(prng.below(400)) + 1;
+                if producer.known(sequence) == Known::Forgotten(producer.forgotten) {
+                    continue;
+                }
+                let outcome = Outcome {
+                    applied: u32::try_from(number).expect("small"),
+                    ..Outcome::default()
+                };
+                producer.record(sequence, Lsn(number), outcome);
+                all.insert(sequence, (Lsn(number), outcome));
+                while all.len() > PRODUCER_SEQUENCES_MAX {
+                    all.pop_first();
+                }
+            }
+            let kept: Vec<_> = producer.memory().1.collect();
+            let expected = all.iter().map(|(sequence, (lsn, outcome))| (*sequence, *lsn, *outcome));
+            assert_eq!(kept, expected.collect::<Vec<_>>(), "seed {seed}");
+            let (oldest, kept) = (kept[0].0, i64::try_from(kept.len()).expect("few"));
+            assert!(producer.forgotten < oldest, "seed {seed}");
+            assert_eq!(producer.kept.load(Ordering::Relaxed), kept, "seed {seed}");
+            assert!(producer.outcomes.capacity() <= PRODUCER_SEQUENCES_MAX, "seed {seed}");
+        }
     }
 
     #[test]
