@@ -86,7 +86,7 @@ pub(crate) fn of_numbers(
     }
 }
 
-/// How a value of eight bytes is made of the numbers of one cell, decided once for each column of a plan.
+/// How a value of eight bytes is made of the numbers of one cell, decided once for each column of a selection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Recipe {
     /// The count.
@@ -94,7 +94,7 @@ pub(crate) enum Recipe {
     /// One of the numbers.
     Exact(Source, Form),
     /// By [`finalize`].
-    Careful,
+    Finalized,
 }
 
 /// Which of the numbers.
@@ -128,7 +128,7 @@ impl Recipe {
             F::Sum => Self::Exact(Source::Sum, form),
             F::Min => Self::Exact(Source::Min, form),
             F::Max => Self::Exact(Source::Max, form),
-            _ => Self::Careful,
+            _ => Self::Finalized,
         })
     }
 
@@ -141,7 +141,7 @@ impl Recipe {
             Self::Exact(..) if numbers.count == 0 => return Some(Ok(None)),
             Self::Exact(Source::Min, form) => form.word(numbers.min.into()),
             Self::Exact(Source::Max, form) => form.word(numbers.max.into()),
-            Self::Careful => return None,
+            Self::Finalized => return None,
         };
         Some(word.map(Some))
     }

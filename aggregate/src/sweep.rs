@@ -13,14 +13,13 @@
 //! All of it is integers, added up and taken away without a rounding, and values are made of them by the code that makes all
 //! values: they are those of [`crate::EntityView::read`] to the bit. Tests compare the two.
 
-use model::value::{DataType, ValueRef};
+use model::value::ValueRef;
 
 use crate::{
     Overflow,
-    entity::is_cusum,
     finalize::{Found, finalize},
     partial::{Numbers, Squares},
-    plan::{CellUse, ColumnSelection, Output, StoredEvent, WindowPlan},
+    plan::{CellUse, ColumnSelection, StoredEvent, WindowPlan},
     raw::{ColumnValue, Layout},
 };
 
@@ -203,10 +202,7 @@ impl<'p> EntitySweep<'p> {
     /// the time of the read: sketches, first and last values, distinct counts, offsets.
     #[must_use]
     pub fn new(plan: &'p WindowPlan, selection: &'p ColumnSelection) -> Option<Self> {
-        let mut columns = selection.columns.iter();
-        let is_numbers = selection.needs_numbers_only() && !selection.has_offsets;
-        let is_other = |output: &Output| is_cusum(output) || !is_word(output.element);
-        if !is_numbers || columns.any(|column| is_other(&column.output)) {
+        if !selection.is_of_numbers() && !selection.is_empty() {
             return None;
         }
         let (windows, cells) = (selection.windows.len(), selection.cells.len());
@@ -281,7 +277,8 @@ impl<'p> EntitySweep<'p> {
             let found = Found { numbers, edges: None, summary: None, start: since, head: x };
             self.text.clear();
             let value = finalize(&selected.output, &found, &mut self.text);
-            sink(position, start, value.map(|value| value.map(word)));
+            let word = value.map(|value| value.and_then(ValueRef::to_word));
+            sink(position, start, word.map(|word| word.map(u64::from_le_bytes)));
         }
     }
 
@@ -304,23 +301,6 @@ impl<'p> EntitySweep<'p> {
                 *seen = track.seen(behind, place.first);
             }
         }
-    }
-}
-
-/// True for types whose values are words.
-fn is_word(data_type: DataType) -> bool {
-    matches!(data_type, DataType::I64 | DataType::Timestamp | DataType::Decimal(_) | DataType::F64)
-}
-
-/// The word of a value of such a type.
-#[inline]
-fn word(value: ValueRef<'_>) -> u64 {
-    match value {
-        ValueRef::I64(number) | ValueRef::Timestamp(number) | ValueRef::Decimal(number, _) => {
-            number.cast_unsigned()
-        }
-        ValueRef::F64(float) => float.to_bits(),
-        _ => 0,
     }
 }
 
@@ -378,7 +358,8 @@ mod tests {
                 let at = ReadAt::Exact { x };
                 state.read(plan, &selection, at, &mut scratch, &mut |position, value| {
                     let start = plan.window_start(selection.columns[position].column, x);
-                    expected.push((position, start, value.map(|value| value.map(word))));
+                    let word = value.map(|value| value.and_then(ValueRef::to_word));
+                    expected.push((position, start, word.map(|word| word.map(u64::from_le_bytes))));
                 });
                 sweep.read(x, |position, start, value| {
                     given.push((position, start, value));

@@ -1,8 +1,7 @@
 //! The only functions that change an entry. Live writes call them under their shard locks after the record went into the
 //! log buffer, recovery calls them with the same record read back.
 
-use std::collections::BTreeSet;
-use std::hint::black_box;
+use std::{collections::BTreeSet, hint::black_box};
 
 use model::definition::Stream;
 use smallvec::SmallVec;
@@ -140,11 +139,11 @@ pub(crate) fn apply_push<'a>(
     }
     parts.sort_unstable_by_key(|(shard, group, hash, _)| (*shard, *group, *hash));
     let mut arrivals: SmallVec<[_; 2]> = SmallVec::new();
-    let mut moments: SmallVec<[(usize, Moment<'_>); 2]> = SmallVec::new();
     let (mut rest, mut warm) = (parts.as_slice(), 0);
     for of_shard in parts.chunk_by(|a, b| a.0 == b.0) {
         let Some((shard, ..)) = of_shard.first() else { continue };
-        if warm < of_shard.len() && rest.len() > 1 {
+        // What is of one shard alone its tables look at together.
+        if warm < of_shard.len() && rest.len() > of_shard.len() {
             let next = rest.get(..WARM_EVENTS).unwrap_or(rest);
             warm_up(guards, next);
             warm = next.len();
@@ -161,12 +160,7 @@ pub(crate) fn apply_push<'a>(
                 key: part.key(),
                 event: part.event(),
             }));
-            let known = moments.iter().find(|(of, _)| of == group);
-            let moment = known.map(|(_, moment)| *moment).unwrap_or_else(|| {
-                moments.push((*group, Moment::new(hasher, &windows.plan, now)));
-                moments[moments.len() - 1].1
-            });
-            table.update(moment, &arrivals);
+            table.update(Moment::new(hasher, &windows.plan, now), &arrivals);
         }
         if shards == Shards::LetGo {
             guards.release(*shard);

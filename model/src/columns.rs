@@ -139,7 +139,7 @@ impl Columns {
         self.rows
     }
 
-    /// Bytes of memory, used or not.
+    /// Bytes of memory, used or not, but for the types, which are mostly shared.
     #[must_use]
     pub fn capacity(&self) -> usize {
         let texts =
@@ -435,6 +435,8 @@ mod tests {
         // What was there before leaves nothing, also where everything keeps its place.
         let types: Arc<[DataType]> = TYPES.into();
         for (round, rows) in [0, 1, 1, 2, 7, 7, 30, 3, 1, 1].into_iter().enumerate() {
+            // Replies of another plan come in between.
+            columns.reset(TYPES.into_iter().rev(), rows);
             if round % 2 == 0 {
                 columns.reset(TYPES, rows);
             } else {

@@ -6,6 +6,8 @@
 //! ───┼──────┬──────┬──────┬──────┬──────┬──────┬──────┬───┼──┬────┼──►
 //!    │ sum  │ sum  │ sum  │ sum  │ sum  │ sum  │ sum  │ raw  │        a read at x
 //! ```
+//!
+//! Where no event is at `x` or later, as mostly, the last tile is read from its sum as well.
 
 use std::collections::VecDeque;
 
@@ -24,14 +26,16 @@ pub(super) struct Young {
     pub(super) logs: VecDeque<(i64, Vec<u8>)>,
     /// Distinct tokens of each level, in its tiles; nothing else.
     tokens: Vec<LevelState>,
-    /// No event is later than this, in ms; `i64::MAX` while tokens are not to be trusted.
+    /// No event is later than this, in ms.
     newest: i64,
+    /// Events are gone, and perhaps their tokens.
+    is_distrusted: bool,
 }
 
 impl Default for Young {
     fn default() -> Self {
         let (sums, logs) = (LevelState::default(), VecDeque::new());
-        Self { sums, logs, tokens: Vec::new(), newest: i64::MIN }
+        Self { sums, logs, tokens: Vec::new(), newest: i64::MIN, is_distrusted: false }
     }
 }
 
@@ -49,7 +53,7 @@ impl Young {
             raw::append(log, record.time, record.is_full, record.body);
         }
         self.sums.fold_tiles(plan, hop_ms, events, i64::MIN, scratch);
-        if self.newest == i64::MAX {
+        if self.is_distrusted {
             self.recount_tokens(plan);
         } else {
             self.note_tokens(plan, events);
@@ -98,12 +102,17 @@ impl Young {
 
     /// Some events are gone, and perhaps their tokens: until more are added, reads look for tokens in raw events.
     pub(super) fn distrust_tokens(&mut self) {
-        (self.tokens, self.newest) = (Vec::new(), i64::MAX);
+        (self.tokens, self.is_distrusted) = (Vec::new(), true);
+    }
+
+    /// As without events.
+    fn forget_all_tokens(&mut self) {
+        (self.tokens, self.newest, self.is_distrusted) = (Vec::new(), i64::MIN, false);
     }
 
     /// Notes all tokens anew.
     fn recount_tokens(&mut self, plan: &WindowPlan) {
-        (self.tokens, self.newest) = (Vec::new(), i64::MIN);
+        self.forget_all_tokens();
         let logs = std::mem::take(&mut self.logs);
         for (_, log) in &logs {
             self.note_tokens(plan, &Events::of_log(plan, log));
@@ -120,7 +129,7 @@ impl Young {
         cell: usize,
     ) -> Option<Option<&DistinctState>> {
         let state = self.tokens.get(level).and_then(|state| state.distinct.get(cell));
-        (self.newest < x).then_some(state)
+        (self.newest < x && !self.is_distrusted).then_some(state)
     }
 
     /// The first tile that may have events at `x` or later: those before it are read as they are.
@@ -151,7 +160,7 @@ impl Young {
             }
         }
         if self.logs.is_empty() {
-            (self.tokens, self.newest) = (Vec::new(), i64::MIN);
+            self.forget_all_tokens();
         }
         taken
     }

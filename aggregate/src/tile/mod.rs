@@ -111,7 +111,7 @@ impl TileTable {
 
     /// The first tile's number.
     pub(crate) fn first(&self) -> Option<i64> {
-        if self.is_empty() { None } else { Some(self.tile(0, self.stride)?.number) }
+        Some(self.tile(0, self.stride)?.number)
     }
 
     /// The tiles, to be searched and passed over.

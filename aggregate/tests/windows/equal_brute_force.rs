@@ -41,6 +41,37 @@ fn every_value_equals_brute_force() {
     assert!(compared.rarest() >= RAREST_MIN, "{compared:?}, LARDER_SEED={seed}");
 }
 
+/// Groups of as many windows as there may be, in which events are one number each and some count in some cells only: what is read quickest.
+#[test]
+fn numbers_of_many_windows_equal_brute_force() {
+    let seed = seed(20_261_122);
+    let few = r#""5m", "10m", "20m", "30m", "40m", "50m", "55m", "1h""#;
+    let many = r#""2h", "3h", "4h", "5h", "6h", "7h", "8h""#;
+    // The first two of these mostly start together.
+    let together = (r#""60s", "61s", "2m""#, r#""60s", "60s", "60s""#);
+    let some = ["count(*)", "count(i)", "sum(i)", "max(i) filter (where b)", "rate()"];
+    let some: Vec<_> = some.map(str::to_owned).to_vec();
+    let filtered = (0..70).map(|number| format!("sum(i) filter (where i > {})", number - 35));
+    let cases = [
+        (few.to_owned(), "", &some),
+        (format!("{few}, \"all\""), "", &some),
+        (format!("\"all\", {few}, {many}"), "", &some),
+        (together.0.to_owned(), together.1, &some),
+        (together.0.to_owned(), together.1, &filtered.collect()),
+    ];
+    let mut compared = Tally::default();
+    for (round, (windows, hops, features)) in cases.into_iter().enumerate() {
+        let case = Case::new(&windows, hops, "1m", None, features);
+        for history in 0..6 {
+            let random = Prng::stream(seed, &format!("many windows {round} {history}"));
+            let what = format!("LARDER_SEED={seed} case {round}, history {history}");
+            compared += history_of(&case, history == 5, random, &what);
+        }
+    }
+    println!("{compared:?}, LARDER_SEED={seed}");
+    assert!(compared.of_numbers > 10_000, "{compared:?}, LARDER_SEED={seed}");
+}
+
 /// Runs one definition; returns what was compared.
 fn one_history(seed: u64, round: u64) -> Tally {
     let mut random = Prng::stream(seed, &format!("history {round}"));
@@ -50,11 +81,16 @@ fn one_history(seed: u64, round: u64) -> Tally {
     while has_burst && !["approx_distinct", "top_k"].iter().any(|name| case.text.contains(name)) {
         case = Case::random(&mut random);
     }
+    history_of(&case, has_burst, random, &format!("LARDER_SEED={seed} history {round}"))
+}
+
+/// Runs `case`, with a burst or without.
+fn history_of(case: &Case, has_burst: bool, mut random: Prng, what: &str) -> Tally {
     let plan = case.plan().with_fold_threshold(*choose(&mut random, &[1, 20, 200, usize::MAX]));
     let mut oracle = Oracle::new(&case.stream, &case.group);
     let mut entity = EntityWindows::default();
     let mut scratch = ReadScratch::default();
-    let mut timeline = Timeline::new(&mut random, &case);
+    let mut timeline = Timeline::new(&mut random, case);
     let mut compared = Tally::default();
     let events = if has_burst { 250 + BURST_EVENTS } else { 250 };
     for event in 0..events {
@@ -65,13 +101,13 @@ fn one_history(seed: u64, round: u64) -> Tally {
         let is_bursting = has_burst && (200..200 + BURST_EVENTS).contains(&event);
         let time = timeline.next_time(&mut random);
         let now = timeline.now;
-        let context = |why| format!("{why}\nnow {now}, LARDER_SEED={seed} history {round}");
+        let context = |why| format!("{why}\nnow {now}, {what}");
         let is_late = time < plan.late_before(now);
         assert_eq!(is_late, oracle.is_late(time, now), "{}", context(case.text.clone()));
         if !is_late {
-            let event = Event::spread(&mut random, &case, time, timeline.spread);
-            event.tell(&case, &mut oracle);
-            entity.update(&plan, &event.prepare(&case, &plan), now);
+            let event = Event::spread(&mut random, case, time, timeline.spread);
+            event.tell(case, &mut oracle);
+            entity.update(&plan, &event.prepare(case, &plan), now);
         }
         match random.below(60) {
             0 => drop(entity.compact(&plan, now)),
@@ -87,7 +123,7 @@ fn one_history(seed: u64, round: u64) -> Tally {
         } else {
             continue;
         };
-        let found = compare((&case, &plan), &entity, &oracle, (at, &mut scratch), &mut random);
+        let found = compare((case, &plan), &entity, &oracle, (at, &mut scratch), &mut random);
         compared += found.unwrap_or_else(|why| panic!("{}", context(why)));
     }
     compared

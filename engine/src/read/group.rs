@@ -202,7 +202,7 @@ impl<'a> GroupMoment<'a> {
                 let table = shard.windows(self.read.group);
                 let state = table.map_or(Ok(None), |table| table.get(&windows.plan, hash, key))?;
                 let read = (self.read, self.read.outputs.as_slice());
-                let MomentSpace { partial, scratch, .. } = &mut **space;
+                let MomentSpace { partial, scratch } = &mut **space;
                 let at = (*at, partial.as_slice());
                 read_windows(read, &windows.plan, state.unwrap_or_default(), at, scratch, sink);
                 Ok(None)

@@ -61,8 +61,11 @@ impl<T> ShardLocks<T> {
 
     /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
     pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_, T> {
+        // Nothing is allocated while shards are locked.
+        let mut guards = SmallVec::with_capacity(wanted.0.count_ones() as usize);
         let shards = wanted.shards().map(|index| self.shards.get(index));
-        WriteGuards { wanted, guards: shards.map(|shard| Some(shard?.write())).collect() }
+        guards.extend(shards.map(|shard| Some(shard?.write())));
+        WriteGuards { wanted, guards }
     }
 
     /// Waits for exclusive access to one shard, for whoever holds no other.

@@ -31,7 +31,7 @@ pub(crate) fn refuse_for_time(
     }
     let now = clock.now(stream, wall_ms)?;
     if event_time >= now.saturating_sub(stream.horizon_ms) {
-        // Every window sees what is above the floor.
+        // Every window sees what is at the floor or later: there none starts behind it.
         return None;
     }
     let oldest = late_before(now)?;

@@ -117,12 +117,14 @@ impl Dedup {
         for fingerprint in fingerprints {
             wanted[stripe_of(fingerprint)] = true;
         }
-        if !wanted.contains(&true) {
-            return DedupGuards { guards: Vec::new(), tentative: Vec::new() };
-        }
-        let guards =
-            self.stripes.iter().zip(wanted).map(|(stripe, wanted)| wanted.then(|| stripe.lock()));
-        DedupGuards { guards: guards.collect(), tentative: Vec::new() }
+        // Most streams have no ids that are remembered: nothing is locked for them.
+        let guards = if wanted.contains(&true) {
+            let stripes = self.stripes.iter().zip(wanted);
+            stripes.map(|(stripe, wanted)| wanted.then(|| stripe.lock())).collect()
+        } else {
+            Vec::new()
+        };
+        DedupGuards { guards, tentative: Vec::new() }
     }
 
     /// Each id of a stripe with its arrival, in order of arrival, and what `position` says of the log while nobody can add one.

@@ -112,7 +112,8 @@ impl<'a> EntityView<'a> {
         }
     }
 
-    /// The same values, exactly at `x`, of a selection that [is of numbers](ColumnSelection::is_of_numbers): in a third of the time.
+    /// The same values, exactly at `x`, of a selection that [is of numbers](ColumnSelection::is_of_numbers), sooner. Any other selection
+    /// gives nothing.
     #[inline]
     pub fn read_numbers(
         self,
@@ -133,8 +134,7 @@ impl<'a> EntityView<'a> {
         scratch: &'s mut ReadScratch,
     ) -> NumbersPass<'s, 's> {
         let mut values = emptied(std::mem::take(&mut scratch.values));
-        let memory = &mut scratch.numbers;
-        let mut pass = NumbersPass { plan, selection, x, memory, is_mixed: false };
+        let mut pass = NumbersPass::new((plan, selection), x, &mut scratch.numbers);
         pass.look(self, &mut values);
         scratch.values = emptied(values);
         pass

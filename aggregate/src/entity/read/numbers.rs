@@ -1,6 +1,6 @@
-//! Reads of numbers alone: counts, sums, means, extremes, deviations and rates of windows that all end at `x`.
+//! Reads of numbers alone: counts, sums, means, extremes, deviations, rates and times of windows that all end at `x`.
 //!
-//! Most reads are like that, and take a quarter of what others do. The windows are nested, and each has a slot: what it sees and the one
+//! Most reads are like that (docs/decisions/0012). The windows are nested, and each has a slot: what it sees and the one
 //! before it does not. Nothing is borrowed from the entity, so that memory is used as the last read left it.
 
 use super::Word;
@@ -19,10 +19,10 @@ use crate::{
 pub(super) struct NumbersScratch {
     /// The window that starts latest first.
     slots: Vec<Slot>,
+    /// Where the windows of those start.
+    starts: Starts,
     /// Of each window of the selection, where its cells begin in what is seen.
     of_window: Vec<usize>,
-    /// Where they start.
-    starts: Starts,
     /// What each slot's window sees.
     seen: Partials<'static>,
     /// Of each slot, the events that count in all cells: added up once, however many cells there are.
@@ -89,15 +89,26 @@ struct Slot {
 
 /// One read under way.
 pub(super) struct NumbersPass<'p, 's> {
-    pub(super) plan: &'p WindowPlan,
-    pub(super) selection: &'p ColumnSelection,
-    pub(super) x: i64,
-    pub(super) memory: &'s mut NumbersScratch,
-    /// Something was added to single cells.
-    pub(super) is_mixed: bool,
+    plan: &'p WindowPlan,
+    selection: &'p ColumnSelection,
+    x: i64,
+    memory: &'s mut NumbersScratch,
+    /// Something was added to all cells together, something to single ones.
+    has_whole: bool,
+    has_single: bool,
 }
 
-impl NumbersPass<'_, '_> {
+impl<'p, 's> NumbersPass<'p, 's> {
+    /// Of a selection that is of numbers, at `x`.
+    pub(super) fn new(
+        (plan, selection): (&'p WindowPlan, &'p ColumnSelection),
+        x: i64,
+        memory: &'s mut NumbersScratch,
+    ) -> Self {
+        debug_assert!(selection.is_of_numbers(), "else nothing would be read");
+        Self { plan, selection, x, memory, has_whole: false, has_single: false }
+    }
+
     /// Adds up what every window sees of `entity`.
     pub(super) fn look<'a>(&mut self, entity: EntityView<'a>, values: &mut Vec<ColumnValue<'a>>) {
         self.lay_out();
@@ -147,11 +158,12 @@ impl NumbersPass<'_, '_> {
                 }
                 match whole.get_mut(slot) {
                     Some(numbers) if event.is_full => {
+                        self.has_whole = true;
                         numbers.count_one(event.time, of_all.times);
                         numbers.update(event.number, of_all.squares);
                     }
                     Some(_) => {
-                        self.is_mixed = true;
+                        self.has_single = true;
                         let counts_in = |bit| event.counts_in(bit);
                         let number = |_| Some(event.number);
                         seen.update_numbers((cells, slot), event.time, counts_in, number);
@@ -164,7 +176,7 @@ impl NumbersPass<'_, '_> {
         while let Some(record) = records.next(values) {
             let slot = starts.slot(record.time);
             if record.time < x && slot < whole.len() {
-                self.is_mixed = true;
+                self.has_single = true;
                 let number = |column: usize| values.get(column).and_then(ColumnValue::number);
                 let counts_in = |bit| record.counts_in(bit);
                 seen.update_numbers((cells, slot), record.time, counts_in, number);
@@ -176,13 +188,15 @@ impl NumbersPass<'_, '_> {
     /// nothing is read.
     fn nest(&mut self) {
         let NumbersScratch { seen, whole, .. } = &mut *self.memory;
-        for slot in (1..whole.len()).filter(|_| self.is_mixed) {
-            seen.merge_within(slot, slot - 1);
+        if self.has_single {
+            (1..whole.len()).for_each(|slot| seen.merge_within(slot, slot - 1));
         }
-        let mut so_far = Numbers::default();
-        for (slot, numbers) in whole.iter().enumerate() {
-            so_far.merge(numbers);
-            seen.merge_all(slot, &so_far);
+        if self.has_whole {
+            let mut so_far = Numbers::default();
+            for (slot, numbers) in whole.iter().enumerate() {
+                so_far.merge(numbers);
+                seen.merge_all(slot, &so_far);
+            }
         }
     }
 
@@ -196,7 +210,7 @@ impl NumbersPass<'_, '_> {
         if young.sums.is_empty() {
             return;
         }
-        self.is_mixed = true;
+        self.has_single = true;
         self.find_fields(&young.sums);
         let NumbersScratch { slots, seen, fields, .. } = &mut *self.memory;
         for (place, slot) in slots.iter().enumerate() {
@@ -252,14 +266,14 @@ impl NumbersPass<'_, '_> {
                 position,
                 match column.recipe.word(numbers) {
                     Some(word) => word,
-                    None => self.careful(position, numbers),
+                    None => self.finalized(position, numbers),
                 },
             );
         }
     }
 
     /// What is not made of one number.
-    fn careful(&self, position: usize, numbers: &Numbers) -> Word {
+    fn finalized(&self, position: usize, numbers: &Numbers) -> Word {
         let selected = self.selection.columns.get(position);
         let slot = selected.and_then(|selected| {
             self.memory.slots.iter().find(|slot| slot.window == selected.window)

@@ -95,8 +95,16 @@ impl Event {
     pub(crate) fn prepare(&self, case: &Case, plan: &WindowPlan) -> PreparedEvent {
         let mut prepared = PreparedEvent::default();
         self.exact(&case.stream, |fields| {
-            plan.prepare(fields, self.time, &self.id.bytes(), &mut prepared)
-                .expect("no expression fails");
+            let id = self.id.bytes();
+            plan.prepare(fields, self.time, &id, &mut prepared).expect("no expression fails");
+            // The way that pushes take where there is one.
+            let mut direct = PreparedEvent::default();
+            let is_direct =
+                plan.direct().is_some_and(|plan| plan.prepare(fields, self.time, &id, &mut direct));
+            if is_direct {
+                let shown = |event: &PreparedEvent| format!("{:?}", event.stored());
+                assert_eq!(shown(&direct), shown(&prepared), "{}", case.text);
+            }
         });
         prepared
     }
