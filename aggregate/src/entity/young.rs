@@ -24,18 +24,16 @@ pub(super) struct Young {
     pub(super) sums: LevelState,
     /// By tile number: a raw log of each tile that has events.
     pub(super) logs: VecDeque<(i64, Vec<u8>)>,
-    /// Distinct tokens of each level, in its tiles; nothing else.
-    tokens: Vec<LevelState>,
+    /// Distinct tokens of each level, in its tiles; nothing else. `None` when events are gone, and perhaps their tokens.
+    tokens: Option<Vec<LevelState>>,
     /// No event is later than this, in ms.
     newest: i64,
-    /// Events are gone, and perhaps their tokens.
-    is_distrusted: bool,
 }
 
 impl Default for Young {
     fn default() -> Self {
         let (sums, logs) = (LevelState::default(), VecDeque::new());
-        Self { sums, logs, tokens: Vec::new(), newest: i64::MIN, is_distrusted: false }
+        Self { sums, logs, tokens: Some(Vec::new()), newest: i64::MIN }
     }
 }
 
@@ -53,7 +51,7 @@ impl Young {
             raw::append(log, record.time, record.is_full, record.body);
         }
         self.sums.fold_tiles(plan, hop_ms, events, i64::MIN, scratch);
-        if self.is_distrusted {
+        if self.tokens.is_none() {
             self.recount_tokens(plan);
         } else {
             self.note_tokens(plan, events);
@@ -91,23 +89,23 @@ impl Young {
         for (record, _) in events.iter() {
             self.newest = self.newest.max(record.time);
         }
-        if plan.distinct_cells() == 0 {
+        let Some(tokens) = self.tokens.as_mut().filter(|_| plan.distinct_cells() > 0) else {
             return;
-        }
-        self.tokens.resize_with(plan.levels().len(), LevelState::default);
-        for (state, level) in self.tokens.iter_mut().zip(plan.levels()) {
+        };
+        tokens.resize_with(plan.levels().len(), LevelState::default);
+        for (state, level) in tokens.iter_mut().zip(plan.levels()) {
             state.fold_distinct(plan, level, events, i64::MIN);
         }
     }
 
     /// Some events are gone, and perhaps their tokens: until more are added, reads look for tokens in raw events.
     pub(super) fn distrust_tokens(&mut self) {
-        (self.tokens, self.is_distrusted) = (Vec::new(), true);
+        self.tokens = None;
     }
 
     /// As without events.
     fn forget_all_tokens(&mut self) {
-        (self.tokens, self.newest, self.is_distrusted) = (Vec::new(), i64::MIN, false);
+        (self.tokens, self.newest) = (Some(Vec::new()), i64::MIN);
     }
 
     /// Notes all tokens anew.
@@ -128,8 +126,8 @@ impl Young {
         level: usize,
         cell: usize,
     ) -> Option<Option<&DistinctState>> {
-        let state = self.tokens.get(level).and_then(|state| state.distinct.get(cell));
-        (self.newest < x && !self.is_distrusted).then_some(state)
+        let state = self.tokens.as_ref()?.get(level).and_then(|state| state.distinct.get(cell));
+        (self.newest < x).then_some(state)
     }
 
     /// The first tile that may have events at `x` or later: those before it are read as they are.
@@ -155,7 +153,7 @@ impl Young {
             self.sums.forget_before(plan, first);
             // A block must not count what is folded: should the clock be set back, its tiles might come again.
             self.sums.remake_blocks(plan, scratch);
-            for (state, level) in self.tokens.iter_mut().zip(plan.levels()) {
+            for (state, level) in self.tokens.iter_mut().flatten().zip(plan.levels()) {
                 state.forget_tokens(level.first_live_tile(floor));
             }
         }
@@ -178,8 +176,8 @@ impl Young {
 
     pub(super) fn bytes(&self) -> usize {
         self.sums.bytes()
-            + self.tokens.capacity() * size_of::<LevelState>()
-            + self.tokens.iter().map(LevelState::bytes).sum::<usize>()
+            + self.tokens.as_ref().map_or(0, |tokens| tokens.capacity() * size_of::<LevelState>())
+            + self.tokens.iter().flatten().map(LevelState::bytes).sum::<usize>()
             + self.logs.capacity() * size_of::<(i64, Vec<u8>)>()
             + self.logs.iter().map(|(_, log)| log.capacity()).sum::<usize>()
     }
