@@ -74,12 +74,12 @@ impl OsFs {
             Ok(file) => file,
             // Nobody ever had it.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(OsLock { _file: None });
+                return Ok(OsLock { file: None });
             }
             Err(error) => return Err(Error::io("open", self.path(LOCK), error)),
         };
         match file.try_lock_shared() {
-            Ok(()) => Ok(OsLock { _file: Some(file) }),
+            Ok(()) => Ok(OsLock { file: Some(file) }),
             Err(TryLockError::WouldBlock) => Err(self.locked(&mut file)),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", self.path(LOCK), error)),
         }
@@ -109,7 +109,18 @@ pub struct OsFile {
 /// Holds the lock of a directory; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct OsLock {
-    _file: Option<File>,
+    file: Option<File>,
+}
+
+impl Drop for OsLock {
+    /// Lets go of the lock itself. To close the file is not enough: a process that another thread is just starting
+    /// has every open file of ours until it runs its own program, and the lock lasts as long as its last copy.
+    fn drop(&mut self) {
+        if let Some(file) = &self.file {
+            // On a failure the file is closed a moment later, and the lock goes with it.
+            let _ = file.unlock();
+        }
+    }
 }
 
 impl Vfs for OsFs {
@@ -133,7 +144,7 @@ impl Vfs for OsFs {
                     .and_then(|()| file.seek(SeekFrom::Start(0)))
                     .and_then(|_| file.write_all(id.as_bytes()));
                 written.map_err(io)?;
-                Ok(OsLock { _file: Some(file) })
+                Ok(OsLock { file: Some(file) })
             }
             Err(TryLockError::WouldBlock) => Err(self.locked(&mut file)),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),
@@ -326,6 +337,30 @@ impl VFile for OsFile {
                 return;
             }
             at = at.saturating_add(WILL_NEED_BYTES);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without an unlock of its own, a database that was closed while some thread started a process could not be opened
+    /// again for some milliseconds: the child had a copy of the locked file.
+    #[test]
+    fn a_copy_of_the_file_in_a_process_that_starts_does_not_keep_the_lock() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for read_only in [false, true] {
+            let fs = OsFs { read_only, ..OsFs::open(directory.path()).expect("opens") };
+            let lock = fs.lock().expect("nobody else is here");
+            let copy = lock.file.as_ref().map(|file| file.try_clone().expect("copied"));
+            assert!(copy.is_some(), "the lock is a file");
+            drop(lock);
+            OsFs::open(directory.path())
+                .expect("opens")
+                .lock()
+                .expect("free, whoever has the copy");
+            drop(copy);
         }
     }
 }
