@@ -47,6 +47,8 @@ pub(crate) struct NumberRecord {
     word: u64,
     /// It counts in every cell.
     pub(crate) is_full: bool,
+    /// What it takes without its time.
+    pub(crate) body_bytes: usize,
 }
 
 impl NumberRecord {
@@ -153,6 +155,8 @@ pub(crate) struct Layout<'p> {
     presence_bytes: usize,
     /// Every presence bit, the first 64 as a word and all as bytes.
     full_word: u64,
+    /// A full record is its time and one number, and nothing else.
+    is_pair: bool,
 }
 
 /// Presence bytes of an event that counts everywhere; their unused bits are not looked at.
@@ -161,15 +165,17 @@ const FULL_BYTES: usize = model::limits::FEATURES_PER_GROUP_MAX / 8;
 
 impl<'p> Layout<'p> {
     pub(crate) fn new(plan: &'p WindowPlan) -> Self {
-        let bits = plan.presence_bits();
-        Self {
-            columns: plan.columns(),
-            has_ids: plan.has_ids(),
-            presence_bytes: bits.div_ceil(8),
-            full_word: u64::MAX
-                .checked_shr(64_u32.saturating_sub(u32::try_from(bits).unwrap_or(64)))
-                .unwrap_or(0),
-        }
+        let (bits, columns, has_ids) = (plan.presence_bits(), plan.columns(), plan.has_ids());
+        let full_word = u64::MAX
+            .checked_shr(64_u32.saturating_sub(u32::try_from(bits).unwrap_or(64)))
+            .unwrap_or(0);
+        let is_pair = match columns {
+            [only] => {
+                !has_ids && only.kind == ColumnKind::Number && is_stored(full_word, &FULL, only)
+            }
+            _ => false,
+        };
+        Self { columns, has_ids, presence_bytes: bits.div_ceil(8), full_word, is_pair }
     }
 
     /// The record of an event of `time` at the front of `rest`, which begins without its time: its columns in `values`. `None` at
@@ -256,9 +262,14 @@ impl<'p, 'a> Records<'p, 'a> {
     /// The time of the record at the front of `rest`, and whether it is full.
     #[inline]
     fn head(&self, rest: &mut &'a [u8]) -> Option<(i64, bool)> {
-        let head = varint::take(rest)?;
+        varint::take(rest).map(|head| self.time(head))
+    }
+
+    /// What the head of a record says.
+    #[inline]
+    fn time(&self, head: u64) -> (i64, bool) {
         let time = varint::unzigzag(head >> 1);
-        Some((if self.is_first { time } else { time.wrapping_add(self.base) }, head & 1 == 1))
+        (if self.is_first { time } else { time.wrapping_add(self.base) }, head & 1 == 1)
     }
 
     /// True when [`Records::next_number`] reads the records.
@@ -267,14 +278,31 @@ impl<'p, 'a> Records<'p, 'a> {
     }
 
     /// The next record, where a number is all there is.
-    #[inline]
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a read of a thousand raw events is this and little else"
+    )]
     pub(crate) fn next_number(&mut self) -> Option<NumberRecord> {
         let mut rest = self.rest;
-        let (time, is_full) = self.head(&mut rest)?;
-        let (number, word) = self.layout.number(is_full, &mut rest)?;
+        let before = rest.len();
+        let pair = if self.layout.is_pair { varint::take_pair(&mut rest) } else { None };
+        let (head, number, word) = match pair {
+            Some((head, number)) if head & 1 == 1 => {
+                (head, varint::unzigzag(number), self.layout.full_word)
+            }
+            _ => {
+                rest = self.rest;
+                let head = varint::take(&mut rest)?;
+                let (number, word) = self.layout.number(head & 1 == 1, &mut rest)?;
+                (head, number, word)
+            }
+        };
+        let (time, is_full) = self.time(head);
         self.is_first = false;
         self.rest = rest;
-        Some(NumberRecord { time, number, word, is_full })
+        let body_bytes = before - rest.len() - varint::length(head);
+        Some(NumberRecord { time, number, word, is_full, body_bytes })
     }
 
     /// True when every byte was part of a record.

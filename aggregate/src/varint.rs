@@ -25,25 +25,54 @@ pub(crate) fn length(value: u64) -> usize {
     bits.div_ceil(7).max(1) as usize
 }
 
+const MORE: u64 = 0x8080_8080_8080_8080;
+
 /// Takes one number from the front of `bytes`; `None` when they end within it or it passes 64 bits.
 #[inline]
 pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
-    const MORE: u64 = 0x8080_8080_8080_8080;
     if let Some((word, _)) = bytes.split_first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         let ends = !word & MORE;
         if ends != 0 {
-            // Up to the first byte without a top bit; then the gaps between the groups of 7 bits are closed, pairs first.
-            // Reads spend most of their time here: no loop, no branch that depends on the length.
-            let kept = word & (ends ^ ends.wrapping_sub(1)) & !MORE;
-            let pairs = kept & 0x007f_007f_007f_007f | (kept & 0x7f00_7f00_7f00_7f00) >> 1;
-            let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
-            let length = (ends.trailing_zeros() / 8 + 1) as usize;
-            *bytes = bytes.get(length..)?;
-            return Some(fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4);
+            *bytes = bytes.get(bytes_to(ends)..)?;
+            return Some(joined(word & (ends ^ ends.wrapping_sub(1))));
         }
     }
     take_slowly(bytes)
+}
+
+/// Takes two numbers, which mostly have eight bytes at most together: where the next pair begins is known long before these are.
+#[inline]
+pub(crate) fn take_pair(bytes: &mut &[u8]) -> Option<(u64, u64)> {
+    if let Some((word, _)) = bytes.split_first_chunk::<8>() {
+        let word = u64::from_le_bytes(*word);
+        let ends = !word & MORE;
+        let second = ends & ends.wrapping_sub(1);
+        if second != 0 {
+            *bytes = bytes.get(bytes_to(second)..)?;
+            let first = ends ^ ends.wrapping_sub(1);
+            let both = second ^ second.wrapping_sub(1);
+            let behind = (word & both & !first) >> (first.count_ones() & 63);
+            return Some((joined(word & first), joined(behind)));
+        }
+    }
+    Some((take(bytes)?, take(bytes)?))
+}
+
+/// Bytes up to and with the lowest of `ends`, top bits of bytes.
+#[inline]
+fn bytes_to(ends: u64) -> usize {
+    (ends.trailing_zeros() / 8 + 1) as usize
+}
+
+/// The number whose bytes are those of `word`: the gaps between the groups of 7 bits are closed, pairs first. Reads spend most of their
+/// time here: no loop, no branch that depends on the length.
+#[inline]
+fn joined(word: u64) -> u64 {
+    let kept = word & !MORE;
+    let pairs = kept & 0x007f_007f_007f_007f | (kept & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
 }
 
 /// Of the last bytes of a log, and of numbers above 2^56.
@@ -102,6 +131,25 @@ mod tests {
             assert_eq!(take(&mut rest).map(unzigzag), Some(number));
         }
         assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn a_pair_is_two_numbers() {
+        let numbers = || (0..64).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, u64::MAX >> bit]);
+        for (first, second) in numbers().flat_map(|first| numbers().map(move |it| (first, it))) {
+            let mut bytes = Vec::new();
+            put(&mut bytes, first);
+            put(&mut bytes, second);
+            let length = bytes.len();
+            // Also at the end of all bytes, and before others.
+            for behind in [0, 1, 9] {
+                bytes.resize(length + behind, 0xff);
+                let mut rest = bytes.as_slice();
+                assert_eq!(take_pair(&mut rest), Some((first, second)));
+                assert_eq!(rest.len(), behind);
+            }
+            assert_eq!(take_pair(&mut &bytes[..length - 1]), None);
+        }
     }
 
     #[test]

@@ -132,9 +132,13 @@ pub(crate) fn apply_push<'a>(
 ) {
     // Sorted are small things that say where the parts are.
     let mut parts: SmallVec<[_; 2]> = SmallVec::new();
+    let mut moments: SmallVec<[(usize, Moment<'_>); 2]> = SmallVec::new();
     for (event_time, part) in events {
         let Ok(windows) = catalog.windows(part.group) else { continue };
         windows.observe(stream.clock, event_time);
+        if moments.iter().all(|(group, _)| *group != part.group) {
+            moments.push((part.group, Moment::new(hasher, &windows.plan, now)));
+        }
         parts.push((part.shard, part.group, part.hash, part));
     }
     parts.sort_unstable_by_key(|(shard, group, hash, _)| (*shard, *group, *hash));
@@ -152,7 +156,9 @@ pub(crate) fn apply_push<'a>(
         rest = rest.get(of_shard.len()..).unwrap_or_default();
         for of_table in of_shard.chunk_by(|a, b| a.1 == b.1) {
             let Some((_, group, ..)) = of_table.first() else { continue };
-            let Ok(windows) = catalog.windows(*group) else { continue };
+            let Some((_, moment)) = moments.iter().find(|(known, _)| known == group) else {
+                continue;
+            };
             let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
             arrivals.clear();
             arrivals.extend(of_table.iter().map(|(_, _, hash, part)| Arrival {
@@ -160,7 +166,7 @@ pub(crate) fn apply_push<'a>(
                 key: part.key(),
                 event: part.event(),
             }));
-            table.update(Moment::new(hasher, &windows.plan, now), &arrivals);
+            table.update(*moment, &arrivals);
         }
         if shards == Shards::LetGo {
             guards.release(*shard);

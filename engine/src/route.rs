@@ -134,6 +134,7 @@ pub(crate) fn route_event<'a>(
     let derived_id;
     let id: &[u8] = match &declared_id {
         Some(id) => id,
+        None if !runtime.has_ids => &[],
         None => {
             derived_id = derive_id(producer, sequence, source.index);
             &derived_id

@@ -5,11 +5,12 @@ use model::limits::YOUNG_EVENTS_MAX;
 
 use super::{
     EntityView, EntityWindows, Grown,
+    census::Census,
     level::{Events, FoldScratch, LevelState},
 };
 use crate::{
     plan::WindowPlan,
-    raw::{self, ColumnValue, Record, Records},
+    raw::{self, Record, Records},
 };
 
 /// Bytes of a tile beside its fields.
@@ -30,6 +31,9 @@ pub(crate) const LOG_BYTES_MIN: usize = 16;
 pub(crate) const INBOX_BYTES: usize = 512;
 /// The same in events, where those are long.
 pub(crate) const INBOX_EVENTS: usize = 32;
+
+/// From so many events on, tiles may take a quarter more memory than they do: a read passes over every raw event.
+const MANY_EVENTS: usize = 256;
 
 /// How a state is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,42 +60,18 @@ impl EntityWindows {
 
     /// What is worth doing to a full log; `None` when it is best left alone.
     fn worth_settling(&self, plan: &WindowPlan, now: i64) -> Option<Fold> {
-        let (floor, late) = (plan.floor(now), plan.late_before(now));
         if self.grown.is_some() {
             return Some(Fold::Everything);
         }
-        if self.view().only_grows(late) {
+        if self.view().only_grows(plan.late_before(now)) {
             return None;
         }
-        let mut values = Vec::new();
-        let mut records = Records::new(plan, &self.log);
-        let (mut old, mut young, mut dead, mut bytes, mut tiles, mut tokens) = (0, 0, 0, 0, 0, 0);
-        let mut current = [None; 3];
-        let levels: Vec<_> =
-            plan.levels().iter().map(|level| (level, level.first_live_tile(floor))).collect();
-        while let Some(record) = records.next(&mut values) {
-            dead += usize::from(record.time < late);
-            young += usize::from(record.time >= floor);
-            if record.time < late || record.time >= floor {
-                continue;
-            }
-            old += 1;
-            bytes += record.body.len() + TIME_BYTES;
-            // Events mostly come in order, so a change of tile is nearly always a new one.
-            for (current, (level, first_live)) in current.iter_mut().zip(&levels) {
-                let tile = level.tile(record.time);
-                let is_new = tile >= *first_live && *current != Some(tile);
-                tiles += usize::from(is_new);
-                *current = Some(tile);
-            }
-            tokens += values.iter().filter(|value| matches!(value, ColumnValue::Token(_))).count();
-        }
-        let is_smaller = folded_bytes(plan, tiles, tokens) < bytes;
-        let is_long = old >= plan.fold_threshold() || young > YOUNG_EVENTS_MAX;
-        if old > 0 && is_smaller || is_long {
+        let census = Census::of(plan, &self.log, now);
+        let is_long = census.old >= plan.fold_threshold() || census.young > YOUNG_EVENTS_MAX;
+        if is_long || census.is_better_folded(plan) {
             return Some(Fold::Everything);
         }
-        (dead > 0).then_some(Fold::Nothing)
+        (census.dead > 0).then_some(Fold::Nothing)
     }
 
     /// Sorts all raw events into what is dead, what is folded and what stays.
@@ -184,6 +164,12 @@ pub(crate) fn folded_bytes(plan: &WindowPlan, tiles: usize, tokens: usize) -> us
     let tile_bytes = TILE_NUMBER_BYTES + plan.tile_fields().len() * TILE_FIELD_BYTES;
     let token_bytes = tokens * TOKEN_BYTES * plan.levels().len();
     tiles * tile_bytes + token_bytes + GROWN_BYTES
+}
+
+/// True when `events` that take `raw_bytes` are better kept in tiles that take `folded_bytes`.
+pub(crate) fn is_better_folded(events: usize, raw_bytes: usize, folded_bytes: usize) -> bool {
+    let worth = if events < MANY_EVENTS { raw_bytes } else { raw_bytes + raw_bytes / 4 };
+    events > 0 && folded_bytes < worth
 }
 
 /// A log of the records that stay of `log`, as long as it has to be.

@@ -12,13 +12,14 @@
 //! | | |
 //! |---|---|
 //! | [`EntityWindows`], [`EntityView`] | the state, owned or in somebody's memory |
-//! | `fold` | when the log is full: what becomes of its events |
+//! | `census`, `fold` | when the log is full: what is in it, and what becomes of its events |
 //! | `level`, `young` | tiles of folded events; of events that must stay raw, but are many |
 //! | `read`, `tokens`, `cusum` | values; of distinct counts; of cumulative sums |
 //! | `retract` | events that are taken back |
 //! | `codec` | bytes |
 
 mod account;
+mod census;
 mod codec;
 mod cusum;
 mod fold;
@@ -33,7 +34,9 @@ pub use codec::EncodedState;
 
 pub use account::ColumnAccount;
 pub(crate) use cusum::is_cusum;
-pub(crate) use fold::{INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, TIME_BYTES, folded_bytes};
+pub(crate) use fold::{
+    INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, TIME_BYTES, folded_bytes, is_better_folded,
+};
 pub(crate) use level::{BLOCK_TILES, BLOCKS_FROM};
 pub use read::{ReadAt, ReadScratch, Word};
 

@@ -208,8 +208,9 @@ impl WindowPlan {
         &self.summaries
     }
 
-    /// True when raw events carry their ids.
-    pub(crate) fn has_ids(&self) -> bool {
+    /// True when raw events carry their ids: where they are not, an event needs none.
+    #[must_use]
+    pub fn has_ids(&self) -> bool {
         self.has_ids
     }
 

@@ -87,6 +87,8 @@ pub(crate) struct StreamRuntime {
     pub(crate) state: Arc<StreamState>,
     /// Indexes of the window groups it feeds.
     pub(crate) groups: Arc<[usize]>,
+    /// One of them keeps the ids of its events.
+    pub(crate) has_ids: bool,
 }
 
 /// Definitions of one version, compiled.
@@ -150,13 +152,15 @@ impl Catalog {
             .streams
             .iter()
             .enumerate()
-            .map(|(index, stream)| StreamRuntime {
-                types: stream.fields.iter().map(|field| field.data_type).collect(),
-                state: self
-                    .streams
-                    .get(index)
-                    .map_or_else(Arc::default, |existing| Arc::clone(&existing.state)),
-                groups: fed_by(&groups, index),
+            .map(|(index, stream)| {
+                let existing = self.streams.get(index);
+                let fed = fed_by(&groups, index);
+                StreamRuntime {
+                    types: stream.fields.iter().map(|field| field.data_type).collect(),
+                    state: existing.map_or_else(Arc::default, |it| Arc::clone(&it.state)),
+                    has_ids: fed.iter().any(|group| has_ids(&groups, *group)),
+                    groups: fed,
+                }
             })
             .collect();
         let version = self.version + 1;
@@ -206,6 +210,11 @@ impl Catalog {
             .map(|(group, entity)| (group.name.as_str(), entity.key.as_slice()))
             .ok_or_else(|| Error::Internal(format!("no group has index {index}")))
     }
+}
+
+/// Window group `index` keeps the ids of its events.
+fn has_ids(groups: &[GroupRuntime], index: usize) -> bool {
+    matches!(groups.get(index), Some(GroupRuntime::Windows(windows)) if windows.plan.has_ids())
 }
 
 fn fed_by(groups: &[GroupRuntime], stream: usize) -> Arc<[usize]> {

@@ -103,7 +103,9 @@ impl WindowTable {
     pub(crate) fn update(&mut self, moment: Moment<'_>, arrivals: &[Arrival<'_>]) {
         for run in arrivals.chunks(RUN) {
             let mut found = [None; RUN];
-            self.find_run(run, &mut found);
+            if run.len() > 1 {
+                self.find_run(run, &mut found);
+            }
             let mut previous: Option<(&[u8], u32)> = None;
             for (arrival, found) in run.iter().zip(found) {
                 let known = previous.filter(|(key, _)| *key == arrival.key).map(|(_, slot)| slot);

@@ -33,8 +33,9 @@ pub(super) struct NumbersScratch {
     fields: Fields,
 }
 
-/// Windows that are looked through without a branch.
+/// Windows that are looked through without a branch, and those of them that most groups have.
 const FEW: usize = 8;
+const FEWER: usize = 4;
 
 /// Starts of windows, the latest first.
 #[derive(Debug)]
@@ -42,11 +43,12 @@ struct Starts {
     /// The first ones, and then what no event is before.
     few: [i64; FEW],
     more: Vec<i64>,
+    are_fewer: bool,
 }
 
 impl Default for Starts {
     fn default() -> Self {
-        Self { few: [i64::MIN; FEW], more: Vec::new() }
+        Self { few: [i64::MIN; FEW], more: Vec::new(), are_fewer: true }
     }
 }
 
@@ -54,6 +56,7 @@ impl Starts {
     fn set(&mut self, mut starts: impl Iterator<Item = i64>) {
         self.few.fill(i64::MIN);
         self.few.iter_mut().zip(&mut starts).for_each(|(place, start)| *place = start);
+        self.are_fewer = self.few.get(FEWER).is_none_or(|start| *start == i64::MIN);
         self.more.clear();
         self.more.extend(starts);
     }
@@ -62,7 +65,11 @@ impl Starts {
     /// processor would guess wrong at every second one.
     #[inline]
     fn slot(&self, time: i64) -> usize {
-        let slot = self.few.iter().map(|start| usize::from(*start > time)).sum();
+        let count = |starts: &[i64]| starts.iter().map(|start| usize::from(*start > time)).sum();
+        if self.are_fewer {
+            return count(self.few.first_chunk::<FEWER>().unwrap_or(&[0; FEWER]));
+        }
+        let slot = count(&self.few);
         if slot < FEW || self.more.is_empty() {
             return slot;
         }

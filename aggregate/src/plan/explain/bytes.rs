@@ -15,6 +15,7 @@ use super::{
 use crate::{
     entity::{
         BLOCK_TILES, BLOCKS_FROM, Grown, INBOX_BYTES, INBOX_EVENTS, LOG_BYTES_MIN, folded_bytes,
+        is_better_folded,
     },
     plan::{Column, ColumnKind, Level},
 };
@@ -363,15 +364,17 @@ impl<'a> Costs<'a> {
                 (rate * hop).min(old),
             )
         });
-        let tiles = usize::try_from(whole(tiles.sum())).unwrap_or(usize::MAX);
+        let number = |value| usize::try_from(whole(value)).unwrap_or(usize::MAX);
+        let tiles = number(tiles.sum());
         let tokens =
             self.plan.columns.iter().filter(|column| column.kind == ColumnKind::Token).count()
                 as f64
                 * old;
-        let tokens = usize::try_from(whole(tokens)).unwrap_or(usize::MAX);
+        let tokens = number(tokens);
         let raw = old * (self.body(Case::Expected) + crate::entity::TIME_BYTES as f64);
-        let is_smaller = (folded_bytes(self.plan, tiles, tokens) as f64) < raw;
-        is_smaller || old >= RAW_EVENTS_MAX as f64 || young > YOUNG_EVENTS_MAX as f64
+        let folded = folded_bytes(self.plan, tiles, tokens);
+        let is_better = is_better_folded(number(old), number(raw), folded);
+        is_better || old >= RAW_EVENTS_MAX as f64 || young > YOUNG_EVENTS_MAX as f64
     }
 
     /// Bytes of an entity that has but a log.
