@@ -323,3 +323,101 @@ fn take_column<'a>(rest: &mut &'a [u8], kind: ColumnKind) -> Option<ColumnValue<
         ColumnKind::Packed => varint::take_block(rest).map(ColumnValue::Packed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::value::ValueRef;
+    use stdx::prng::Prng;
+
+    use super::*;
+    use crate::{PreparedEvent, plan::tests::plan};
+
+    /// What both ways of reading say of a log: time, number, presence, bytes; and whether every byte was read.
+    type Seen = (Vec<(i64, i64, Vec<bool>, usize)>, bool);
+
+    fn generally(plan: &WindowPlan, log: &[u8]) -> Seen {
+        let (mut records, mut values, mut seen) = (Records::new(plan, log), Vec::new(), Vec::new());
+        while let Some(record) = records.next(&mut values) {
+            let number = values.first().and_then(ColumnValue::number).unwrap_or(0);
+            let counts = |cell: &Cell| record.counts_in(cell.bit);
+            let counts = plan.cells().iter().map(counts).collect();
+            seen.push((record.time, number, counts, record.body.len()));
+        }
+        (seen, records.is_at_end())
+    }
+
+    fn as_numbers(plan: &WindowPlan, log: &[u8]) -> Seen {
+        let (mut records, mut seen) = (Records::new(plan, log), Vec::new());
+        while let Some(record) = records.next_number() {
+            let counts = |cell: &Cell| record.counts_in(cell.bit);
+            let counts = plan.cells().iter().map(counts).collect();
+            seen.push((record.time, record.number, counts, record.body_bytes));
+        }
+        (seen, records.is_at_end())
+    }
+
+    fn random_log(plan: &WindowPlan, random: &mut Prng) -> Vec<u8> {
+        let mut log = Vec::new();
+        for _ in 0..random.between(1, 12) {
+            let mut signed = |bits| {
+                let most = 1_i64 << random.between(0, bits);
+                random.between(-most, most)
+            };
+            let (time, number) = (signed(40), signed(62));
+            let fields = [
+                Some(ValueRef::Timestamp(time)),
+                random.chance(0.8).then_some(ValueRef::I64(number)),
+                random.chance(0.8).then_some(ValueRef::Decimal(number, 2)),
+                Some(ValueRef::String("s")),
+                random.chance(0.9).then_some(ValueRef::Bool(random.chance(0.8))),
+            ];
+            let mut event = PreparedEvent::default();
+            plan.prepare(&fields, time, b"", &mut event).expect("nothing overflows");
+            let Some(event) = event.stored() else { continue };
+            append(&mut log, event.time, event.is_full, event.body);
+        }
+        log
+    }
+
+    #[test]
+    fn number_records_are_records() {
+        let many: Vec<_> =
+            (0..9).map(|at| format!("f{at} = \"sum(i) filter (where i > {at})\"")).collect();
+        let groups = [
+            "n = \"count(*)\"".to_owned(),
+            "n = \"count(*)\"\nsum = \"sum(i)\"".to_owned(),
+            "sum = \"sum(d)\"\nlow = \"min(d) filter (where b)\"".to_owned(),
+            many.join("\n"),
+        ];
+        let mut read = 0;
+        for features in groups {
+            let plan = plan("windows = [\"1h\"]", &features);
+            assert!(Records::new(&plan, &[]).are_numbers(), "{features}");
+            for seed in 0..60 {
+                let mut random = Prng::new(seed);
+                let mut log = random_log(&plan, &mut random);
+                read += generally(&plan, &log).0.len();
+                for end in 0..=log.len() {
+                    let part = &log[..end];
+                    assert_eq!(as_numbers(&plan, part), generally(&plan, part), "seed {seed}");
+                }
+                for _ in 0..20 {
+                    if let Some(byte) = log.iter_mut().max_by_key(|_| random.next_u64()) {
+                        *byte = random.next_u64().to_le_bytes()[0];
+                    }
+                    let [numbers, records] = [as_numbers(&plan, &log), generally(&plan, &log)].map(
+                        |(seen, is_whole)| {
+                            // A time may be written longer than it has to be now: what it takes is then an estimate.
+                            let seen = seen
+                                .into_iter()
+                                .map(|(time, number, counts, _)| (time, number, counts));
+                            (seen.collect::<Vec<_>>(), is_whole)
+                        },
+                    );
+                    assert_eq!(numbers, records, "seed {seed}");
+                }
+            }
+        }
+        assert!(read > 1_000, "{read} records");
+    }
+}

@@ -41,7 +41,7 @@ pub(crate) fn take(bytes: &mut &[u8]) -> Option<u64> {
     take_slowly(bytes)
 }
 
-/// Takes two numbers, which mostly have eight bytes at most together: where the next pair begins is known long before these are.
+/// Takes two numbers. Where they have eight bytes at most together, where the next pair begins is known long before they are.
 #[inline]
 pub(crate) fn take_pair(bytes: &mut &[u8]) -> Option<(u64, u64)> {
     if let Some((word, _)) = bytes.split_first_chunk::<8>() {

@@ -136,8 +136,8 @@ pub(crate) fn apply_push<'a>(
     for (event_time, part) in events {
         let Ok(windows) = catalog.windows(part.group) else { continue };
         windows.observe(stream.clock, event_time);
-        if moments.iter().all(|(group, _)| *group != part.group) {
-            moments.push((part.group, Moment::new(hasher, &windows.plan, now)));
+        if let Err(place) = moments.binary_search_by_key(&part.group, |(group, _)| *group) {
+            moments.insert(place, (part.group, Moment::new(hasher, &windows.plan, now)));
         }
         parts.push((part.shard, part.group, part.hash, part));
     }
@@ -156,9 +156,8 @@ pub(crate) fn apply_push<'a>(
         rest = rest.get(of_shard.len()..).unwrap_or_default();
         for of_table in of_shard.chunk_by(|a, b| a.1 == b.1) {
             let Some((_, group, ..)) = of_table.first() else { continue };
-            let Some((_, moment)) = moments.iter().find(|(known, _)| known == group) else {
-                continue;
-            };
+            let place = moments.binary_search_by_key(group, |(group, _)| *group);
+            let Some((_, moment)) = place.ok().and_then(|at| moments.get(at)) else { continue };
             let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
             arrivals.clear();
             arrivals.extend(of_table.iter().map(|(_, _, hash, part)| Arrival {

@@ -126,7 +126,8 @@ fn dispatch(
     };
     let done = match handled {
         Ok(Outcome::Later { ticket, repeated, reply }) => {
-            return Answer::Waits(Box::new(Waiting { header, ticket, repeated, reply }));
+            let waiting = Waiting { header, ticket, repeated, reply };
+            return waiting.unless_done(output).map_or(Answer::Written, Answer::Waits);
         }
         Ok(Outcome::Elsewhere(done)) => Ok(Done::Body(done)),
         Ok(Outcome::Bulk) => {

@@ -14,9 +14,11 @@ pub(super) struct Census {
     pub(super) dead: usize,
     /// Within the horizon: they stay raw.
     pub(super) young: usize,
-    /// Those that may be folded, the bytes that they are expected to take raw, and their distinct tokens.
+    /// Those that may be folded.
     pub(super) old: usize,
+    /// What those are expected to take raw.
     raw_bytes: usize,
+    /// Values of theirs that distinct counts look at, repeated ones too.
     tokens: usize,
     /// Tiles of those, of all levels.
     tiles: usize,

@@ -32,7 +32,8 @@ pub(crate) const INBOX_BYTES: usize = 512;
 /// The same in events, where those are long.
 pub(crate) const INBOX_EVENTS: usize = 32;
 
-/// From so many events on, tiles may take a quarter more memory than they do: a read passes over every raw event.
+/// From so many events on, tiles may be expected to take a quarter more memory: a read passes over every raw event
+/// (docs/decisions/0013).
 const MANY_EVENTS: usize = 256;
 
 /// How a state is settled.
@@ -68,7 +69,8 @@ impl EntityWindows {
         }
         let census = Census::of(plan, &self.log, now);
         let is_long = census.old >= plan.fold_threshold() || census.young > YOUNG_EVENTS_MAX;
-        if is_long || census.is_better_folded(plan) {
+        let is_ever = plan.fold_threshold() < usize::MAX;
+        if is_ever && (is_long || census.is_better_folded(plan)) {
             return Some(Fold::Everything);
         }
         (census.dead > 0).then_some(Fold::Nothing)
@@ -162,13 +164,15 @@ impl EntityView<'_> {
 /// Expected bytes of `tiles` tiles and `tokens` distinct tokens: what a log is compared with.
 pub(crate) fn folded_bytes(plan: &WindowPlan, tiles: usize, tokens: usize) -> usize {
     let tile_bytes = TILE_NUMBER_BYTES + plan.tile_fields().len() * TILE_FIELD_BYTES;
-    let token_bytes = tokens * TOKEN_BYTES * plan.levels().len();
-    tiles * tile_bytes + token_bytes + GROWN_BYTES
+    let token_bytes = tokens.saturating_mul(TOKEN_BYTES * plan.levels().len());
+    // Of a load that somebody only thinks of, there may be any number.
+    tiles.saturating_mul(tile_bytes).saturating_add(token_bytes).saturating_add(GROWN_BYTES)
 }
 
 /// True when `events` that take `raw_bytes` are better kept in tiles that take `folded_bytes`.
 pub(crate) fn is_better_folded(events: usize, raw_bytes: usize, folded_bytes: usize) -> bool {
-    let worth = if events < MANY_EVENTS { raw_bytes } else { raw_bytes + raw_bytes / 4 };
+    let worth =
+        if events < MANY_EVENTS { raw_bytes } else { raw_bytes.saturating_add(raw_bytes / 4) };
     events > 0 && folded_bytes < worth
 }
 
@@ -206,5 +210,24 @@ impl Grown {
             let first_live = level.first_live_tile(plan.floor(now));
             state.merge(plan, other, first_live, &mut scratch);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn from_256_events_on_tiles_may_take_a_quarter_more() {
+        let raw = 4_000;
+        for (events, folded_below) in [(255, raw), (256, raw * 5 / 4)] {
+            assert!(is_better_folded(events, raw, folded_below - 1), "{events}");
+            assert!(!is_better_folded(events, raw, folded_below), "{events}");
+        }
+        assert!(!is_better_folded(0, raw, 0), "nothing to fold");
+        assert!(
+            is_better_folded(usize::MAX, usize::MAX, usize::MAX - 1),
+            "of a load that is thought of"
+        );
     }
 }

@@ -67,12 +67,6 @@ impl WindowPlan {
 }
 
 impl DirectEvents {
-    /// True when [`DirectEvents::prepare`] asks for an event id.
-    #[must_use]
-    pub fn has_ids(&self) -> bool {
-        self.has_ids
-    }
-
     /// As [`WindowPlan::prepare`] of the same plan, with the values of `fields`; false, and nothing that counts prepared, when one is
     /// not there.
     #[inline]

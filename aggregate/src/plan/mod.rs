@@ -135,8 +135,8 @@ impl WindowPlan {
         }
     }
 
-    /// The same plan, folding whatever it costs once `events` raw events are older than the horizon. Values do not depend on
-    /// it, only memory and speed do: for tuning, and for tests of exactly that.
+    /// The same plan, folding whatever it costs once `events` raw events are older than the horizon; with `usize::MAX` never,
+    /// not even where tiles are smaller. Values do not depend on it, only memory and speed do: for tuning, and for tests of exactly that.
     #[must_use]
     pub fn with_fold_threshold(mut self, events: usize) -> Self {
         self.fold_threshold = events;
@@ -208,7 +208,7 @@ impl WindowPlan {
         &self.summaries
     }
 
-    /// True when raw events carry their ids: where they are not, an event needs none.
+    /// True when raw events carry their ids: where they do not, an event needs none.
     #[must_use]
     pub fn has_ids(&self) -> bool {
         self.has_ids

@@ -86,7 +86,8 @@ fn one_history(seed: u64, round: u64) -> Tally {
 
 /// Runs `case`, with a burst or without.
 fn history_of(case: &Case, has_burst: bool, mut random: Prng, what: &str) -> Tally {
-    let plan = case.plan().with_fold_threshold(*choose(&mut random, &[1, 20, 200, usize::MAX]));
+    let plan =
+        case.plan().with_fold_threshold(*choose(&mut random, &[1, 20, 200, 1024, usize::MAX]));
     let mut oracle = Oracle::new(&case.stream, &case.group);
     let mut entity = EntityWindows::default();
     let mut scratch = ReadScratch::default();

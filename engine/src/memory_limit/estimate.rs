@@ -2,7 +2,8 @@
 //!
 //! Upper estimates for rows, keys, cells, records and ids, as if every entity were new. Not in them, and bounded: an
 //! arena's chunk of 4 KiB that a table begins (64 tables a window group), an entity's log that moves to a block of the
-//! next size (an eighth longer), and tiles, which come where they take less than the events. The next walk finds these.
+//! next size (an eighth longer), and tiles, which come where they take less than the events, or little more than many of
+//! them. The next walk finds these.
 
 use crate::{
     route::{RoutedEvent, RoutedRow},

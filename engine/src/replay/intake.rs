@@ -215,6 +215,7 @@ impl<'p> EventIntake<'p> {
         let derived;
         let id: &[u8] = match &declared {
             Some(id) => id,
+            None if !self.runtime.has_ids => &[],
             None => {
                 derived = derive_id(origin.producer, origin.sequence, origin.index);
                 &derived
@@ -251,12 +252,10 @@ impl<'p> EventIntake<'p> {
             Some(Some(ValueRef::Bytes(id))) => self.id.extend_from_slice(id),
             Some(Some(ValueRef::I64(id))) => self.id.extend_from_slice(&ordered_bytes(id)),
             Some(_) => return None,
+            None if !self.runtime.has_ids => {}
             None => {
-                let asks = |part: &Part<'_>| part.direct.is_some_and(|(_, plan)| plan.has_ids());
-                if self.parts.iter().any(asks) {
-                    let id = derive_id(origin.producer, origin.sequence, origin.index);
-                    self.id.extend_from_slice(&id);
-                }
+                let id = derive_id(origin.producer, origin.sequence, origin.index);
+                self.id.extend_from_slice(&id);
             }
         }
         for part in &mut self.parts {

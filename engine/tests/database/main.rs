@@ -5,6 +5,7 @@ mod cuts;
 mod damage;
 mod damaged_snapshots;
 mod deletes;
+mod derived_ids;
 mod events;
 mod harness;
 mod long_events;

@@ -37,14 +37,25 @@ pub(super) fn list(directory: &Path) -> io::Result<Vec<u64>> {
     Ok(found)
 }
 
+/// As long as it is there nobody else writes.
+pub(super) struct Held(File);
+
+impl Drop for Held {
+    /// To close the file is not enough: a process that is just being started has a copy of it until it runs its own program.
+    fn drop(&mut self) {
+        // On a failure the file is closed a moment later, and the lock goes with it.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Makes the directory, readable by its owner alone, and takes it for this process.
-pub(super) fn take(directory: &Path) -> io::Result<File> {
+pub(super) fn take(directory: &Path) -> io::Result<Held> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let lock =
         OpenOptions::new().create(true).truncate(false).write(true).open(directory.join(LOCK))?;
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => Ok(Held(lock)),
         Err(TryLockError::WouldBlock) => {
             Err(io::Error::other("another server writes it: give each server a directory"))
         }
@@ -91,9 +102,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let root = directory.path().join("deep/audit");
         let held = take(&root).expect("it is free");
-        let error = take(&root).expect_err("it is taken").to_string();
+        let error = take(&root).err().expect("it is taken").to_string();
         assert!(error.contains("another server"), "{error}");
+        // As a process has it that another thread is starting.
+        let copy = held.0.try_clone().expect("copied");
         drop(held);
         assert!(take(&root).is_ok());
+        drop(copy);
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct AuditLog {
     link: Link,
     is_dirty: bool,
     /// As long as it is there nobody else writes.
-    _lock: File,
+    _lock: file::Held,
 }
 
 struct Open {

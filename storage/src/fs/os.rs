@@ -112,6 +112,16 @@ pub struct OsLock {
     file: Option<File>,
 }
 
+impl OsLock {
+    /// Says in the file who has it.
+    fn sign(&self) -> std::io::Result<()> {
+        let Some(mut file) = self.file.as_ref() else { return Ok(()) };
+        file.set_len(0)?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(std::process::id().to_string().as_bytes())
+    }
+}
+
 impl Drop for OsLock {
     /// Lets go of the lock itself. To close the file is not enough: a process that another thread is just starting
     /// has every open file of ours until it runs its own program, and the lock lasts as long as its last copy.
@@ -138,13 +148,9 @@ impl Vfs for OsFs {
         let mut file = options.open(self.at(LOCK)).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {
-                let id = std::process::id().to_string();
-                let written = file
-                    .set_len(0)
-                    .and_then(|()| file.seek(SeekFrom::Start(0)))
-                    .and_then(|_| file.write_all(id.as_bytes()));
-                written.map_err(io)?;
-                Ok(OsLock { file: Some(file) })
+                let lock = OsLock { file: Some(file) };
+                lock.sign().map_err(io)?;
+                Ok(lock)
             }
             Err(TryLockError::WouldBlock) => Err(self.locked(&mut file)),
             Err(TryLockError::Error(error)) => Err(Error::io("lock", path, error)),

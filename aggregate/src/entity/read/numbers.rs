@@ -33,7 +33,7 @@ pub(super) struct NumbersScratch {
     fields: Fields,
 }
 
-/// Windows that are looked through without a branch, and those of them that most groups have.
+/// Windows that are looked through without a branch, and of how many it is half the work.
 const FEW: usize = 8;
 const FEWER: usize = 4;
 

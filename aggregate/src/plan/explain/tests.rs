@@ -278,3 +278,11 @@ fn reads_merge_as_many_tiles_as_is_said() {
         }
     }
 }
+
+#[test]
+fn the_largest_loads_are_explained() {
+    for features in [&["count(*)", "sum(d)"][..], &["approx_distinct(s)"]] {
+        let explained = case("\"5m\", \"7d\"", features).explain(&loads(&[u64::MAX]));
+        assert!(explained.entities.iter().all(|entity| entity.is_tiled), "{explained:?}");
+    }
+}
