@@ -126,8 +126,7 @@ fn dispatch(
     };
     let done = match handled {
         Ok(Outcome::Later { ticket, repeated, reply }) => {
-            let waiting = Waiting { header, ticket, repeated, reply };
-            return waiting.unless_done(output).map_or(Answer::Written, Answer::Waits);
+            return Answer::Waits(Box::new(Waiting { header, ticket, repeated, reply }));
         }
         Ok(Outcome::Elsewhere(done)) => Ok(Done::Body(done)),
         Ok(Outcome::Bulk) => {

@@ -57,17 +57,6 @@ pub(crate) struct Waiting {
 pub(crate) type Receipted = Box<dyn FnOnce(&mut Writer<'_>, Receipt) + Send>;
 
 impl Waiting {
-    /// Itself, unless the write is as safe as asked for already: then its reply stands in `output`.
-    pub(crate) fn unless_done(self, output: &mut Vec<u8>) -> Option<Box<Self>> {
-        match self.ticket.try_done() {
-            Some(outcome) => {
-                self.finish(outcome, output);
-                None
-            }
-            None => Some(Box::new(self)),
-        }
-    }
-
     /// Writes the reply, now that the log has spoken.
     pub(crate) fn finish(
         self,
