@@ -9,21 +9,37 @@
 //! ```
 //!
 //! Whoever arrives while a thread works waits for its round: about as long as one takes. A thread that has been parked for less than a
-//! twentieth of the last [`WINDOW_NS`] is *busy*: when a round takes longer than `turn_max` ([`Admission::new`]), it turns everybody away until
-//! each had a turn, which costs a fraction of serving them, and then serves from there on, so that all are served equally often. A thread that
-//! is not busy takes everything on: a single long request makes a long round, and that passes. A peer that has always more to say
-//! than is read at once makes others wait for nothing, but itself: what it says is late, too, once that has lasted `turn_max`. (Judging
-//! by standing queues and not by their length: Nichols and Jacobson, *Controlling Queue Delay*, 2012; Maurer, *Fail at Scale*, 2015.)
+//! twentieth of the last [`WINDOW_NS`] is *busy*; one that has turned somebody away, for less than a quarter of it: turning away leaves
+//! pauses that are no time to spare. When a busy thread has worked for longer than `turn_max` ([`Admission::new`]) in a round, it turns
+//! everybody away until each had a turn, which costs a fraction of serving them, and then serves from there on, so that all are served
+//! equally often.
+//!
+//! A round that took long because the machine did something else is no such round, if the one before was short: what waits then is
+//! little, and to turn it away would only make it later. Unless the thread is mostly held up, by a disk or by whoever else wants the
+//! core: then the clock counts. A thread that is not busy takes everything on: a single long request makes a long round, and that
+//! passes. A peer that has always more to say than is read at once makes others wait for nothing, but itself: what it says is late,
+//! too, once that has lasted `turn_max`. (Judging by standing queues and not by their length: Nichols and Jacobson, *Controlling Queue
+//! Delay*, 2012; Maurer, *Fail at Scale*, 2015.)
+//!
+//! While a round is young and others are in it, quick answers wait until all were heard, and then leave together: see
+//! [`crate::others::first`].
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::{CallStatus, Failure, Opcode};
+use stdx::clock::Clock;
 
 /// Over which time it is decided whether a thread is busy.
 const WINDOW_NS: u64 = 100_000_000;
-/// A busy thread is parked for less than this part of the time.
-const PARKED_PART: u64 = 20;
+/// A busy thread is parked for less than this part of the time: the first while it serves everybody, the second while it does not.
+const PARKED_PARTS: (u64, u64) = (20, 4);
+/// A thread that worked for less than this part of the time in which it was not parked is held up.
+const HELD_UP_PART: u64 = 4;
+/// An answer that took longer waits for nobody: others may take as long. A row, windows and a push take 2 to 10 µs.
+const QUICK_NS: u64 = 20_000;
+/// How old a round may be in which answers wait for each other, and half of how long the one before: half of `turn_max` as it is by default.
+const YOUNG_NS: u64 = 500_000;
 /// When those who are turned away may come again: when it has been decided anew.
 pub(crate) const RETRY_AFTER_MS: i64 = 100;
 
@@ -33,16 +49,31 @@ pub(crate) struct Admission {
     turn_max_ns: u64,
     /// Number of this turn, of serving or of turning away; 0 is none.
     turn: AtomicU64,
-    /// When serving began.
+    /// When serving began, and how long the thread had worked by then; the latter is known of busy threads.
     serves_ns: AtomicU64,
+    worked_ns: AtomicU64,
+    /// Connections that had their turn since then, and in the last round before in which any had.
+    visits: AtomicU64,
+    visits_before: AtomicU64,
     /// Everybody is turned away until all had a turn.
     is_refusing: AtomicBool,
+    /// Somebody was, since the thread is watched.
+    has_refused: AtomicBool,
     /// When the thread was parked last.
     parked_at_ns: AtomicU64,
     /// Since when it has been watched, and how long it was parked since then.
     watched_ns: AtomicU64,
     parked_ns: AtomicU64,
     is_busy: AtomicBool,
+    /// In the round before somebody was turned away, or it was more than half of the work of a turn: time is short, whatever takes it. Known
+    /// of busy threads.
+    is_crowded: AtomicBool,
+    /// For most of the time in which the thread was not parked it waited, for a disk or a core: that is no stall, but all there is.
+    is_held_up: AtomicBool,
+    /// How long it had worked when it was judged last.
+    judged_ns: AtomicU64,
+    /// The round before was short enough for answers to wait for each other.
+    was_short: AtomicBool,
 }
 
 /// What a connection knows of the turns of its thread.
@@ -62,11 +93,19 @@ impl Admission {
             turn_max_ns: u64::try_from(turn_max.as_nanos()).unwrap_or(u64::MAX),
             turn: AtomicU64::new(1),
             serves_ns: zero(),
+            worked_ns: zero(),
+            visits: zero(),
+            visits_before: zero(),
             is_refusing: AtomicBool::new(false),
+            has_refused: AtomicBool::new(false),
             parked_at_ns: zero(),
             watched_ns: zero(),
             parked_ns: zero(),
             is_busy: AtomicBool::new(false),
+            is_crowded: AtomicBool::new(false),
+            is_held_up: AtomicBool::new(false),
+            judged_ns: zero(),
+            was_short: AtomicBool::new(false),
         }
     }
 
@@ -76,35 +115,81 @@ impl Admission {
     }
 
     /// Something has come. A runtime says so only when it had been parked: not in the middle of work.
-    pub(crate) fn unparks(&self, now_ns: u64) {
+    pub(crate) fn unparks(&self, clock: &impl Clock) {
+        let now_ns = clock.mono_ns();
         let parked_ns = now_ns.saturating_sub(self.parked_at_ns.load(Ordering::Relaxed));
         self.parked_ns.fetch_add(parked_ns, Ordering::Relaxed);
-        self.begin(now_ns);
-        self.judge(now_ns);
+        self.judge(now_ns, clock);
+        self.begin((now_ns.saturating_sub(parked_ns), now_ns), clock);
     }
 
-    /// A connection has its turn. `has_more` says that what it has read is not all there is.
-    pub(crate) fn visits(&self, visit: &mut Visit, has_more: bool, now_ns: u64) {
-        self.judge(now_ns);
-        let is_refusing = self.is_refusing.load(Ordering::Relaxed);
+    /// A connection has its turn, at `now_ns`. `has_more` says that what it has read is not all there is.
+    pub(crate) fn visits(
+        &self,
+        visit: &mut Visit,
+        has_more: bool,
+        (now_ns, clock): (u64, &impl Clock),
+    ) {
+        self.judge(now_ns, clock);
         if visit.turn == self.turn.load(Ordering::Relaxed) {
             // A whole round has passed.
-            self.begin(now_ns);
-        } else if !is_refusing && !self.is_in_time(self.serves_ns.load(Ordering::Relaxed), now_ns) {
+            self.begin((now_ns, now_ns), clock);
+        } else if !self.is_refusing.load(Ordering::Relaxed) && self.is_late(now_ns, clock) {
             self.turn.fetch_add(1, Ordering::Relaxed);
             self.is_refusing.store(true, Ordering::Relaxed);
+            self.has_refused.store(true, Ordering::Relaxed);
         }
+        self.visits.store(self.visits.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         if !has_more || visit.turn == 0 {
             visit.waits_ns = now_ns;
         }
         visit.turn = self.turn.load(Ordering::Relaxed);
     }
 
-    /// From now on requests are served.
-    fn begin(&self, now_ns: u64) {
+    /// Whether what was heard at `heard_ns` and answered at `answered_ns` waits until others were heard: it was quick, rounds are short,
+    /// nobody is turned away, and there are others.
+    pub(crate) fn waits_for_others(&self, heard_ns: u64, answered_ns: u64) -> bool {
+        let since = |then_ns| answered_ns.saturating_sub(then_ns);
+        since(heard_ns) <= QUICK_NS
+            && self.visits_before.load(Ordering::Relaxed) > 1
+            && self.was_short.load(Ordering::Relaxed)
+            && since(self.serves_ns.load(Ordering::Relaxed)) <= self.young_ns()
+            && !self.is_refusing.load(Ordering::Relaxed)
+    }
+
+    fn young_ns(&self) -> u64 {
+        YOUNG_NS.min(self.turn_max_ns / 2)
+    }
+
+    /// From now on requests are served. The round before ended at the first of the times, which are in ns.
+    fn begin(&self, (ended_ns, now_ns): (u64, u64), clock: &impl Clock) {
         self.turn.fetch_add(1, Ordering::Relaxed);
+        let visits = self.visits.load(Ordering::Relaxed);
+        if visits > 0 {
+            self.visits_before.store(visits, Ordering::Relaxed);
+            self.visits.store(0, Ordering::Relaxed);
+        }
+        let round_ns = ended_ns.saturating_sub(self.serves_ns.load(Ordering::Relaxed));
+        self.was_short.store(round_ns <= 2 * self.young_ns(), Ordering::Relaxed);
         self.serves_ns.store(now_ns, Ordering::Relaxed);
-        self.is_refusing.store(false, Ordering::Relaxed);
+        let was_refusing = self.is_refusing.swap(false, Ordering::Relaxed);
+        if self.is_busy.load(Ordering::Relaxed) {
+            let worked_ns = clock.worked_ns();
+            let work_ns = worked_ns.saturating_sub(self.worked_ns.load(Ordering::Relaxed));
+            let is_crowded = was_refusing || work_ns > self.turn_max_ns / 2;
+            self.is_crowded.store(is_crowded, Ordering::Relaxed);
+            self.worked_ns.store(worked_ns, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the round has taken too long, and that is not a stall after a short one. Only then the dearer clock is looked at.
+    fn is_late(&self, now_ns: u64, clock: &impl Clock) -> bool {
+        let worked_ns = self.worked_ns.load(Ordering::Relaxed);
+        !self.is_in_time(self.serves_ns.load(Ordering::Relaxed), now_ns)
+            && self.is_busy.load(Ordering::Relaxed)
+            && (self.is_crowded.load(Ordering::Relaxed)
+                || self.is_held_up.load(Ordering::Relaxed)
+                || !self.is_in_time(worked_ns, clock.worked_ns()))
     }
 
     fn is_in_time(&self, since_ns: u64, now_ns: u64) -> bool {
@@ -112,13 +197,25 @@ impl Admission {
     }
 
     /// Decides anew whether the thread is busy, when it is time to.
-    fn judge(&self, now_ns: u64) {
+    fn judge(&self, now_ns: u64, clock: &impl Clock) {
         let watched = now_ns.saturating_sub(self.watched_ns.load(Ordering::Relaxed));
         if watched < WINDOW_NS {
             return;
         }
         let parked = self.parked_ns.swap(0, Ordering::Relaxed);
-        self.is_busy.store(parked < watched / PARKED_PART, Ordering::Relaxed);
+        let has_refused = self.has_refused.swap(false, Ordering::Relaxed);
+        let part = if has_refused { PARKED_PARTS.1 } else { PARKED_PARTS.0 };
+        let is_busy = parked < watched / part;
+        let worked_ns = clock.worked_ns();
+        let work_ns = worked_ns.saturating_sub(self.judged_ns.load(Ordering::Relaxed));
+        self.judged_ns.store(worked_ns, Ordering::Relaxed);
+        let awake_ns = watched.saturating_sub(parked);
+        self.is_held_up.store(work_ns < awake_ns / HELD_UP_PART, Ordering::Relaxed);
+        if is_busy && !self.is_busy.load(Ordering::Relaxed) {
+            self.worked_ns.store(worked_ns, Ordering::Relaxed);
+            self.is_crowded.store(false, Ordering::Relaxed);
+        }
+        self.is_busy.store(is_busy, Ordering::Relaxed);
         self.watched_ns.store(now_ns, Ordering::Relaxed);
     }
 
@@ -130,16 +227,14 @@ impl Admission {
         &self,
         opcode: Opcode,
         visit: Visit,
-        now_ns: impl FnOnce() -> u64,
+        clock: &impl Clock,
     ) -> Result<(), Failure> {
         if !self.is_busy.load(Ordering::Relaxed) || !may_be_refused(opcode) {
             return Ok(());
         }
-        let (now_ns, serves_ns) = (now_ns(), self.serves_ns.load(Ordering::Relaxed));
-        let is_served = !self.is_refusing.load(Ordering::Relaxed);
-        if is_served
-            && [serves_ns, visit.waits_ns].iter().all(|since| self.is_in_time(*since, now_ns))
-        {
+        let now_ns = clock.mono_ns();
+        let is_refusing = self.is_refusing.load(Ordering::Relaxed);
+        if !is_refusing && self.is_in_time(visit.waits_ns, now_ns) && !self.is_late(now_ns, clock) {
             return Ok(());
         }
         let message = format!(
@@ -170,106 +265,4 @@ fn may_be_refused(opcode: Opcode) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: u64 = 1_000_000;
-    const TURN_MAX: Duration = Duration::from_millis(2);
-    /// What serving a request takes, and what turning it away does.
-    const SERVED_NS: u64 = 100_000;
-    const REFUSED_NS: u64 = 2_000;
-
-    fn is_refused(admission: &Admission, opcode: Opcode, visit: Visit, now_ns: u64) -> bool {
-        admission.admit(opcode, visit, || now_ns).is_err()
-    }
-
-    /// As many connections as there are visits, each with a request in each round, `parked_ns` between rounds. How often each was
-    /// served, and how long the longest of the last rounds took.
-    fn rounds(
-        admission: &Admission,
-        visits: &mut [Visit],
-        (count, parked_ns): (usize, u64),
-        now_ns: &mut u64,
-    ) -> (Vec<u64>, u64) {
-        let (mut served, mut longest) = (vec![0; visits.len()], 0);
-        for round in 0..count {
-            let began_ns = *now_ns;
-            for (visit, served) in visits.iter_mut().zip(&mut served) {
-                admission.visits(visit, false, *now_ns);
-                if is_refused(admission, Opcode::Read, *visit, *now_ns) {
-                    *now_ns += REFUSED_NS;
-                } else {
-                    *now_ns += SERVED_NS;
-                    *served += 1;
-                }
-            }
-            if round > count / 2 {
-                longest = longest.max(*now_ns - began_ns);
-            }
-            if parked_ns > 0 {
-                admission.parks(*now_ns);
-                *now_ns += parked_ns;
-                admission.unparks(*now_ns);
-            }
-        }
-        (served, longest)
-    }
-
-    #[test]
-    fn a_thread_with_time_to_spare_serves_everybody() {
-        let admission = Admission::new(TURN_MAX);
-        let (mut visits, mut now_ns) = (vec![Visit::default(); 200], 0);
-        // Turns of 20 ms, and a tenth of the time parked.
-        let (served, _) = rounds(&admission, &mut visits, (50, 2 * MS), &mut now_ns);
-        assert!(served.iter().all(|served| *served == 50), "{served:?}");
-    }
-
-    /// Two hundred closed loops that come again at once: the run queue is never empty, and the thread never parks.
-    #[test]
-    fn a_busy_thread_has_short_turns_and_serves_each_connection_now_and_then() {
-        let admission = Admission::new(TURN_MAX);
-        let (mut visits, mut now_ns) = (vec![Visit::default(); 200], 0);
-        rounds(&admission, &mut visits, (20, 0), &mut now_ns);
-        let (served, longest) = rounds(&admission, &mut visits, (2000, 0), &mut now_ns);
-        assert!(longest <= 2 * MS + SERVED_NS + 200 * REFUSED_NS, "a turn of {longest} ns");
-        let all: u64 = served.iter().sum();
-        let mean = all / 200;
-        assert!(all * SERVED_NS > now_ns / 2, "{all} served in {now_ns} ns");
-        let least = served.iter().min().expect("two hundred");
-        assert!(*least > mean * 9 / 10, "one had {least}, the mean is {mean}");
-        // And when it has time again, all are served again.
-        rounds(&admission, &mut visits, (200, 2 * MS), &mut now_ns);
-        let (served, _) = rounds(&admission, &mut visits, (10, 10 * MS), &mut now_ns);
-        assert!(served.iter().all(|served| *served == 10), "{served:?}");
-    }
-
-    /// Sixteen closed loops keep a thread busy, and none waits for long.
-    #[test]
-    fn a_busy_thread_with_short_rounds_turns_nobody_away() {
-        let admission = Admission::new(TURN_MAX);
-        let (mut visits, mut now_ns) = (vec![Visit::default(); 16], 0);
-        let (served, longest) = rounds(&admission, &mut visits, (2000, 0), &mut now_ns);
-        assert!(longest == 16 * SERVED_NS && admission.is_busy.load(Ordering::Relaxed));
-        assert!(served.iter().all(|served| *served == 2000), "{served:?}");
-    }
-
-    #[test]
-    fn of_a_peer_that_always_has_more_to_say_what_is_late_is_turned_away() {
-        let admission = Admission::new(TURN_MAX);
-        let (mut one, mut now_ns) = (Visit::default(), 0);
-        for _ in 0..300 {
-            now_ns += MS;
-            admission.visits(&mut one, true, now_ns);
-        }
-        assert!(
-            is_refused(&admission, Opcode::Read, one, now_ns),
-            "its turns are short, its queue is old"
-        );
-        assert!(is_refused(&admission, Opcode::Push, one, now_ns));
-        assert!(!is_refused(&admission, Opcode::Ping, one, now_ns));
-        assert!(!is_refused(&admission, Opcode::Stats, one, now_ns));
-        // It has said all: what it says next is served, once a round has passed.
-        (0..2).for_each(|_| admission.visits(&mut one, false, now_ns));
-        assert!(!is_refused(&admission, Opcode::Read, one, now_ns));
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! One peer: reads requests, answers them, many in flight.
 //!
-//! Reads are answered at once; a write is answered when its ticket says that it is as safe as asked for. Answers gathered
-//! in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be, and a read that takes
+//! Reads are answered at once, but for the moment in which others are heard ([`others::first`]); a write is answered when its ticket
+//! says that it is as safe as asked for. Answers gathered in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be, and a read that takes
 //! long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most as many
 //! requests as [`InFlight`] takes, [`OUTPUT_BYTES`] of answers, and one answer more. A peer that reads nothing is cut off.
 
@@ -30,6 +30,7 @@ use crate::{
     door::Place,
     in_flight::{InFlight, answered},
     metrics::{Begun, Meter},
+    others,
     peer::Peer,
     session::Session,
     shared::Shared,
@@ -81,6 +82,7 @@ pub(crate) async fn serve(
         meter,
         unfinished: Unfinished::new(shared.unfinished),
         held: None,
+        handled_ns: 0,
     };
     if let Err(error) = connection.run(stream, (&shared, &admission), stop).await {
         let Session { requests, peer, .. } = &connection.session;
@@ -99,6 +101,8 @@ struct Connection {
     unfinished: Unfinished,
     /// Room for a large request that is not whole.
     held: Option<Claim>,
+    /// When its last request was handled.
+    handled_ns: u64,
 }
 
 /// Why a connection goes on.
@@ -128,19 +132,21 @@ impl Connection {
         let mut standing = Standing::new(shared, &mut self.session);
         loop {
             let progress = self.answer(&mut input, (shared, admission), received);
-            received.is_new = false;
+            let has_heard = std::mem::take(&mut received.is_new);
             self.in_flight.finish_ready((shared, &self.session.peer), &mut self.output);
             if standing.is_too_loud(shared, &self.session, self.in_flight.count()) {
                 return self.part(&mut stream, shared, &Standing::loud()).await;
             }
             open &= !self.session.caller.is_over();
-            self.send(&mut stream, shared).await?;
+            let heard = has_heard.then_some(received);
+            self.send_in_turn(&mut stream, (shared, admission), heard).await?;
             match progress {
                 Progress::Broken => return in_time(shared, stream.shutdown()).await,
                 // Requests are left in the buffer, and there is room again.
                 Progress::Paused if self.in_flight.has_room() => {
                     tokio::task::yield_now().await;
-                    admission.visits(&mut self.visit, true, shared.clock.mono_ns());
+                    let now = (shared.clock.mono_ns(), &shared.clock);
+                    admission.visits(&mut self.visit, true, now);
                     continue;
                 }
                 Progress::Drained if !open && self.in_flight.count() == 0 => {
@@ -178,10 +184,8 @@ impl Connection {
             match event.await? {
                 Event::Read(bytes) => {
                     open = bytes > 0;
-                    self.meter.received(bytes);
                     standing.heard(bytes);
-                    received = Received { at_ns: shared.clock.mono_ns(), is_new: true };
-                    admission.visits(&mut self.visit, bytes == room, received.at_ns);
+                    received = self.hears(bytes, bytes == room, (shared, admission));
                 }
                 Event::Answered => {}
                 Event::Late => {
@@ -191,6 +195,35 @@ impl Connection {
                 Event::Stop => open = false,
             }
         }
+    }
+
+    /// Notes that so many bytes have come, and whether there may be more.
+    fn hears(
+        &mut self,
+        bytes: usize,
+        has_more: bool,
+        (shared, admission): (&Shared, &Admission),
+    ) -> Received {
+        self.meter.received(bytes);
+        let received = Received { at_ns: shared.clock.mono_ns(), is_new: true };
+        admission.visits(&mut self.visit, has_more, (received.at_ns, &shared.clock));
+        received
+    }
+
+    /// Sends the answers that have gathered. Those to what was just heard wait until others are heard, if that is soon; no more of them than
+    /// a buffer that is kept in any case, since nobody counts it.
+    async fn send_in_turn(
+        &mut self,
+        stream: &mut Transport,
+        (shared, admission): (&Shared, &Admission),
+        heard: Option<Received>,
+    ) -> Result<(), std::io::Error> {
+        let may_wait = (1..=BUFFER_BYTES_KEPT).contains(&self.output.len());
+        let heard = heard.filter(|_| may_wait);
+        if heard.is_some_and(|heard| admission.waits_for_others(heard.at_ns, self.handled_ns)) {
+            others::first().await;
+        }
+        self.send(stream, shared).await
     }
 
     /// Makes room for what is read next, and claims it, if it is much; false when there is none.
@@ -310,6 +343,7 @@ impl Connection {
                         dispatch::dispatch_safely(shared, admission, session, request, output);
                     begun.handled_ns = shared.clock.mono_ns();
                     now_ns = Some(begun.handled_ns);
+                    self.handled_ns = begun.handled_ns;
                     match answer {
                         Answer::Written => {
                             let reply = output.get(before..).unwrap_or_default();

@@ -114,9 +114,8 @@ fn dispatch(
     output: &mut Vec<u8>,
 ) -> Answer {
     let header = request.header;
-    let admitted = header
-        .opcode()
-        .map_or(Ok(()), |opcode| admission.admit(opcode, visit, || shared.clock.mono_ns()));
+    let admitted =
+        header.opcode().map_or(Ok(()), |opcode| admission.admit(opcode, visit, &shared.clock));
     let handled = match admitted {
         Ok(()) => handle_in_time(shared, session, (request, waited_ms), output),
         Err(failure) => {

@@ -40,6 +40,7 @@ mod historian;
 mod in_flight;
 mod load;
 mod metrics;
+mod others;
 mod peer;
 mod ports;
 mod prepared;

@@ -184,7 +184,7 @@ fn network_runtime(shared: &Arc<Shared>, admission: &Arc<Admission>) -> Result<R
     Builder::new_current_thread()
         .enable_all()
         .on_thread_park(move || parking.parks(here.clock.mono_ns()))
-        .on_thread_unpark(move || unparking.unparks(there.clock.mono_ns()))
+        .on_thread_unpark(move || unparking.unparks(&there.clock))
         .build()
         .map_err(Error::Threads)
 }
