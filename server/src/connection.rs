@@ -1,8 +1,8 @@
 //! One peer: reads requests, answers them, many in flight.
 //!
 //! Reads are answered at once, but for the moment in which others are heard ([`others::first`]); a write is answered when its ticket
-//! says that it is as safe as asked for. Answers gathered in one poll leave in one write. A checkpoint is answered by the thread that makes it, whenever that may be, and a read that takes
-//! long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most as many
+//! says that it is as safe as asked for. Answers gathered in one poll leave in one write. A checkpoint is answered by the thread that
+//! makes it, whenever that may be, and a read that takes long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most as many
 //! requests as [`InFlight`] takes, [`OUTPUT_BYTES`] of answers, and one answer more. A peer that reads nothing is cut off.
 
 use std::future::{Future, poll_fn};
