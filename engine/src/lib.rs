@@ -59,8 +59,8 @@ pub use error::Error;
 pub use memory_limit::{Health as MemoryHealth, MemoryUse};
 pub use producer::{Outcome, ProducerId};
 pub use read::{
-    Dump, DumpChunk, ReadOptions, ReadPlan, ReadRequest, ReadSpace, ReadTrace, ScanCursor,
-    ScanPage, VectorTrace, Vectors,
+    Dump, DumpChunk, LOOK_AHEAD_MAX, ReadOptions, ReadPlan, ReadRequest, ReadSpace, ReadTrace,
+    ScanCursor, ScanPage, VectorTrace, Vectors,
 };
 pub use restore::Recovery;
 pub use stats::{GroupMemory, StatValue};

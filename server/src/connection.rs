@@ -25,6 +25,7 @@ use tokio::{
 use crate::{
     access::stranger::Standing,
     admission::{Admission, Visit},
+    ahead::Ahead,
     buffers::Claim,
     dispatch::{self, Answer},
     door::Place,
@@ -313,7 +314,7 @@ impl Connection {
         (shared, admission): (&Shared, &Admission),
         received: Received,
     ) -> Progress {
-        let (mut used, mut count) = (0, 0);
+        let (mut used, mut count, mut ahead) = (0, 0, Ahead::default());
         // One look at the clock for each request: when one ends the next begins.
         let mut now_ns = received.is_new.then_some(received.at_ns);
         let progress = loop {
@@ -322,7 +323,8 @@ impl Connection {
                 break Progress::Paused;
             }
             count += 1;
-            match self.session.next(input.get(used..).unwrap_or_default()) {
+            let rest = input.get(used..).unwrap_or_default();
+            match self.session.next(rest) {
                 Ok(None) => break Progress::Drained,
                 Ok(Some(frame)) => {
                     // Who has just come has not waited.
@@ -333,6 +335,10 @@ impl Connection {
                         shared.clock.mono_ns().saturating_sub(received.at_ns) / 1_000_000
                     };
                     used += frame.length;
+                    if ahead.passes((shared, &mut self.session), &frame, rest) {
+                        // Looking was for several of them, and no part of the first.
+                        now_ns = None;
+                    }
                     let begun_ns = now_ns.unwrap_or_else(|| shared.clock.mono_ns());
                     let mut begun = Begun::new(&frame.header, frame.body, received.at_ns, begun_ns);
                     let (session, output) = (&mut self.session, &mut self.output);

@@ -5,6 +5,7 @@
 //!        └─► net-1 ─ …                        ▲ replies of one poll leave in one write ◄─ tickets of writes
 //! bulk-0 …   what takes long; define: definitions    admission ─ what a network thread that is always busy turns away
 //! admin  ──► runtime of its own ─ /health, /ready, /metrics: what threads count (`metrics`); what took long (`slow`)
+//! ahead      of several requests that came in one piece: memory that they will take is looked at before their turn
 //! spans      a sample of answered requests, for whoever exports them
 //! sweeper    a timer: window states that no window sees any more give their memory back; memory is counted for its limit
 //! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
@@ -22,6 +23,7 @@ pub mod access;
 
 mod admin;
 mod admission;
+mod ahead;
 mod answered;
 pub mod audit;
 mod backups;

@@ -23,3 +23,4 @@ pub mod histogram;
 pub mod mutant;
 pub mod prng;
 pub mod sync;
+pub mod touch;

@@ -106,6 +106,11 @@ mod modelled {
             self.0.read().expect("no thread panicked while it held this lock")
         }
 
+        /// A shared lock, if nobody has to be waited for.
+        pub fn try_read(&self) -> Option<RwLockReadGuard<'_, T>> {
+            self.0.try_read().ok()
+        }
+
         /// Waits for the exclusive lock.
         pub fn write(&self) -> RwLockWriteGuard<'_, T> {
             self.0.write().expect("no thread panicked while it held this lock")

@@ -78,6 +78,26 @@ impl Tokens {
         }
     }
 
+    /// Counts every window of each of `cells` one by one, where raw tokens are all there is and as few as are counted so: windows are
+    /// those that begin at `starts` and end after all of them.
+    pub(super) fn count_raw(&mut self, cells: usize, starts: &[i64]) {
+        self.counts.clear();
+        for tokens in self.raw.iter_mut().take(cells) {
+            // Each once, with its newest time: of those that are equal the later one gives the earlier its own.
+            tokens.sort_unstable_by_key(|(time, token)| (*token, *time));
+            tokens.dedup_by(|later, kept| {
+                let is_same = later.1 == kept.1;
+                if is_same {
+                    kept.0 = later.0;
+                }
+                is_same
+            });
+            let seen = |start: &i64| tokens.iter().filter(|(time, _)| time >= start).count();
+            let counts = starts.iter().map(|start| i64::try_from(seen(start)).unwrap_or(i64::MAX));
+            self.counts.extend(counts);
+        }
+    }
+
     fn count_cell(
         &mut self,
         plan: &WindowPlan,

@@ -19,6 +19,8 @@ pub struct ColumnSelection {
     pub(crate) has_offsets: bool,
     pub(crate) edge_cells: usize,
     pub(crate) distinct_cells: usize,
+    /// All columns are distinct counts in windows that end at the time of a read.
+    is_of_distinct: bool,
     /// One for each column when numbers of windows that end at the time of a read are all there is to them; else none.
     pub(crate) numbers: Vec<NumberColumn>,
 }
@@ -67,6 +69,11 @@ impl ColumnSelection {
     #[must_use]
     pub fn is_of_numbers(&self) -> bool {
         !self.numbers.is_empty()
+    }
+
+    /// True when every column is a distinct count in a window that ends at the time of the read.
+    pub(crate) fn is_of_distinct(&self) -> bool {
+        self.is_of_distinct
     }
 
     /// Where each of the windows read starts at `x`, in ms, in no order: `i64::MIN` for `all`.
@@ -124,6 +131,8 @@ impl WindowPlan {
             distinct += usize::from(used.needs.distinct);
         }
         (selection.edge_cells, selection.distinct_cells) = (edges, distinct);
+        selection.is_of_distinct =
+            !selection.has_offsets && selection.columns.iter().all(SelectedColumn::is_distinct);
         if selection.needs_numbers_only() && !selection.has_offsets {
             let numbers = selection.columns.iter().map(|selected| {
                 let SelectedColumn { window, cell, .. } = *selected;

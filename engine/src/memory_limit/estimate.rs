@@ -7,7 +7,7 @@
 
 use crate::{
     route::{RoutedEvent, RoutedRow},
-    rows::RowLayout,
+    rows::{RowLayout, slot_bytes},
     shard::SHARD_COUNT,
 };
 
@@ -30,8 +30,7 @@ pub(crate) fn put_bytes(layout: &RowLayout, rows: &[RoutedRow<'_>], record: usiz
     if rows.is_empty() {
         return 0;
     }
-    // A slot has a key, a time, a place for own times, its fixed cells, and the places of the others.
-    let slot = layout.slot_bytes() + size_of::<Box<[u8]>>() * (1 + layout.variable_count()) + 16;
+    let slot = slot_bytes(layout);
     let mut of_shard = [0_usize; SHARD_COUNT];
     for row in rows {
         if let Some(count) = of_shard.get_mut(row.shard) {

@@ -11,7 +11,7 @@ use super::accountant::{Health, Refused, Reservation};
 use crate::{
     Database,
     catalog::Catalog,
-    rows::RowTable,
+    rows::{RowTable, slot_bytes},
     shard::{GroupTable, SHARD_COUNT},
     windows::WindowTable,
 };
@@ -147,12 +147,11 @@ impl<V: Vfs> Database<V> {
     }
 }
 
-/// Rows keep their keys and longer cells in small blocks.
+/// Rows keep longer keys, and cells without a fixed width, in small blocks.
 fn row_bytes(table: &RowTable) -> usize {
     let (bytes, layout) = (table.bytes(), table.layout());
     // Those in memory: rows of a mapped snapshot take none.
-    let slot = layout.slot_bytes() + size_of::<Box<[u8]>>() * (1 + layout.variable_count());
-    let rows = table.len().min(bytes / slot);
+    let rows = table.len().min(bytes / slot_bytes(layout));
     bytes + rows * ROUNDING_BYTES * (1 + layout.variable_count()) + next_index_bytes(rows)
 }
 

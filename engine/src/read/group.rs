@@ -97,11 +97,6 @@ impl<'a> GroupMoment<'a> {
         }
     }
 
-    /// Index of the group if it has rows.
-    pub(crate) fn row_group(&self) -> Option<usize> {
-        matches!(self.kind, Kind::Rows { .. }).then_some(self.read.group)
-    }
-
     /// Position of the group's entity in the plan.
     pub(crate) fn entity(&self) -> usize {
         self.read.entity

@@ -12,6 +12,7 @@ pub(crate) mod row;
 mod scan;
 pub(crate) mod sink;
 mod trace;
+mod warm;
 
 use model::{columns::Columns, limits::BATCH_MAX};
 use smallvec::SmallVec;
@@ -22,6 +23,7 @@ pub(crate) use plan::GroupRead;
 pub use plan::ReadPlan;
 pub use scan::{ScanCursor, ScanPage};
 pub use trace::{ReadTrace, VectorTrace};
+pub use warm::LOOK_AHEAD_MAX;
 
 use crate::{Database, Error, catalog::Catalog, shard::Shard};
 use group::{GroupMoment, Spaces};
@@ -196,7 +198,7 @@ impl<'a, V: Vfs> Reading<'a, V> {
         for some in lookups.chunks(together) {
             let guards = Guards::lock(shards, some);
             if some.len() > 1 {
-                self.warm(some, &guards);
+                warm::warm(plan.groups(), self.width, some, &guards);
             }
             for (lookup, shard) in some.iter().zip(guards.shards()) {
                 let Some(key) = keys.get(lookup.place) else { continue };
@@ -207,23 +209,6 @@ impl<'a, V: Vfs> Reading<'a, V> {
         }
         *self.lookups = lookups;
         Ok(())
-    }
-
-    /// Looks at the rows that are about to be read, all of them at each step of the way there: a processor waits for many cache misses
-    /// at once when none depends on another.
-    fn warm(&self, some: &[Lookup], guards: &Guards<'_>) {
-        for moment in &self.moments {
-            let Some(group) = moment.row_group() else { continue };
-            let mut guesses = [None; TOGETHER_MAX];
-            for ((guess, lookup), shard) in guesses.iter_mut().zip(some).zip(guards.shards()) {
-                if lookup.place % self.width == moment.entity() {
-                    let table = shard.rows(group);
-                    *guess = table.and_then(|table| Some((table, table.guess(lookup.hash)?)));
-                }
-            }
-            let seen = guesses.iter().flatten().map(|(table, slot)| table.touch(*slot));
-            std::hint::black_box(seen.fold(0, u8::wrapping_add));
-        }
     }
 
     /// Fills in what `entity` of the plan gives for one vector.

@@ -46,14 +46,14 @@ impl<'a> Guards<'a> {
     /// Waits for them, one after the other, ascending, each shard once.
     pub(super) fn lock(shards: &'a ShardSet, lookups: &'a [Lookup]) -> Self {
         let mut guards = SmallVec::new();
-        let mut last = None;
-        for lookup in lookups {
-            if last != Some(lookup.shard) {
-                last = Some(lookup.shard);
-                guards.push(shards.read(lookup.shard));
-            }
-        }
+        guards.extend(shards_of(lookups).map(|shard| shards.read(shard)));
         Self { guards, lookups }
+    }
+
+    /// The same, if nobody has to be waited for.
+    pub(super) fn try_lock(shards: &'a ShardSet, lookups: &'a [Lookup]) -> Option<Self> {
+        let guards = shards_of(lookups).map(|shard| shards.try_read(shard));
+        Some(Self { guards: guards.collect::<Option<_>>()?, lookups })
     }
 
     /// The shard of each of the lookups.
@@ -67,4 +67,9 @@ impl<'a> Guards<'a> {
             last.map(|(_, shard)| shard)
         })
     }
+}
+
+/// Each shard of `lookups` once.
+fn shards_of(lookups: &[Lookup]) -> impl Iterator<Item = usize> {
+    lookups.chunk_by(|a, b| a.shard == b.shard).filter_map(|of_shard| Some(of_shard.first()?.shard))
 }

@@ -11,8 +11,9 @@
 use std::sync::Arc;
 
 use super::{
+    head::{Head, OwnTimes},
     layout::{Place, RowLayout},
-    slot::{Slot, Times, Variable},
+    slot::{Slot, Variable},
 };
 
 /// Slots of a chunk. Small, because every shard of every group has at most one that is partly empty.
@@ -80,16 +81,11 @@ impl SlotMut<'_> {
     }
 }
 
-/// A time for each feature, behind a thin pointer: almost every row has one time and needs none.
-type OwnTimes = Option<Box<Box<[i64]>>>;
-
 #[derive(Debug)]
 struct Chunk {
     /// How its rows lie.
     layout: Arc<RowLayout>,
-    keys: Box<[Box<[u8]>]>,
-    row_times: Box<[i64]>,
-    times: Box<[OwnTimes]>,
+    heads: Box<[Head]>,
     cells: Box<[u8]>,
     variable: Box<[Box<[u8]>]>,
     /// Slots that hold a row.
@@ -142,11 +138,8 @@ impl Slab {
         }
         if let Some(Some(chunk)) = self.chunks.get_mut(chunk) {
             chunk.rows += 1;
-            if let Some(target) = chunk.keys.get_mut(at) {
-                *target = key.into();
-            }
-            if let Some(target) = chunk.row_times.get_mut(at) {
-                *target = time;
+            if let Some(head) = chunk.heads.get_mut(at) {
+                *head = Head::new(key, time);
             }
         }
         slot
@@ -166,11 +159,8 @@ impl Slab {
         }
         let (slot_bytes, variable_count) =
             (chunk.layout.slot_bytes(), chunk.layout.variable_count());
-        if let Some(key) = chunk.keys.get_mut(at) {
-            *key = Box::default();
-        }
-        if let Some(times) = chunk.times.get_mut(at) {
-            *times = None;
+        if let Some(head) = chunk.heads.get_mut(at) {
+            *head = Head::default();
         }
         if let Some(cells) = chunk.cells.get_mut(at * slot_bytes..(at + 1) * slot_bytes) {
             cells.fill(0);
@@ -184,7 +174,7 @@ impl Slab {
     pub(crate) fn key(&self, slot: u32) -> &[u8] {
         let (chunk, at) = split(slot);
         let chunk = self.chunks.get(chunk).and_then(Option::as_ref);
-        chunk.and_then(|chunk| chunk.keys.get(at)).map_or(&[], |key| key)
+        chunk.and_then(|chunk| chunk.heads.get(at)).map_or(&[], Head::key)
     }
 
     /// The row of `slot`.
@@ -194,11 +184,12 @@ impl Slab {
         let layout = &*chunk.layout;
         let (slot_bytes, variable_count) = (layout.slot_bytes(), layout.variable_count());
         let variable = at * variable_count..(at + 1) * variable_count;
+        let head = chunk.heads.get(at)?;
         Some(Slot {
-            key: chunk.keys.get(at)?,
-            time: *chunk.row_times.get(at)?,
+            key: head.key(),
+            time: head.time,
             layout,
-            times: chunk.times.get(at)?.as_deref().map_or(Times::One, |times| Times::Own(times)),
+            times: head.own_times(),
             cells: chunk.cells.get(at * slot_bytes..(at + 1) * slot_bytes)?,
             variable: Variable::Boxed(chunk.variable.get(variable)?),
         })
@@ -212,10 +203,11 @@ impl Slab {
             chunk.widen(&self.layout);
         }
         let (slot_bytes, variable_count) = (self.layout.slot_bytes(), self.layout.variable_count());
+        let Head { time, times, .. } = chunk.heads.get_mut(at)?;
         Some(SlotMut {
             layout: &self.layout,
-            time: chunk.row_times.get_mut(at)?,
-            times: chunk.times.get_mut(at)?,
+            time,
+            times,
             cells: chunk.cells.get_mut(at * slot_bytes..(at + 1) * slot_bytes)?,
             variable: chunk.variable.get_mut(at * variable_count..(at + 1) * variable_count)?,
         })
@@ -226,13 +218,10 @@ impl Slab {
         u32::try_from(self.used).unwrap_or(u32::MAX)
     }
 
-    /// Bytes of the chunks themselves, as if all were laid out as the group is now: what a write may add is counted before. Keys, own
+    /// Bytes of the chunks themselves, as if all were laid out as the group is now: what a write may add is counted before. Long keys, own
     /// times and heap cells are counted by the table.
     pub(crate) fn chunk_bytes(&self) -> usize {
-        let slot = self.layout.slot_bytes()
-            + size_of::<Box<[u8]>>() * (1 + self.layout.variable_count())
-            + size_of::<i64>()
-            + size_of::<OwnTimes>();
+        let slot = slot_bytes(&self.layout);
         let lists = self.chunks.capacity() * size_of::<Option<Chunk>>()
             + self.free.capacity() * size_of::<u32>();
         self.chunk_count * slot * CHUNK_SLOTS + lists
@@ -241,9 +230,7 @@ impl Slab {
     fn new_chunk(&self) -> Chunk {
         Chunk {
             layout: Arc::clone(&self.layout),
-            keys: vec![Box::default(); CHUNK_SLOTS].into(),
-            row_times: vec![0; CHUNK_SLOTS].into(),
-            times: vec![None; CHUNK_SLOTS].into(),
+            heads: std::iter::repeat_with(Head::default).take(CHUNK_SLOTS).collect(),
             cells: vec![0; CHUNK_SLOTS * self.layout.slot_bytes()].into(),
             variable: vec![Box::default(); CHUNK_SLOTS * self.layout.variable_count()].into(),
             rows: 0,
@@ -274,6 +261,11 @@ impl Chunk {
         }
         self.variable = variable.into();
     }
+}
+
+/// Bytes of a slot: its head, its fixed cells, and the places of the others.
+pub(crate) fn slot_bytes(layout: &RowLayout) -> usize {
+    size_of::<Head>() + layout.slot_bytes() + size_of::<Box<[u8]>>() * layout.variable_count()
 }
 
 /// Chunk and position in it.

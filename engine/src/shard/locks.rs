@@ -59,6 +59,11 @@ impl<T> ShardLocks<T> {
         self.shards.get(shard).expect("a routed shard exists").read()
     }
 
+    /// Shared access to one shard if nobody has to be waited for, and there is such a shard.
+    pub(crate) fn try_read(&self, shard: usize) -> Option<RwLockReadGuard<'_, T>> {
+        self.shards.get(shard)?.try_read()
+    }
+
     /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
     pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_, T> {
         // Nothing is allocated while shards are locked.

@@ -147,6 +147,11 @@ impl ShardSet {
         self.shards.read(shard)
     }
 
+    /// Shared access to one shard, if nobody has to be waited for.
+    pub(crate) fn try_read(&self, shard: usize) -> Option<RwLockReadGuard<'_, Shard>> {
+        self.shards.try_read(shard)
+    }
+
     /// Waits for exclusive access to `wanted` shards, taking the locks in ascending order.
     pub(crate) fn write(&self, wanted: ShardMask) -> WriteGuards<'_> {
         self.shards.write(wanted)

@@ -69,6 +69,22 @@ impl GroupTable {
         }
     }
 
+    /// The slot that a key with this hash is most likely in; of a snapshot none.
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+        match self {
+            Self::Rows(table) => table.guess(hash),
+            Self::Windows(table) => table.guess(hash),
+        }
+    }
+
+    /// Looks at what reading the entity of `slot` takes, so that it is there when it is read; the sum of what was seen.
+    pub(crate) fn touch(&self, slot: u32) -> u8 {
+        match self {
+            Self::Rows(table) => table.touch(slot),
+            Self::Windows(table) => table.touch(slot),
+        }
+    }
+
     /// Removes `key`; false when it is not there.
     pub(crate) fn delete(&mut self, hasher: &KeyHasher, key: &[u8]) -> bool {
         match self {

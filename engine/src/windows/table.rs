@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use aggregate::{EntityView, EntityWindows, Grown, StoredEvent, WindowPlan};
 use hashbrown::HashTable;
-use stdx::hash::KeyHasher;
+use stdx::{hash::KeyHasher, touch};
 
 use super::{
     arena::{Arena, BlockRef, block_bytes},
@@ -185,8 +185,13 @@ impl WindowTable {
         self.slots.get(slot)
     }
 
+    /// Looks at the block of `slot`; the sum of what was seen.
+    pub(crate) fn touch(&self, slot: u32) -> u8 {
+        touch::lines(self.arena.get(self.slots.get(slot)))
+    }
+
     /// Looks at both ends of a block, which are seldom on one line: its head, and the end of the log, where the next record goes.
-    pub(crate) fn touch(&self, block: BlockRef) -> u8 {
+    pub(crate) fn touch_ends(&self, block: BlockRef) -> u8 {
         let block = self.arena.get(block);
         block.first().copied().unwrap_or(0) ^ block.last().copied().unwrap_or(0)
     }
@@ -205,7 +210,7 @@ impl WindowTable {
         for (block, found) in blocks.iter_mut().zip(&*found) {
             *block = found.map(|slot| self.slots.get(slot));
         }
-        let seen = blocks.iter().flatten().map(|block| self.touch(*block));
+        let seen = blocks.iter().flatten().map(|block| self.touch_ends(*block));
         black_box(seen.fold(0, u8::wrapping_add));
         for ((found, block), arrival) in found.iter_mut().zip(blocks).zip(run) {
             // The first with the same tag may be of another key: a search from the start decides then.

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
-use engine::{ReadOptions, ReadRequest, ReadSpace};
+use engine::{LOOK_AHEAD_MAX, ReadOptions, ReadRequest, ReadSpace};
 use protocol::{CallStatus, Failure, Opcode, ReadReply, ReadTimes};
+use smallvec::SmallVec;
 
 use super::{prepared, wrong_kind};
 use crate::{
@@ -23,6 +24,24 @@ const KEPT_BYTES: usize = 1 << 20;
 thread_local! {
     /// Memory of the last read of this thread: a reply of the same columns needs none of its own.
     static LAST: Cell<ReadSpace> = Cell::default();
+}
+
+/// Looks at the memory that the read requests of `bodies` will take, as far as they are of what the peer used last, and small.
+pub(crate) fn look_ahead(shared: &Shared, session: &mut Session, bodies: &[&[u8]]) {
+    let (Some((recent, prepared)), _) = session.recent() else { return };
+    let Some(plan) = prepared.plan() else { return };
+    let width = plan.entities().len();
+    let mut keys = SmallVec::<[&[u8]; LOOK_AHEAD_MAX]>::new();
+    for body in bodies {
+        let Ok(request) = protocol::ReadRequest::decode(body) else { continue };
+        let fits = keys.len() + request.keys.len() <= LOOK_AHEAD_MAX;
+        if request.handle == *recent && usize::from(request.entities) == width && fits {
+            keys.extend_from_slice(&request.keys);
+        }
+    }
+    let mut space = LAST.take();
+    shared.database.look_ahead(plan, &keys, &mut space);
+    LAST.set(space);
 }
 
 pub(crate) fn handle(

@@ -9,6 +9,7 @@
 //!             │    slot 3      │   slot 2  │  slot 1 │  0  │
 //! ```
 
+mod distinct;
 mod finish;
 mod numbers;
 mod pass;
@@ -100,6 +101,9 @@ impl<'a> EntityView<'a> {
         sink: Sink<'_>,
     ) {
         match at {
+            ReadAt::Exact { x } if selection.is_of_distinct() && self.has_few_tokens() => {
+                self.read_distinct(plan, selection, x, scratch, sink);
+            }
             ReadAt::Exact { x } => self.read_at(plan, selection, x, scratch, sink),
             ReadAt::Snapped { x, now } => {
                 // Every column may have an edge of its own.

@@ -150,6 +150,12 @@ impl Case {
         !text.contains(" by ") && functions.iter().any(|function| text.starts_with(function))
     }
 
+    /// True for a distinct count.
+    pub(crate) fn is_distinct(&self, column: usize) -> bool {
+        let text = &self.group.features[self.group.columns[column].feature].text;
+        !text.contains(" by ") && text.starts_with("approx_distinct")
+    }
+
     /// Of a column, for a message.
     pub(crate) fn describe(&self, column: usize) -> String {
         let column = &self.group.columns[column];

@@ -90,6 +90,10 @@ pub(crate) fn compare(
             matches!(at, ReadAt::Exact { .. }) && plan.select(&columns).is_of_numbers();
         tally.of_numbers += usize::from(is_read_both_ways) * columns.len();
     }
+    if random.chance(0.3) && columns.iter().any(|column| case.is_distinct(*column)) {
+        columns.retain(|column| case.is_distinct(*column));
+        tally.of_distinct += columns.len();
+    }
     let answers = read_columns(entity, plan, &columns, at, scratch);
     for (column, answer) in columns.iter().zip(&answers) {
         let x = match at {

@@ -21,6 +21,8 @@ pub(crate) struct Tally {
     pub(crate) others: usize,
     /// Read both ways: see `EntityView::read_numbers`.
     pub(crate) of_numbers: usize,
+    /// Distinct counts that were read without anything else.
+    pub(crate) of_distinct: usize,
 }
 
 impl Tally {
@@ -49,6 +51,7 @@ impl Tally {
             .min(self.decayed_means)
             .min(self.others)
             .min(self.of_numbers)
+            .min(self.of_distinct)
     }
 }
 
@@ -62,5 +65,6 @@ impl AddAssign for Tally {
         self.decayed_means += other.decayed_means;
         self.others += other.others;
         self.of_numbers += other.of_numbers;
+        self.of_distinct += other.of_distinct;
     }
 }
