@@ -4,7 +4,11 @@
 //! order of additions.
 
 use model::{
-    Error, definition::Stream, limits::FLOAT_FIELD_SCALE, packed_row::Cell, value::ValueRef,
+    Error,
+    definition::{Field, Stream},
+    limits::FLOAT_FIELD_SCALE,
+    packed_row::{self, Cell},
+    value::{DataType, ValueRef},
 };
 
 use crate::expr::decimal_from_f64;
@@ -29,25 +33,48 @@ pub fn exact_fields<'a>(
             let (expected, got) = (field.data_type.to_string(), value.data_type().to_string());
             return Err(Error::mismatch(field.name.as_str(), expected, got));
         }
-        let float = match value {
-            ValueRef::F32(float) => f64::from(float),
-            ValueRef::F64(float) => float,
-            exact => {
-                out.push(Some(exact));
-                continue;
-            }
-        };
-        let unscaled = decimal_from_f64(float, FLOAT_FIELD_SCALE).ok_or_else(|| {
-            let largest = i64::MAX / 10_i64.pow(u32::from(FLOAT_FIELD_SCALE));
-            Error::mismatch(
-                field.name.as_str(),
-                format!("a finite {} within ±{largest}", field.data_type),
-                float.to_string(),
-            )
-        })?;
-        out.push(Some(ValueRef::Decimal(unscaled, FLOAT_FIELD_SCALE)));
+        out.push(Some(exact(field, value)?));
     }
     Ok(())
+}
+
+/// As [`exact_fields`], of an event as it was received: `row` is packed and has the first of the stream's fields, of which `types`
+/// are the types. `each` gets one value for each field of the stream, in their order.
+///
+/// # Errors
+/// As [`exact_fields`], and [`Error::Malformed`] when it is no such row.
+pub fn exact_row<'a>(
+    stream: &Stream,
+    (row, types): (&'a [u8], &[DataType]),
+    mut each: impl FnMut(Option<ValueRef<'a>>),
+) -> Result<(), Error> {
+    let mut fields = stream.fields.iter();
+    packed_row::for_each_cell(row, types, |cell| {
+        let value = fields.next().zip(cell.value());
+        each(value.map(|(field, value)| exact(field, value)).transpose()?);
+        Ok(())
+    })?;
+    fields.for_each(|_| each(None));
+    Ok(())
+}
+
+/// A value of the type of `field`, made exact.
+#[inline]
+fn exact<'a>(field: &Field, value: ValueRef<'a>) -> Result<ValueRef<'a>, Error> {
+    let float = match value {
+        ValueRef::F32(float) => f64::from(float),
+        ValueRef::F64(float) => float,
+        exact => return Ok(exact),
+    };
+    let unscaled = decimal_from_f64(float, FLOAT_FIELD_SCALE).ok_or_else(|| {
+        let largest = i64::MAX / 10_i64.pow(u32::from(FLOAT_FIELD_SCALE));
+        Error::mismatch(
+            field.name.as_str(),
+            format!("a finite {} within ±{largest}", field.data_type),
+            float.to_string(),
+        )
+    })?;
+    Ok(ValueRef::Decimal(unscaled, FLOAT_FIELD_SCALE))
 }
 
 #[cfg(test)]
@@ -62,6 +89,7 @@ mod tests {
         definitions.expect("valid").streams.remove(0)
     }
 
+    /// The fields of an event made exact, from its cells and from its row.
     fn exact(a: f64, b: f32) -> Result<String, String> {
         let cells = [
             Cell::Value(ValueRef::Timestamp(1)),
@@ -69,10 +97,28 @@ mod tests {
             Cell::Value(ValueRef::F32(b)),
             Cell::Null,
         ];
-        let mut out = Vec::new();
-        exact_fields(&stream(), &cells, &mut out).map_err(|error| error.to_string())?;
+        let (stream, mut row, mut of_row, mut out) = (stream(), Vec::new(), Vec::new(), Vec::new());
+        packed_row::write_row(&mut row, &stream.fields, cells).expect("types match");
+        let types: Vec<_> = stream.fields.iter().map(|field| field.data_type).collect();
+        let read = exact_row(&stream, (&row, &types), |value| of_row.push(value));
+        let fields = exact_fields(&stream, &cells, &mut out);
+        assert_eq!(read, fields);
+        fields.map_err(|error| error.to_string())?;
+        assert_eq!(format!("{of_row:?}"), format!("{out:?}"));
         let shown = out.iter().map(|v| v.map_or("null".to_owned(), |v| v.to_owned().to_string()));
         Ok(shown.collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn a_row_of_a_shorter_stream_has_nulls_at_its_end() {
+        let (stream, mut row, mut out) = (stream(), Vec::new(), Vec::new());
+        let cells = [Cell::Value(ValueRef::Timestamp(1)), Cell::Null];
+        packed_row::write_row(&mut row, &stream.fields[..2], cells).expect("types match");
+        let types = [DataType::Timestamp, DataType::F64];
+        exact_row(&stream, (&row, &types), |value| out.push(value)).expect("it was written");
+        assert_eq!(format!("{out:?}"), "[Some(Timestamp(1)), None, None, None]");
+        row.push(0);
+        assert!(exact_row(&stream, (&row, &types), |_| ()).is_err(), "a stray byte");
     }
 
     #[test]

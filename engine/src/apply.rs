@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, hint::black_box};
 
-use model::definition::Stream;
+use model::{definition::Stream, limits::DEFINITIONS_MAX};
 use smallvec::SmallVec;
 use stdx::hash::KeyHasher;
 
@@ -11,8 +11,8 @@ use crate::{
     Error,
     catalog::Catalog,
     retraction::{Retraction, RetractionPart},
-    route::{EventPart, RoutedRow},
-    shard::WriteGuards,
+    route::{EventPart, EventParts, RoutedRow},
+    shard::{SHARD_COUNT, WriteGuards},
     windows::{Arrival, Moment},
 };
 
@@ -54,19 +54,20 @@ pub(crate) fn admit_delete<'a>(
     Ok(u32::try_from(found.len()).unwrap_or(u32::MAX))
 }
 
-/// Makes sure that [`apply_push`] of events will find what the snapshot holds of their entities.
+/// Makes sure that [`apply_push`] of those of `parts` that are at `places` will find what the snapshot holds of their entities.
 ///
 /// # Errors
 /// [`storage::Error::Damaged`]: the events must not be logged.
-pub(crate) fn admit_push<'a>(
+pub(crate) fn admit_push(
     catalog: &Catalog,
     guards: &mut WriteGuards<'_>,
-    parts: impl IntoIterator<Item = &'a EventPart>,
+    parts: &EventParts,
+    places: impl Iterator<Item = usize>,
 ) -> Result<(), Error> {
-    for part in parts {
+    for part in places.filter_map(|place| parts.get(place)) {
         let plan = &catalog.windows(part.group)?.plan;
         if let Some(table) = guards.shard(part.shard).windows(part.group) {
-            table.admit(plan, part.hash, part.key())?;
+            table.admit(plan, part.hash, parts.key(part))?;
         }
     }
     Ok(())
@@ -118,57 +119,83 @@ pub(crate) enum Shards {
     Keep,
 }
 
-/// Adds accepted events, each with its time, to the windows of their entities. `now` is the stream's; both in ms.
+/// A part of an event among others: what it is sorted by, and its place.
+type Ranked = (u64, usize);
+
+/// Bits of a group's index in what parts are sorted by, and of a key's hash.
+const GROUP_BITS: u32 = DEFINITIONS_MAX.trailing_zeros();
+const HASH_BITS: u32 = u64::BITS - GROUP_BITS - SHARD_COUNT.trailing_zeros();
+const _: () = assert!(DEFINITIONS_MAX.is_power_of_two() && SHARD_COUNT.is_power_of_two());
+
+/// Orders parts by shard, there by table and by key, as far as the hash tells keys apart.
+fn rank(part: &EventPart) -> u64 {
+    let table = (part.shard as u64) << GROUP_BITS | part.group as u64;
+    table << HASH_BITS | part.hash >> (u64::BITS - HASH_BITS)
+}
+
+/// Adds those of `parts` that are at `places` to the windows of their entities. `now` is the stream's, in ms.
 ///
 /// Shard by shard, ascending, there table by table and by key, so that what an event needs is in the cache from the one before: the values are those of the
 /// set of events, whatever their order.
-pub(crate) fn apply_push<'a>(
+pub(crate) fn apply_push(
     catalog: &Catalog,
     (guards, shards): (&mut WriteGuards<'_>, Shards),
     hasher: &KeyHasher,
     stream: &Stream,
-    events: impl Iterator<Item = (i64, &'a EventPart)>,
+    (parts, places): (&EventParts, impl Iterator<Item = usize>),
     now: i64,
 ) {
-    // Sorted are small things that say where the parts are.
-    let mut parts: SmallVec<[_; 2]> = SmallVec::new();
-    let mut moments: SmallVec<[(usize, Moment<'_>); 2]> = SmallVec::new();
-    for (event_time, part) in events {
-        let Ok(windows) = catalog.windows(part.group) else { continue };
-        windows.observe(stream.clock, event_time);
-        if let Err(place) = moments.binary_search_by_key(&part.group, |(group, _)| *group) {
-            moments.insert(place, (part.group, Moment::new(hasher, &windows.plan, now)));
+    let mut order: SmallVec<[Ranked; 2]> = SmallVec::new();
+    // Of each group what its updates take, and the time of its earliest event.
+    let mut groups: SmallVec<[(usize, Moment<'_>, i64); 2]> = SmallVec::new();
+    for place in places {
+        let Some(part) = parts.get(place) else { continue };
+        match groups.binary_search_by_key(&part.group, |(group, ..)| *group) {
+            Ok(at) => groups[at].2 = part.event_time.min(groups[at].2),
+            Err(at) => {
+                let Ok(windows) = catalog.windows(part.group) else { continue };
+                let moment = Moment::new(hasher, &windows.plan, now);
+                groups.insert(at, (part.group, moment, part.event_time));
+            }
         }
-        parts.push((part.shard, part.group, part.hash, part));
+        order.push((rank(part), place));
     }
-    parts.sort_unstable_by_key(|(shard, group, hash, _)| (*shard, *group, *hash));
+    for (group, _, first) in &groups {
+        if let Ok(windows) = catalog.windows(*group) {
+            windows.observe(stream.clock, *first);
+        }
+    }
+    order.sort_unstable();
+    let shard = |ranked: &Ranked| ranked.0 >> (HASH_BITS + GROUP_BITS);
+    let table = |ranked: &Ranked| ranked.0 >> HASH_BITS;
     let mut arrivals: SmallVec<[_; 2]> = SmallVec::new();
-    let (mut rest, mut warm) = (parts.as_slice(), 0);
-    for of_shard in parts.chunk_by(|a, b| a.0 == b.0) {
-        let Some((shard, ..)) = of_shard.first() else { continue };
+    let (mut rest, mut warm) = (order.as_slice(), 0);
+    for of_shard in order.chunk_by(|a, b| shard(a) == shard(b)) {
         // What is of one shard alone its tables look at together.
         if warm < of_shard.len() && rest.len() > of_shard.len() {
             let next = rest.get(..WARM_EVENTS).unwrap_or(rest);
-            warm_up(guards, next);
+            warm_up(guards, parts, next);
             warm = next.len();
         }
         warm = warm.saturating_sub(of_shard.len());
         rest = rest.get(of_shard.len()..).unwrap_or_default();
-        for of_table in of_shard.chunk_by(|a, b| a.1 == b.1) {
-            let Some((_, group, ..)) = of_table.first() else { continue };
-            let place = moments.binary_search_by_key(group, |(group, _)| *group);
-            let Some((_, moment)) = place.ok().and_then(|at| moments.get(at)) else { continue };
+        for of_table in of_shard.chunk_by(|a, b| table(a) == table(b)) {
+            let parts_of = || of_table.iter().filter_map(|(_, place)| parts.get(*place));
+            let Some(EventPart { shard, group, .. }) = parts_of().next() else { continue };
+            let known = groups.binary_search_by_key(group, |(group, ..)| *group);
+            let Some((_, moment, _)) = known.ok().and_then(|at| groups.get(at)) else { continue };
             let Some(table) = guards.shard(*shard).windows_mut(*group) else { continue };
             arrivals.clear();
-            arrivals.extend(of_table.iter().map(|(_, _, hash, part)| Arrival {
-                hash: *hash,
-                key: part.key(),
-                event: part.event(),
+            arrivals.extend(parts_of().map(|part| Arrival {
+                hash: part.hash,
+                key: parts.key(part),
+                event: parts.event(part),
             }));
             table.update(*moment, &arrivals);
         }
-        if shards == Shards::LetGo {
-            guards.release(*shard);
+        let of = of_shard.first().and_then(|(_, place)| parts.get(*place));
+        if let Some(part) = of.filter(|_| shards == Shards::LetGo) {
+            guards.release(part.shard);
         }
     }
 }
@@ -178,24 +205,20 @@ const WARM_EVENTS: usize = 64;
 
 /// Looks at the entities that are about to be changed, all of them at each step of the way there: a processor waits for many cache
 /// misses at once when none depends on another. At most [`WARM_EVENTS`], of shards that are locked.
-fn warm_up(guards: &mut WriteGuards<'_>, parts: &[(usize, usize, u64, &EventPart)]) {
-    let mut guesses = [None; WARM_EVENTS];
-    for (guess, (shard, group, hash, _)) in guesses.iter_mut().zip(parts) {
-        let table = guards.shard(*shard).windows(*group);
-        *guess = table.and_then(|table| table.guess(*hash));
+fn warm_up(guards: &WriteGuards<'_>, parts: &EventParts, ranked: &[Ranked]) {
+    let parts = ranked.iter().filter_map(|(_, place)| parts.get(*place));
+    let mut slots = [None; WARM_EVENTS];
+    for (slot, part) in slots.iter_mut().zip(parts) {
+        let table = guards.peek(part.shard).and_then(|shard| shard.windows(part.group));
+        *slot = table.and_then(|table| Some((table, table.guess(part.hash)?)));
     }
+    let slots = slots.get(..ranked.len()).unwrap_or(&slots);
     let mut blocks = [None; WARM_EVENTS];
-    for ((block, guess), (shard, group, ..)) in blocks.iter_mut().zip(guesses).zip(parts) {
-        let table = guards.shard(*shard).windows(*group);
-        *block = table.zip(guess).map(|(table, slot)| table.block_of(slot));
+    for (block, slot) in blocks.iter_mut().zip(slots) {
+        *block = slot.map(|(table, slot)| (table, table.block_of(slot)));
     }
-    let mut seen = 0;
-    for (block, (shard, group, ..)) in blocks.iter().zip(parts) {
-        if let (Some(table), Some(block)) = (guards.shard(*shard).windows(*group), block) {
-            seen ^= table.touch_ends(*block);
-        }
-    }
-    black_box(seen);
+    let blocks = blocks.iter().take(ranked.len()).flatten();
+    black_box(blocks.fold(0, |seen, (table, block)| seen ^ table.touch_ends(*block)));
 }
 
 /// Takes back events that were found.

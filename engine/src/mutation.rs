@@ -84,15 +84,15 @@ pub(crate) struct PushEvent<'a> {
     pub(crate) event: &'a [u8],
 }
 
-/// Events accepted into one stream.
+/// Events accepted into one stream; `E` gives them one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Push<'a> {
+pub(crate) struct Push<E> {
     pub(crate) header: Header,
     pub(crate) stream: u32,
     pub(crate) fields: u32,
     /// "Now" of the stream after the request, in ms: the arrival time of its ids.
     pub(crate) now: i64,
-    pub(crate) events: Vec<PushEvent<'a>>,
+    pub(crate) events: E,
 }
 
 /// Entities deleted from one group.
@@ -138,16 +138,22 @@ impl<'a> Put<'a> {
     }
 }
 
-impl<'a> Push<'a> {
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut out = Writer::new(out);
+impl<'a, E> Push<E>
+where
+    E: IntoIterator<Item = PushEvent<'a>, IntoIter: ExactSizeIterator>,
+{
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        let (mut out, events) = (Writer::new(out), self.events.into_iter());
         self.header.write(&mut out);
-        out.u32(self.stream).u32(self.fields).i64(self.now).u32(count(&self.events));
-        for event in &self.events {
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        out.u32(self.stream).u32(self.fields).i64(self.now).u32(count);
+        for event in events {
             out.u32(event.index).block(event.event);
         }
     }
+}
 
+impl<'a> Push<Vec<PushEvent<'a>>> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, OutOfBytes> {
         let mut input = Reader::new(bytes);
         let header = Header::read(&mut input)?;
@@ -232,7 +238,7 @@ mod tests {
         a.encode(&mut put);
         let event = PushEvent { index: 3, event: &[0] };
         let b = Push { header: HEADER, stream: 1, fields: 2, now: 5, events: vec![event] };
-        b.encode(&mut push);
+        b.clone().encode(&mut push);
         let c = Delete { header: HEADER, group: 1, keys: vec![b"k", b"l"], at: None };
         c.encode(&mut delete);
         assert_eq!(

@@ -311,7 +311,8 @@ pub fn validate(bytes: &[u8], key_types: &[KeyType]) -> Result<(), Error> {
             KeyType::I64 if bytes.len() != 8 => {
                 Err(Error::Malformed(format!("an i64 key has 8 bytes, got {}", bytes.len())))
             }
-            KeyType::String if std::str::from_utf8(bytes).is_err() => {
+            // Most keys are ASCII, which is found out eight bytes at a time.
+            KeyType::String if !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() => {
                 Err(Error::Malformed("a string key is UTF-8".to_owned()))
             }
             _ => Ok(()),

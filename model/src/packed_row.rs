@@ -96,16 +96,33 @@ pub fn read_row_into<'a>(
     cells: &mut Vec<Cell<'a>>,
 ) -> Result<(), Error> {
     cells.clear();
+    for_each_cell(bytes, types, |cell| {
+        cells.push(cell);
+        Ok(())
+    })
+}
+
+/// Gives `each` the cells of one row, in order, as they are read.
+///
+/// # Errors
+/// As [`read_row`], though only once the cells before were given, and those of `each`.
+#[inline]
+pub fn for_each_cell<'a>(
+    bytes: &'a [u8],
+    types: &[DataType],
+    mut each: impl FnMut(Cell<'a>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let mut input = Reader::new(bytes);
     let states = input.bytes(types.len().div_ceil(4))?;
     for (index, data_type) in types.iter().enumerate() {
         let state = states.get(index / 4).map_or(0, |byte| byte >> (index % 4 * 2) & 3);
-        cells.push(match state {
+        let cell = match state {
             0 => Cell::Absent,
             1 => Cell::Null,
             2 => Cell::Value(packed::read_value(&mut input, *data_type)?),
             _ => return Err(Error::Malformed(format!("field {index} has state 3"))),
-        });
+        };
+        each(cell)?;
     }
     if input.is_empty() {
         return Ok(());

@@ -1,7 +1,8 @@
 //! Time as an argument: nothing at or below the engine reads an ambient clock.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use rustix::time::{ClockId, clock_gettime};
 
 /// Where time comes from.
 pub trait Clock: Send + Sync + 'static {
@@ -22,17 +23,23 @@ pub trait Clock: Send + Sync + 'static {
 
 /// A machine's wall clock that moves by more than this between two looks, against the time that passed, was set.
 const STEP_MS_MAX: i64 = 60_000;
+const NS_PER_MS: i64 = 1_000_000;
+const NS_PER_S: i64 = 1_000_000_000;
 
 /// The machine's clocks.
 ///
 /// Small corrections of the wall clock are followed as they come. When somebody sets it by more than a minute, this clock goes on
 /// as if that had not happened, and says so: a clock set a year ahead by mistake would make everything that windows hold old, and
 /// setting it back would not bring it back. The next start takes the machine's time as it is then.
+///
+/// The machine is asked for its wall clock once in a millisecond; in between the time since boot tells how it went on.
 #[derive(Debug)]
 pub struct SystemClock {
-    start: Instant,
-    /// Wall clock less time since boot, in ms.
-    offset_ms: AtomicI64,
+    start_ns: u64,
+    /// Wall clock less time since boot, in ns.
+    offset_ns: AtomicI64,
+    /// When the machine was last asked for its wall clock, in ms since boot.
+    asked_ms: AtomicI64,
     /// How far the machine's wall clock is from this one, once it was set.
     step_ms: AtomicI64,
 }
@@ -40,29 +47,32 @@ pub struct SystemClock {
 impl SystemClock {
     /// A clock whose monotonic reading starts at 0 now.
     #[must_use]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the one place that reads the machine's clock"
-    )]
     pub fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            offset_ms: AtomicI64::new(machine_wall_ms() - since_boot_ms()),
-            step_ms: AtomicI64::new(0),
-        }
+        let clock = Self::booted(now_ns(ClockId::Realtime) - now_ns(ClockId::Boottime));
+        Self { start_ns: mono_ns(), ..clock }
     }
 
-    /// The time, when the machine says `wall_ms` and was booted `boot_ms` ago.
-    fn judge(&self, wall_ms: i64, boot_ms: i64) -> i64 {
-        let expected = boot_ms + self.offset_ms.load(Ordering::Relaxed);
-        let step = wall_ms - expected;
-        if step.abs() > STEP_MS_MAX {
-            self.step_ms.store(step, Ordering::Relaxed);
-            return expected;
+    /// On a machine whose wall clock is so far ahead of the time since boot.
+    fn booted(offset_ns: i64) -> Self {
+        let (asked_ms, step_ms) = (AtomicI64::new(i64::MIN), AtomicI64::new(0));
+        Self { start_ns: 0, offset_ns: AtomicI64::new(offset_ns), asked_ms, step_ms }
+    }
+
+    /// The time in ms, when the machine was booted `boot_ns` ago; `wall_ns` asks it for its wall clock.
+    fn wall_at(&self, boot_ns: i64, wall_ns: impl FnOnce() -> i64) -> i64 {
+        let boot_ms = boot_ns.div_euclid(NS_PER_MS);
+        if self.asked_ms.load(Ordering::Acquire) != boot_ms {
+            let offset = wall_ns() - boot_ns;
+            let step_ms = (offset - self.offset_ns.load(Ordering::Relaxed)) / NS_PER_MS;
+            if step_ms.abs() > STEP_MS_MAX {
+                self.step_ms.store(step_ms, Ordering::Relaxed);
+            } else {
+                self.offset_ns.store(offset, Ordering::Relaxed);
+                self.step_ms.store(0, Ordering::Relaxed);
+            }
+            self.asked_ms.store(boot_ms, Ordering::Release);
         }
-        self.offset_ms.store(wall_ms - boot_ms, Ordering::Relaxed);
-        self.step_ms.store(0, Ordering::Relaxed);
-        wall_ms
+        (boot_ns + self.offset_ns.load(Ordering::Relaxed)).div_euclid(NS_PER_MS)
     }
 }
 
@@ -74,17 +84,15 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn wall_ms(&self) -> i64 {
-        self.judge(machine_wall_ms(), since_boot_ms())
+        self.wall_at(now_ns(ClockId::Boottime), || now_ns(ClockId::Realtime))
     }
 
     fn mono_ns(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap_or(u64::MAX)
+        mono_ns().saturating_sub(self.start_ns)
     }
 
     fn worked_ns(&self) -> u64 {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
-        seconds.unwrap_or(0) * 1_000_000_000 + rest.unwrap_or(0)
+        u64::try_from(now_ns(ClockId::ThreadCPUTime)).unwrap_or(0)
     }
 
     fn step_ms(&self) -> i64 {
@@ -92,21 +100,14 @@ impl Clock for SystemClock {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this is the one place that reads the machine's clock"
-)]
-fn machine_wall_ms() -> i64 {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-    }
+fn mono_ns() -> u64 {
+    u64::try_from(now_ns(ClockId::Monotonic)).unwrap_or(0)
 }
 
-/// Time since boot, in ms, time asleep included: a machine that was suspended has not had its clock set.
-fn since_boot_ms() -> i64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+/// What one of the machine's clocks shows. That since boot counts time asleep: a machine that was suspended has not had its clock set.
+fn now_ns(clock: ClockId) -> i64 {
+    let time = clock_gettime(clock);
+    time.tv_sec * NS_PER_S + time.tv_nsec
 }
 
 /// A clock that moves only when told to: tests, simulations.
@@ -160,19 +161,27 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_is_not_followed_until_it_comes_back() {
         const HOUR: i64 = 3_600_000;
-        let clock = SystemClock { offset_ms: AtomicI64::new(1_000_000), ..SystemClock::new() };
-        assert_eq!((clock.judge(1_000_500, 500), clock.step_ms()), (1_000_500, 0));
-        assert_eq!(clock.judge(1_030_500, 500), 1_030_500, "a correction of 30 s is followed");
-        let set = clock.judge(1_031_000 + 10 * HOUR, 1000);
+        let clock = SystemClock::booted(1_000_000 * NS_PER_MS);
+        let at =
+            |wall_ms: i64, boot_ms: i64| clock.wall_at(boot_ms * NS_PER_MS, || wall_ms * NS_PER_MS);
+        assert_eq!((at(1_000_500, 500), clock.step_ms()), (1_000_500, 0));
+        assert_eq!(at(1_030_501, 501), 1_030_501, "a correction of 30 s is followed");
+        let set = at(1_031_000 + 10 * HOUR, 1000);
         assert_eq!((set, clock.step_ms()), (1_031_000, 10 * HOUR), "it goes on from where it was");
-        let back = clock.judge(1_032_000 - 10 * HOUR, 2000);
+        let back = at(1_032_000 - 10 * HOUR, 2000);
         assert_eq!((back, clock.step_ms()), (1_032_000, -10 * HOUR));
-        assert_eq!((clock.judge(1_033_005, 3000), clock.step_ms()), (1_033_005, 0), "set right");
-        assert_eq!(
-            clock.judge(1_033_000 + HOUR, 3000 + HOUR),
-            1_033_000 + HOUR,
-            "asleep for an hour"
-        );
+        assert_eq!((at(1_033_005, 3000), clock.step_ms()), (1_033_005, 0), "set right");
+        assert_eq!(at(1_033_000 + HOUR, 3000 + HOUR), 1_033_000 + HOUR, "asleep for an hour");
+    }
+
+    #[test]
+    fn the_machine_is_asked_once_in_a_millisecond() {
+        let clock = SystemClock::booted(0);
+        assert_eq!(clock.wall_at(5_000_000, || 7_400_000), 7);
+        let unasked = || unreachable!("it was asked in this millisecond");
+        assert_eq!(clock.wall_at(5_599_999, unasked), 7);
+        assert_eq!(clock.wall_at(5_600_000, unasked), 8, "its own milliseconds begin elsewhere");
+        assert_eq!(clock.wall_at(6_000_000, || 8_900_000), 8);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs cargo: one invocation as data, its environment, its failure.
 
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -126,9 +126,19 @@ pub(crate) fn require(subcommand: &str, component: &'static str) -> Result<(), E
     }
 }
 
-/// The cargo that started this program, so that one toolchain does everything.
+/// The cargo that started this program, so that one toolchain does everything. What it told this program about its package goes no
+/// further: there are build scripts that run again when that differs from what a cargo called by hand tells them.
 fn program() -> Command {
-    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut program = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+        program.env_remove(name);
+    }
+    program
+}
+
+fn is_of_a_package(variable: &OsStr) -> bool {
+    let variable = variable.to_string_lossy();
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 #[cfg(test)]
@@ -178,6 +188,16 @@ mod tests {
     #[test]
     fn the_line_can_be_typed() {
         assert_eq!(LONG.line(), "RUSTFLAGS='--cfg loom' cargo test");
+    }
+
+    #[test]
+    fn cargo_hears_nothing_of_the_package_that_calls_it() {
+        let removed = |name: &str| {
+            program().get_envs().any(|(known, value)| known == name && value.is_none())
+        };
+        // Set by the cargo that runs this test.
+        assert!(env::var_os("CARGO_PKG_NAME").is_some() && removed("CARGO_PKG_NAME"));
+        assert!(removed("CARGO_MANIFEST_DIR") && !removed("CARGO_HOME"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! them. The next walk finds these.
 
 use crate::{
-    route::{RoutedEvent, RoutedRow},
+    route::{EventPart, EventParts, RoutedRow},
     rows::{RowLayout, slot_bytes},
     shard::SHARD_COUNT,
 };
@@ -46,21 +46,16 @@ pub(crate) fn put_bytes(layout: &RowLayout, rows: &[RoutedRow<'_>], record: usiz
     (chunks * (CHUNK_ROWS * slot + CHUNK_BYTES) + rows + record + OUTCOME_BYTES) as u64
 }
 
-/// Bytes that `events` may add to every window group of their stream and, when it remembers ids, to those; `record` is
-/// the most their record takes.
-pub(crate) fn push_bytes(events: &[RoutedEvent<'_>], remembers_ids: bool, record: usize) -> u64 {
-    if events.is_empty() {
-        return 0;
-    }
-    let of_event = |event: &RoutedEvent<'_>| {
-        let parts = event.parts.iter().map(|part| {
-            let block = part.key().len()
-                + part.event().map_or(0, |event| event.bytes_max())
-                + WINDOW_ENTITY_BYTES;
-            // Blocks come in sizes at most an eighth apart.
-            block + block / 8 + INDEX_BYTES
-        });
-        parts.sum::<usize>() + if remembers_ids { ID_BYTES } else { 0 }
+/// Bytes that events may add to every window group of their stream by their `parts` and, when it remembers ids, to those: `ids` of
+/// them. `record` is the most their record takes.
+pub(crate) fn push_bytes(parts: &EventParts, ids: usize, record: usize) -> u64 {
+    let of_part = |part: &EventPart| {
+        let block = parts.key(part).len()
+            + parts.event(part).map_or(0, |event| event.bytes_max())
+            + WINDOW_ENTITY_BYTES;
+        // Blocks come in sizes at most an eighth apart.
+        block + block / 8 + INDEX_BYTES
     };
-    (events.iter().map(of_event).sum::<usize>() + record + OUTCOME_BYTES) as u64
+    let of_parts: usize = parts.iter().map(of_part).sum();
+    (of_parts + ids * ID_BYTES + record + OUTCOME_BYTES) as u64
 }

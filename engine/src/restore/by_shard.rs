@@ -73,13 +73,11 @@ impl Memory {
             }
             Change::Push { stream, now, parts: events } => {
                 let (stream, _) = catalog.stream(*stream)?;
-                let events = || parts().filter_map(|part| events.get(part));
                 if may_fail {
-                    admit_push(catalog, guards, events().map(|(_, part)| part))?;
+                    admit_push(catalog, guards, events, parts())?;
                 }
-                let events = events().map(|(time, part)| (*time, part));
                 let guards = (guards, Shards::Keep);
-                apply_push(catalog, guards, hasher, stream, events, *now);
+                apply_push(catalog, guards, hasher, stream, (events, parts()), *now);
             }
             Change::Retract { rows, parts: places } => {
                 let places = parts().filter_map(|part| places.get(part));

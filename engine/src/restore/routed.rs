@@ -12,10 +12,10 @@ use super::{
 };
 use crate::{
     Error,
-    mutation::{Delete, Header, Push, Put, Retract, kind},
+    mutation::{Delete, Header, Push, PushEvent, Put, Retract, kind},
     producer::Outcome,
     retraction::{Retraction, RetractionPart, route_retraction},
-    route::{EventPart, RouteSpace, RoutedEvent, RoutedRow, cells_of, route_event},
+    route::{EventParts, RoutedRow, Router, cells_of},
     shard::SHARD_COUNT,
     stream::fingerprint,
 };
@@ -43,24 +43,10 @@ pub(super) struct Item {
 
 /// What a record changes in shards.
 pub(super) enum Change<'a> {
-    Put {
-        group: usize,
-        rows: Vec<RoutedRow<'a>>,
-    },
-    Delete {
-        group: usize,
-        keys: Vec<(usize, &'a [u8])>,
-    },
-    /// Parts of events, each with the time of its event, in ms.
-    Push {
-        stream: usize,
-        now: i64,
-        parts: Vec<(i64, EventPart)>,
-    },
-    Retract {
-        rows: Vec<Retraction<'a>>,
-        parts: Vec<(usize, RetractionPart)>,
-    },
+    Put { group: usize, rows: Vec<RoutedRow<'a>> },
+    Delete { group: usize, keys: Vec<(usize, &'a [u8])> },
+    Push { stream: usize, now: i64, parts: EventParts },
+    Retract { rows: Vec<Retraction<'a>>, parts: Vec<(usize, RetractionPart)> },
 }
 
 /// What a record says beside changes in shards: done in log order.
@@ -176,24 +162,27 @@ impl Memory {
     fn route_push<'a>(
         &self,
         lsn: Lsn,
-        push: &Push<'a>,
+        push: &Push<Vec<PushEvent<'a>>>,
     ) -> Result<(Change<'a>, Header, Ids), Error> {
         let index = push.stream as usize;
         let (stream, runtime) = self.catalog.stream(index)?;
-        let (hasher, fields) = (self.shards.hasher(), push.fields as usize);
-        let writer = (push.header.producer, push.header.sequence);
-        let mut parts = Vec::with_capacity(push.events.len() * runtime.groups.len());
-        let mut events = Vec::with_capacity(push.events.len());
-        let mut space = RouteSpace::default();
+        let router = Router {
+            catalog: &self.catalog,
+            hasher: self.shards.hasher(),
+            stream,
+            runtime,
+            fields: push.fields as usize,
+            writer: (push.header.producer, push.header.sequence),
+        };
+        let (mut parts, mut events) =
+            (EventParts::default(), Vec::with_capacity(push.events.len()));
         for event in &push.events {
-            let of = (stream, runtime);
-            let RoutedEvent { event_time, declared_id, parts: of_event, .. } =
-                route_event(&self.catalog, hasher, of, fields, *event, writer, &mut space)?;
-            let id = stream.dedup_ms.and(declared_id).map(|id| fingerprint(&id));
+            let before = parts.len();
+            let event = router.route(*event, &mut parts)?;
+            parts.retain_behind(before, |part| !self.fences.covers(part.shard, lsn));
+            let id = stream.dedup_ms.and(event.declared_id).map(|id| fingerprint(&id));
             let id = id.filter(|id| !self.fences.covers_id(push.stream, *id, lsn));
-            events.push((id, event_time));
-            let of_event = of_event.into_iter().filter(|p| !self.fences.covers(p.shard, lsn));
-            parts.extend(of_event.map(|part| (event_time, part)));
+            events.push((id, event.event_time));
         }
         let change = Change::Push { stream: index, now: push.now, parts };
         Ok((change, push.header, Ids::Arrived { stream: index, now: push.now, events }))
@@ -235,7 +224,7 @@ fn index(change: &Change<'_>, record: usize, by_shard: &mut [Vec<Item>]) {
             keys.iter().map(|(shard, _)| *shard).enumerate().for_each(note);
         }
         Change::Push { parts, .. } => {
-            parts.iter().map(|(_, part)| part.shard).enumerate().for_each(note);
+            parts.iter().map(|part| part.shard).enumerate().for_each(note);
         }
         Change::Retract { parts, .. } => {
             parts.iter().map(|(_, part)| part.shard).enumerate().for_each(&mut note);

@@ -101,6 +101,11 @@ impl<T> WriteGuards<'_, T> {
             .expect("every key of a batch was routed before its shards were locked")
     }
 
+    /// One of the shards that were locked, to look at; `None` when it was not.
+    pub(crate) fn peek(&self, shard: usize) -> Option<&T> {
+        self.guards.get(self.wanted.place(shard)?)?.as_deref()
+    }
+
     /// Lets one go: all that its batch changes in it is changed. Who holds several shards at once sees all of the batch or nothing:
     /// none was let go before all were locked.
     pub(crate) fn release(&mut self, shard: usize) {

@@ -7,8 +7,11 @@
 //!       ── otherwise ──────────────────────────────────────────────► accepted
 //! ```
 
-use model::definition::Stream;
-use storage::Vfs;
+use std::cell::Cell;
+
+use model::{definition::Stream, limits::BUFFER_BYTES_KEPT};
+use smallvec::SmallVec;
+use storage::{Lsn, Vfs};
 
 use super::{
     Reject, RejectKind, WriteOptions, Written,
@@ -20,11 +23,11 @@ use super::{
 use crate::{
     Database, Error,
     apply::{Shards, admit_push, apply_push},
-    catalog::{Catalog, StreamRuntime, WindowsRuntime},
+    catalog::Catalog,
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
-    route::{EventPart, RouteSpace, RoutedEvent, parts_of, route_event, shards_of},
+    route::{EventParts, RoutedEvent, Router, shards_of},
     stream::{
         ClockReading, DedupGuards, StreamState,
         admission::{Refusal, refuse_for_id, refuse_for_time},
@@ -43,6 +46,37 @@ pub struct PushRequest<'a> {
     pub events: Vec<&'a [u8]>,
 }
 
+/// Memory of one push, for the next one of the same thread.
+#[derive(Debug, Default)]
+struct PushSpace {
+    events: Vec<RoutedEvent>,
+    parts: EventParts,
+    record: Vec<u8>,
+}
+
+thread_local! {
+    static LAST: Cell<PushSpace> = Cell::default();
+}
+
+impl PushSpace {
+    /// That of the last push, empty.
+    fn take() -> Self {
+        let mut space = LAST.take();
+        space.events.clear();
+        space.parts.clear();
+        space.record.clear();
+        space
+    }
+
+    /// Keeps it, if it is not much.
+    fn keep(self) {
+        let events = self.events.capacity() * size_of::<RoutedEvent>();
+        if events + self.parts.allocated() + self.record.capacity() <= BUFFER_BYTES_KEPT {
+            LAST.set(self);
+        }
+    }
+}
+
 impl<V: Vfs> Database<V> {
     /// Pushes events: each is refused or accepted on its own, all that are accepted are one record in the log.
     ///
@@ -55,58 +89,67 @@ impl<V: Vfs> Database<V> {
     ) -> Result<Written, Error> {
         check_batch(request.events.len())?;
         once(self, options, || {
-            let bytes = record_bytes_max(request.events.iter().map(|event| event.len()));
-            self.wal.reserve(bytes)?;
-            let catalog = self.catalog.read();
-            let (stream, runtime) = catalog.stream(request.stream)?;
-            check_fields(stream, request.fields)?;
-            let sequence = self.sequence_of(options);
-            let mut rejects = Vec::new();
-            let routed = self.route_events(
-                &catalog,
-                (stream, runtime),
-                request,
-                (options.producer, sequence),
-                &mut rejects,
-            );
-            // Before anything is logged.
-            let needed = push_bytes(&routed, stream.dedup_ms.is_some(), bytes);
-            let room = self.admit(&catalog, needed)?;
-            let wall_ms = self.clock.wall_ms();
-            let admission = Admission { catalog: &catalog, stream, state: &runtime.state, wall_ms };
-            let (accepted, clock, mut ids) = admission.admit(routed, &mut rejects);
-            let outcome = tally(accepted.len(), &rejects);
-            if accepted.is_empty() {
-                self.counters.events(&outcome);
-                runtime.state.tally.count(&outcome);
-                return Ok((self.wal.appended_lsn(), outcome, rejects));
-            }
-            let now = clock.now(stream, wall_ms).unwrap_or(wall_ms);
-            let push = Push {
-                header: Header { producer: options.producer, sequence, outcome },
-                stream: to_u32(request.stream),
-                fields: to_u32(request.fields),
-                now,
-                events: accepted.iter().map(|event| event.source).collect(),
-            };
-            let mut record = Vec::with_capacity(bytes);
-            push.encode(&mut record);
-            let mut guards = self.shards.write(shards_of(&accepted));
-            admit_push(&catalog, &mut guards, accepted.iter().flat_map(|event| &event.parts))?;
-            let lsn = self.wal.append(mutation::kind::PUSH, &record)?;
-            let _applying = Applying::begin(self);
-            // Nothing can be refused any more: only now is anything changed. The clock moves first, see `GroupMoment::keep_up`.
-            runtime.state.moves(clock, now);
-            ids.keep(clock.before(stream, wall_ms));
-            let parts = parts_of(&accepted);
-            let guarded = (&mut guards, Shards::LetGo);
-            apply_push(&catalog, guarded, self.shards.hasher(), stream, parts, now);
-            drop(guards);
-            room.settle();
+            let mut space = PushSpace::take();
+            let pushed = self.push_in(&mut space, request, options);
+            space.keep();
+            pushed
+        })
+    }
+
+    fn push_in(
+        &self,
+        PushSpace { events, parts, record }: &mut PushSpace,
+        request: &PushRequest<'_>,
+        options: &WriteOptions,
+    ) -> Result<(Lsn, Outcome, Vec<Reject>), Error> {
+        let bytes = record_bytes_max(request.events.iter().map(|event| event.len()));
+        self.wal.reserve(bytes)?;
+        let catalog = self.catalog.read();
+        let (stream, runtime) = catalog.stream(request.stream)?;
+        check_fields(stream, request.fields)?;
+        let sequence = self.sequence_of(options);
+        let hasher = self.shards.hasher();
+        let (fields, writer) = (request.fields, (options.producer, sequence));
+        let router = Router { catalog: &catalog, hasher, stream, runtime, fields, writer };
+        let mut rejects = Vec::new();
+        route_events(&router, request, (events, parts), &mut rejects);
+        // Before anything is logged.
+        let ids = stream.dedup_ms.map_or(0, |_| events.len());
+        let room = self.admit(&catalog, push_bytes(parts, ids, bytes))?;
+        let wall_ms = self.clock.wall_ms();
+        let admission = Admission { catalog: &catalog, stream, state: &runtime.state, wall_ms };
+        let (clock, mut ids) = admission.admit((events, parts), &mut rejects);
+        let outcome = tally(events.len(), &rejects);
+        if events.is_empty() {
             self.counters.events(&outcome);
             runtime.state.tally.count(&outcome);
-            Ok((lsn, outcome, rejects))
-        })
+            return Ok((self.wal.appended_lsn(), outcome, rejects));
+        }
+        let now = clock.now(stream, wall_ms).unwrap_or(wall_ms);
+        let push = Push {
+            header: Header { producer: options.producer, sequence, outcome },
+            stream: to_u32(request.stream),
+            fields: to_u32(request.fields),
+            now,
+            events: events.iter().map(|event| request.event(event.index)),
+        };
+        push.encode(record);
+        let places = || events.iter().flat_map(RoutedEvent::places);
+        let touched = shards_of(events.iter().flat_map(|event| event.parts(parts)));
+        let mut guards = self.shards.write(touched);
+        admit_push(&catalog, &mut guards, parts, places())?;
+        let lsn = self.wal.append(mutation::kind::PUSH, record)?;
+        let _applying = Applying::begin(self);
+        // Nothing can be refused any more: only now is anything changed. The clock moves first, see `GroupMoment::keep_up`.
+        runtime.state.moves(clock, now);
+        ids.keep(clock.before(stream, wall_ms));
+        let guarded = (&mut guards, Shards::LetGo);
+        apply_push(&catalog, guarded, hasher, stream, (parts, places()), now);
+        drop(guards);
+        room.settle();
+        self.counters.events(&outcome);
+        runtime.state.tally.count(&outcome);
+        Ok((lsn, outcome, rejects))
     }
 
     /// The writer's sequence, or a fresh number for nobody's writes: derived event ids need one.
@@ -117,31 +160,31 @@ impl<V: Vfs> Database<V> {
             options.sequence
         }
     }
+}
 
-    fn route_events<'a>(
-        &self,
-        catalog: &Catalog,
-        stream: (&Stream, &StreamRuntime),
-        request: &PushRequest<'a>,
-        writer: (ProducerId, u64),
-        rejects: &mut Vec<Reject>,
-    ) -> Vec<RoutedEvent<'a>> {
-        let hasher = self.shards.hasher();
-        let mut routed = Vec::with_capacity(request.events.len());
-        let mut space = RouteSpace::default();
-        for (index, event) in (0..).zip(&request.events) {
-            let source = PushEvent { index, event };
-            let fields = request.fields;
-            match route_event(catalog, hasher, stream, fields, source, writer, &mut space) {
-                Ok(event) => routed.push(event),
-                Err(error) => rejects.push(Reject {
-                    index,
-                    kind: RejectKind::Rejected,
-                    reason: error.to_string(),
-                }),
+impl<'a> PushRequest<'a> {
+    /// One of the events.
+    fn event(&self, index: u32) -> PushEvent<'a> {
+        let event = self.events.get(index as usize).copied().unwrap_or_default();
+        PushEvent { index, event }
+    }
+}
+
+fn route_events(
+    router: &Router<'_>,
+    request: &PushRequest<'_>,
+    (events, parts): (&mut Vec<RoutedEvent>, &mut EventParts),
+    rejects: &mut Vec<Reject>,
+) {
+    events.reserve(request.events.len());
+    for index in 0..to_u32(request.events.len()) {
+        match router.route(request.event(index), parts) {
+            Ok(event) => events.push(event),
+            Err(error) => {
+                let (kind, reason) = (RejectKind::Rejected, error.to_string());
+                rejects.push(Reject { index, kind, reason });
             }
         }
-        routed
     }
 }
 
@@ -153,22 +196,25 @@ struct Admission<'a> {
     wall_ms: i64,
 }
 
+/// What [`WindowPlan::late_before`] said of groups at some now: of group, now and the answer.
+///
+/// [`WindowPlan::late_before`]: aggregate::WindowPlan::late_before
+type LateBefore = SmallVec<[(usize, i64, i64); 2]>;
+
 impl<'a> Admission<'a> {
-    /// The events accepted, what the stream's clock shows with them, and the locks on their ids, to be kept until the record is in
-    /// the log buffer.
-    fn admit<'e>(
+    /// Leaves those `events` that are accepted; what the stream's clock shows with them, and the locks on their ids, to be kept until
+    /// the record is in the log buffer.
+    fn admit(
         &self,
-        mut events: Vec<RoutedEvent<'e>>,
+        (events, parts): (&mut Vec<RoutedEvent>, &EventParts),
         rejects: &mut Vec<Reject>,
-    ) -> (Vec<RoutedEvent<'e>>, ClockReading, DedupGuards<'a>) {
+    ) -> (ClockReading, DedupGuards<'a>) {
         let dedup_ms = self.stream.dedup_ms;
-        let id =
-            |event: &RoutedEvent<'_>| dedup_ms.and(event.declared_id.as_deref()).map(fingerprint);
+        let id = |event: &RoutedEvent| dedup_ms.and(event.declared_id.as_deref()).map(fingerprint);
         let mut ids = self.state.dedup.lock(events.iter().filter_map(id));
-        let mut clock = self.state.clock();
-        // Where they are: they are long, and mostly all are accepted.
+        let (mut clock, mut late) = (self.state.clock(), LateBefore::new());
         events.retain(|event| {
-            let verdict = self.refuse_for_time(clock, event).or_else(|| {
+            let verdict = self.refuse_for_time(clock, (event, parts), &mut late).or_else(|| {
                 let (fingerprint, span_ms) = id(event).zip(dedup_ms)?;
                 let arrival = clock.arrival(self.stream, self.wall_ms, event.event_time);
                 let fresh = ids.note(fingerprint, arrival, span_ms);
@@ -177,23 +223,43 @@ impl<'a> Admission<'a> {
             match verdict {
                 None => clock.advance(event.event_time),
                 Some((kind, reason)) => {
-                    rejects.push(Reject { index: event.source.index, kind, reason });
+                    rejects.push(Reject { index: event.index, kind, reason });
                     return false;
                 }
             }
             true
         });
         rejects.sort_by_key(|reject| reject.index);
-        (events, clock, ids)
+        (clock, ids)
     }
 
-    fn refuse_for_time(&self, clock: ClockReading, event: &RoutedEvent<'_>) -> Option<Refusal> {
+    fn refuse_for_time(
+        &self,
+        clock: ClockReading,
+        (event, parts): (&RoutedEvent, &EventParts),
+        late: &mut LateBefore,
+    ) -> Option<Refusal> {
         let times = (event.event_time, self.wall_ms);
         refuse_for_time(self.stream, clock, times, |now| {
-            let windows = |part: &EventPart| self.catalog.windows(part.group).ok();
-            let late_before = |windows: &WindowsRuntime| windows.plan.late_before(now);
-            event.parts.iter().filter_map(windows).map(late_before).min()
+            let groups = event.parts(parts).iter().map(|part| part.group);
+            groups.filter_map(|group| self.late_before(group, now, late)).min()
         })
+    }
+
+    /// The earliest time that some window of `group` can still see at `now`; `late` knows it from the event before, mostly.
+    fn late_before(&self, group: usize, now: i64, late: &mut LateBefore) -> Option<i64> {
+        let known = late.iter().position(|(known, ..)| *known == group);
+        if let Some((_, _, before)) =
+            known.and_then(|at| late.get(at)).filter(|(_, at, _)| *at == now)
+        {
+            return Some(*before);
+        }
+        let before = self.catalog.windows(group).ok()?.plan.late_before(now);
+        match known.and_then(|at| late.get_mut(at)) {
+            Some(known) => *known = (group, now, before),
+            None => late.push((group, now, before)),
+        }
+        Some(before)
     }
 }
 

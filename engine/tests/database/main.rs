@@ -15,6 +15,7 @@ mod refused_pushes;
 mod replay_equals_live;
 mod retractions;
 mod rows;
+mod several_groups;
 mod sweeping;
 mod traces;
 mod widening;

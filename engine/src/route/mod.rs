@@ -1,6 +1,8 @@
 //! From bytes to typed rows and events, each with the shards it goes to. Nothing is changed here.
 
-use aggregate::{PreparedEvent, StoredEvent, ingest};
+mod events;
+
+use aggregate::PreparedEvent;
 use model::{
     definition::Stream,
     key,
@@ -8,15 +10,11 @@ use model::{
     value::ValueRef,
 };
 use smallvec::SmallVec;
-use stdx::hash::{KeyHasher, murmur3_x64_128};
+use stdx::hash::murmur3_x64_128;
 
-use crate::{
-    catalog::{Catalog, StreamRuntime},
-    mutation::PushEvent,
-    producer::ProducerId,
-    rows::RowLayout,
-    shard::{ShardMask, shard_of},
-};
+use crate::{catalog::Catalog, producer::ProducerId, rows::RowLayout};
+
+pub(crate) use events::{EventPart, EventParts, RoutedEvent, Router, shards_of};
 
 /// A row of a put, decoded and routed.
 pub(crate) struct RoutedRow<'a> {
@@ -45,113 +43,11 @@ pub(crate) fn cells_of<'a>(
     packed_row::read_row(packed, types).map(Some)
 }
 
-/// Bytes of a key and an event that need no memory of their own.
-const PART_INLINE: usize = 40;
-/// Window groups that an event feeds without memory of its own.
-const PARTS_INLINE: usize = 2;
 /// Bytes of an event id that need no memory of their own.
 const ID_INLINE: usize = 24;
 
 /// Canonical bytes of an event id.
 pub(crate) type EventId = SmallVec<[u8; ID_INLINE]>;
-
-/// What one event changes in one window group.
-pub(crate) struct EventPart {
-    pub(crate) group: usize,
-    pub(crate) shard: usize,
-    /// Of the key.
-    pub(crate) hash: u64,
-    /// The canonical key, then what the event's record says behind its time.
-    bytes: SmallVec<[u8; PART_INLINE]>,
-    key_bytes: usize,
-    time: i64,
-    is_full: bool,
-    is_counted: bool,
-}
-
-impl EventPart {
-    fn new(group: usize, (hash, key): (u64, &[u8]), event: Option<StoredEvent<'_>>) -> Self {
-        let mut bytes = SmallVec::from_slice(key);
-        let is_counted = event.is_some();
-        let event = event.unwrap_or(StoredEvent { time: 0, is_full: false, body: &[] });
-        bytes.extend_from_slice(event.body);
-        let (time, is_full) = (event.time, event.is_full);
-        let (shard, key_bytes) = (shard_of(hash), key.len());
-        Self { group, shard, hash, bytes, key_bytes, time, is_full, is_counted }
-    }
-
-    /// Canonical entity key.
-    pub(crate) fn key(&self) -> &[u8] {
-        self.bytes.get(..self.key_bytes).unwrap_or_default()
-    }
-
-    /// What is added to the entity's log; `None` when nothing counts the event.
-    pub(crate) fn event(&self) -> Option<StoredEvent<'_>> {
-        let body = self.bytes.get(self.key_bytes..).unwrap_or_default();
-        let (time, is_full) = (self.time, self.is_full);
-        self.is_counted.then_some(StoredEvent { time, is_full, body })
-    }
-}
-
-/// An event, decoded and routed to every window group that it feeds.
-pub(crate) struct RoutedEvent<'a> {
-    pub(crate) source: PushEvent<'a>,
-    pub(crate) event_time: i64,
-    /// Canonical bytes of the declared event id; `None` when the stream declares none.
-    pub(crate) declared_id: Option<EventId>,
-    pub(crate) parts: SmallVec<[EventPart; PARTS_INLINE]>,
-}
-
-/// Memory for decoding one event after the other.
-#[derive(Debug, Default)]
-pub(crate) struct RouteSpace<'a> {
-    cells: Vec<Cell<'a>>,
-    values: Vec<Option<ValueRef<'a>>>,
-    key: Vec<u8>,
-    prepared: PreparedEvent,
-}
-
-/// Decodes an event and prepares it for every window group of its stream.
-///
-/// # Errors
-/// What is wrong with the event, for its sender.
-pub(crate) fn route_event<'a>(
-    catalog: &Catalog,
-    hasher: &KeyHasher,
-    (stream, runtime): (&Stream, &StreamRuntime),
-    fields: usize,
-    source: PushEvent<'a>,
-    (producer, sequence): (ProducerId, u64),
-    space: &mut RouteSpace<'a>,
-) -> Result<RoutedEvent<'a>, model::Error> {
-    let types = runtime.types.get(..fields).unwrap_or(&runtime.types);
-    let RouteSpace { cells, values, key, prepared } = space;
-    packed_row::read_row_into(source.event, types, cells)?;
-    cells.resize(stream.fields.len(), Cell::Absent);
-    ingest::exact_fields(stream, cells, values)?;
-    let event_time = event_time_of(stream, values)?;
-    let declared_id = declared_id_of(stream, values)?;
-    let derived_id;
-    let id: &[u8] = match &declared_id {
-        Some(id) => id,
-        None if !runtime.has_ids => &[],
-        None => {
-            derived_id = derive_id(producer, sequence, source.index);
-            &derived_id
-        }
-    };
-    let mut parts = SmallVec::with_capacity(runtime.groups.len());
-    for group in runtime.groups.iter().copied() {
-        let event = (values.as_slice(), event_time, id);
-        if prepare_part(catalog, group, event, key, prepared)? {
-            parts.push(EventPart::new(group, (hasher.hash(key), key), prepared.stored()));
-        }
-    }
-    if parts.is_empty() && !runtime.groups.is_empty() {
-        return Err(no_key(stream));
-    }
-    Ok(RoutedEvent { source, event_time, declared_id, parts })
-}
 
 /// What an event, its exact fields with its time and the id that breaks ties, changes in one window group: the canonical bytes
 /// of an entity's key, and the event prepared. False when it describes no entity of the group, because its key is null.
@@ -180,22 +76,6 @@ pub(crate) fn prepare_part(
         model::Error::mismatch(format!("group {name}"), expected, error.to_string())
     })?;
     Ok(true)
-}
-
-/// What `events` change, each with the time of its event, in ms.
-pub(crate) fn parts_of<'a>(
-    events: &'a [RoutedEvent<'_>],
-) -> impl Iterator<Item = (i64, &'a EventPart)> {
-    events.iter().flat_map(|event| event.parts.iter().map(|part| (event.event_time, part)))
-}
-
-/// The shards that `events` touch.
-pub(crate) fn shards_of(events: &[RoutedEvent<'_>]) -> ShardMask {
-    let mut mask = ShardMask::default();
-    for part in events.iter().flat_map(|event| &event.parts) {
-        mask.insert(part.shard);
-    }
-    mask
 }
 
 /// What is wrong with a row that describes no entity of any window group.

@@ -1,0 +1,228 @@
+//! Events of one write, decoded, and what they change.
+//!
+//! All that they change lies side by side, keys and records in one piece of memory beside it: a batch is gone through several times, is
+//! sorted in between, and a piece of memory for each event would be a miss each time.
+
+use aggregate::{PreparedEvent, StoredEvent, ingest};
+use model::{definition::Stream, value::ValueRef};
+use smallvec::SmallVec;
+use stdx::hash::KeyHasher;
+
+use super::{EventId, declared_id_of, derive_id, event_time_of, no_key, prepare_part};
+use crate::{
+    catalog::{Catalog, StreamRuntime},
+    mutation::PushEvent,
+    producer::ProducerId,
+    shard::{ShardMask, shard_of},
+};
+
+/// Fields of an event that need no memory of their own.
+const FIELDS_INLINE: usize = 16;
+
+/// What one event changes in one window group; its bytes are in its [`EventParts`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EventPart {
+    pub(crate) group: usize,
+    pub(crate) shard: usize,
+    /// Of the key.
+    pub(crate) hash: u64,
+    /// In ms.
+    pub(crate) event_time: i64,
+    /// The canonical key, then what the event's record says behind its time.
+    start: usize,
+    key_end: usize,
+    end: usize,
+    is_full: bool,
+    /// Somebody counts the event.
+    is_counted: bool,
+}
+
+/// What events change, in the order in which they came.
+#[derive(Debug, Default)]
+pub(crate) struct EventParts {
+    parts: Vec<EventPart>,
+    bytes: Vec<u8>,
+    /// Where a part is put together.
+    key: Vec<u8>,
+    prepared: PreparedEvent,
+}
+
+impl EventParts {
+    /// One of them.
+    pub(crate) fn get(&self, place: usize) -> Option<&EventPart> {
+        self.parts.get(place)
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &EventPart> {
+        self.parts.iter()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Of those behind the first `count` only the `wanted` ones stay.
+    pub(crate) fn retain_behind(&mut self, count: usize, wanted: impl Fn(&EventPart) -> bool) {
+        let mut kept = count;
+        for place in count..self.parts.len() {
+            if self.parts.get(place).is_some_and(&wanted) {
+                self.parts.swap(kept, place);
+                kept += 1;
+            }
+        }
+        self.parts.truncate(kept);
+    }
+
+    /// Canonical entity key.
+    pub(crate) fn key(&self, part: &EventPart) -> &[u8] {
+        self.bytes.get(part.start..part.key_end).unwrap_or_default()
+    }
+
+    /// What is added to the entity's log; `None` when nothing counts the event.
+    pub(crate) fn event(&self, part: &EventPart) -> Option<StoredEvent<'_>> {
+        let body = self.bytes.get(part.key_end..part.end).unwrap_or_default();
+        part.is_counted.then_some(StoredEvent {
+            time: part.event_time,
+            is_full: part.is_full,
+            body,
+        })
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn allocated(&self) -> usize {
+        self.parts.capacity() * size_of::<EventPart>() + self.bytes.capacity()
+    }
+
+    /// None are left; their memory is.
+    pub(crate) fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    fn truncate(&mut self, count: usize) {
+        let end = self.parts.get(count).map_or(self.bytes.len(), |part| part.start);
+        self.bytes.truncate(end);
+        self.parts.truncate(count);
+    }
+
+    /// Adds what was put together.
+    fn add(&mut self, group: usize, hasher: &KeyHasher, event_time: i64) {
+        let event = self.prepared.stored();
+        let (is_full, body) = event.map_or((false, &[][..]), |event| (event.is_full, event.body));
+        let hash = hasher.hash(&self.key);
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&self.key);
+        let key_end = self.bytes.len();
+        self.bytes.extend_from_slice(body);
+        self.parts.push(EventPart {
+            group,
+            shard: shard_of(hash),
+            hash,
+            event_time,
+            start,
+            key_end,
+            end: self.bytes.len(),
+            is_full,
+            is_counted: event.is_some(),
+        });
+    }
+}
+
+/// An event, decoded.
+#[derive(Debug)]
+pub(crate) struct RoutedEvent {
+    /// Its position in the request.
+    pub(crate) index: u32,
+    /// In ms.
+    pub(crate) event_time: i64,
+    /// Canonical bytes of the declared event id; `None` when the stream declares none.
+    pub(crate) declared_id: Option<EventId>,
+    /// Its first part.
+    start: usize,
+    end: usize,
+}
+
+impl RoutedEvent {
+    /// Where its parts are.
+    pub(crate) fn places(&self) -> std::ops::Range<usize> {
+        self.start..self.end
+    }
+
+    /// What it changes.
+    pub(crate) fn parts<'a>(&self, parts: &'a EventParts) -> &'a [EventPart] {
+        parts.parts.get(self.places()).unwrap_or_default()
+    }
+}
+
+/// The shards that `parts` touch.
+pub(crate) fn shards_of<'a>(parts: impl IntoIterator<Item = &'a EventPart>) -> ShardMask {
+    let mut mask = ShardMask::default();
+    parts.into_iter().for_each(|part| mask.insert(part.shard));
+    mask
+}
+
+/// Decodes events of one write into one stream.
+pub(crate) struct Router<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) hasher: &'a KeyHasher,
+    pub(crate) stream: &'a Stream,
+    pub(crate) runtime: &'a StreamRuntime,
+    /// How many of the stream's fields the writer knew.
+    pub(crate) fields: usize,
+    /// The writer, and the number of its write.
+    pub(crate) writer: (ProducerId, u64),
+}
+
+impl Router<'_> {
+    /// Decodes an event and adds to `parts` what it changes: nothing, when it is refused.
+    ///
+    /// # Errors
+    /// What is wrong with the event, for its sender.
+    pub(crate) fn route(
+        &self,
+        source: PushEvent<'_>,
+        parts: &mut EventParts,
+    ) -> Result<RoutedEvent, model::Error> {
+        let start = parts.len();
+        let routed = self.route_into(source, parts);
+        if routed.is_err() {
+            parts.truncate(start);
+        }
+        routed
+    }
+
+    fn route_into(
+        &self,
+        source: PushEvent<'_>,
+        parts: &mut EventParts,
+    ) -> Result<RoutedEvent, model::Error> {
+        let Self { catalog, stream, runtime, .. } = *self;
+        let types = runtime.types.get(..self.fields).unwrap_or(&runtime.types);
+        let mut values: SmallVec<[Option<ValueRef<'_>>; FIELDS_INLINE]> = SmallVec::new();
+        ingest::exact_row(stream, (source.event, types), |value| values.push(value))?;
+        let event_time = event_time_of(stream, &values)?;
+        let declared_id = declared_id_of(stream, &values)?;
+        let derived_id;
+        let id: &[u8] = match &declared_id {
+            Some(id) => id,
+            None if !runtime.has_ids => &[],
+            None => {
+                derived_id = derive_id(self.writer.0, self.writer.1, source.index);
+                &derived_id
+            }
+        };
+        let start = parts.len();
+        for group in runtime.groups.iter().copied() {
+            let event = (values.as_slice(), event_time, id);
+            if prepare_part(catalog, group, event, &mut parts.key, &mut parts.prepared)? {
+                parts.add(group, self.hasher, event_time);
+            }
+        }
+        let end = parts.len();
+        if start == end && !runtime.groups.is_empty() {
+            return Err(no_key(stream));
+        }
+        Ok(RoutedEvent { index: source.index, event_time, declared_id, start, end })
+    }
+}
