@@ -1,5 +1,5 @@
-//! A reader who gives its vectors back allocates nothing: the allocator of this test counts, for each thread by
-//! itself.
+//! A reader who gives its vectors back allocates nothing, and a push of one event nothing but what its entity grows by: the allocator
+//! of this test counts, for each thread by itself.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -8,8 +8,8 @@ use std::{
 };
 
 use engine::{
-    Config, Database, PutRequest, PutRowRequest, ReadOptions, ReadRequest, ReadSpace, SyncPolicy,
-    WriteOptions,
+    Config, Database, PushRequest, PutRequest, PutRowRequest, ReadOptions, ReadRequest, ReadSpace,
+    SyncPolicy, WriteOptions,
 };
 use stdx::clock::ManualClock;
 use storage::fs::SimFs;
@@ -106,4 +106,40 @@ fn vectors_of_one_service_are_memory_for_those_of_another() {
         database.read_into(plan, &request, &[], &mut space).expect("it can be read");
         assert_eq!(space.vectors, database.read(plan, &request).expect("it can be read"));
     }
+}
+
+/// Pushes `count` requests of `events` payments each, of eight cards in turn, a millisecond apart; how often memory was allocated.
+fn pushes(database: &Database<SimFs>, start: i64, count: i64, events: usize) -> u64 {
+    let event = |number: i64| {
+        let card = [&2_u32.to_le_bytes()[..], &[b'c', b'0' + number.to_le_bytes()[0] % 8]].concat();
+        [&[0b10_1010][..], &card, &5_i64.to_le_bytes(), &number.to_le_bytes()].concat()
+    };
+    let mut allocations = 0;
+    for request in 0..count {
+        let first = start + request * i64::try_from(events).expect("few");
+        let packed: Vec<_> = (first..).take(events).map(event).collect();
+        let events = packed.iter().map(Vec::as_slice).collect();
+        let push = PushRequest { stream: 0, fields: 3, events };
+        let before = ALLOCATIONS.get();
+        let written = database.push(&push, &WriteOptions::default()).expect("taken");
+        allocations += ALLOCATIONS.get() - before;
+        assert_eq!(written.rejects, []);
+    }
+    allocations
+}
+
+#[test]
+fn a_push_allocates_for_no_event_of_its_own() {
+    let text = "[entity.card]\nkey = \"string\"\n[stream.payments]\nevent_time = \"at\"\nclock = \"event\"\n\
+                [stream.payments.fields]\ncard = \"string\"\ncents = \"i64\"\nat = \"timestamp\"\n\
+                [group.spend]\nentity = \"card\"\nstream = \"payments\"\nkey = \"card\"\nwindows = [\"5m\", \"24h\"]\n\
+                [group.spend.features]\nn = \"count(*)\"\ntotal = \"sum(cents)\"\n";
+    let database = database(text);
+    // What is made once: memory of pushes, entities.
+    pushes(&database, 0, 100, 16);
+    let single = pushes(&database, 1600, 400, 1);
+    let many = pushes(&database, 2000, 100, 16);
+    // Entities grow, and lists of more than a few shards and events have no place on the stack.
+    assert!(single <= 20, "{single} for 400 pushes of one event");
+    assert!(many <= 100 * 12, "{many} for 100 pushes of sixteen");
 }
