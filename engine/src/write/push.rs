@@ -113,9 +113,10 @@ impl<V: Vfs> Database<V> {
         let router = Router { catalog: &catalog, hasher, stream, runtime, fields, writer };
         let mut rejects = Vec::new();
         route_events(&router, request, (events, parts), &mut rejects);
-        // Before anything is logged.
+        // Before anything is logged. Events that are all refused need no room to be told so.
         let ids = stream.dedup_ms.map_or(0, |_| events.len());
-        let room = self.admit(&catalog, push_bytes(parts, ids, bytes))?;
+        let needed = if events.is_empty() { 0 } else { push_bytes(parts, ids, bytes) };
+        let room = self.admit(&catalog, needed)?;
         let wall_ms = self.clock.wall_ms();
         let admission = Admission { catalog: &catalog, stream, state: &runtime.state, wall_ms };
         let (clock, mut ids) = admission.admit((events, parts), &mut rejects);

@@ -95,8 +95,14 @@ fn at_the_limit_a_write_is_refused_whole_and_nothing_of_it_is_logged() {
 fn reads_deletes_and_definitions_go_on_and_room_lets_writes_in_again() {
     let place = Place::new();
     let database = start(&place);
-    let (users, _) = fill(&database, START);
+    let (users, error) = fill(&database, START);
+    let Error::MemoryFull { needed, .. } = error else { panic!("{error}") };
     assert_eq!(database.memory_use().health, MemoryHealth::Full);
+    // Longer than there is room for, and no event: it is told that, and not that memory is full.
+    let (stream, long) = (0, vec![0xff; usize::try_from(needed).expect("some kilobytes")]);
+    let push = PushRequest { stream, fields: 4, events: vec![&long] };
+    let told = database.push(&push, &WriteOptions::default()).expect("nothing has to be kept");
+    assert_eq!((told.outcome.applied, told.outcome.rejected), (0, 1));
     let user = format!("user-{:08}", users - 1);
     let orders = get(&database, &["buying:orders_1d"], &user, ReadOptions::default());
     assert_eq!(orders, ["PARTIAL 1"]);
