@@ -31,15 +31,11 @@ const NS_PER_S: i64 = 1_000_000_000;
 /// Small corrections of the wall clock are followed as they come. When somebody sets it by more than a minute, this clock goes on
 /// as if that had not happened, and says so: a clock set a year ahead by mistake would make everything that windows hold old, and
 /// setting it back would not bring it back. The next start takes the machine's time as it is then.
-///
-/// The machine is asked for its wall clock once in a millisecond; in between the time since boot tells how it went on.
 #[derive(Debug)]
 pub struct SystemClock {
     start_ns: u64,
     /// Wall clock less time since boot, in ns.
     offset_ns: AtomicI64,
-    /// When the machine was last asked for its wall clock, in ms since boot.
-    asked_ms: AtomicI64,
     /// How far the machine's wall clock is from this one, once it was set.
     step_ms: AtomicI64,
 }
@@ -54,25 +50,20 @@ impl SystemClock {
 
     /// On a machine whose wall clock is so far ahead of the time since boot.
     fn booted(offset_ns: i64) -> Self {
-        let (asked_ms, step_ms) = (AtomicI64::new(i64::MIN), AtomicI64::new(0));
-        Self { start_ns: 0, offset_ns: AtomicI64::new(offset_ns), asked_ms, step_ms }
+        Self { start_ns: 0, offset_ns: AtomicI64::new(offset_ns), step_ms: AtomicI64::new(0) }
     }
 
-    /// The time in ms, when the machine was booted `boot_ns` ago; `wall_ns` asks it for its wall clock.
-    fn wall_at(&self, boot_ns: i64, wall_ns: impl FnOnce() -> i64) -> i64 {
-        let boot_ms = boot_ns.div_euclid(NS_PER_MS);
-        if self.asked_ms.load(Ordering::Acquire) != boot_ms {
-            let offset = wall_ns() - boot_ns;
-            let step_ms = (offset - self.offset_ns.load(Ordering::Relaxed)) / NS_PER_MS;
-            if step_ms.abs() > STEP_MS_MAX {
-                self.step_ms.store(step_ms, Ordering::Relaxed);
-            } else {
-                self.offset_ns.store(offset, Ordering::Relaxed);
-                self.step_ms.store(0, Ordering::Relaxed);
-            }
-            self.asked_ms.store(boot_ms, Ordering::Release);
+    /// The time in ms, when the machine says `wall_ns` and was booted `boot_ns` ago.
+    fn judge(&self, wall_ns: i64, boot_ns: i64) -> i64 {
+        let expected = boot_ns + self.offset_ns.load(Ordering::Relaxed);
+        let step_ms = (wall_ns - expected) / NS_PER_MS;
+        if step_ms.abs() > STEP_MS_MAX {
+            self.step_ms.store(step_ms, Ordering::Relaxed);
+            return expected.div_euclid(NS_PER_MS);
         }
-        (boot_ns + self.offset_ns.load(Ordering::Relaxed)).div_euclid(NS_PER_MS)
+        self.offset_ns.store(wall_ns - boot_ns, Ordering::Relaxed);
+        self.step_ms.store(0, Ordering::Relaxed);
+        wall_ns.div_euclid(NS_PER_MS)
     }
 }
 
@@ -84,7 +75,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn wall_ms(&self) -> i64 {
-        self.wall_at(now_ns(ClockId::Boottime), || now_ns(ClockId::Realtime))
+        self.judge(now_ns(ClockId::Realtime), now_ns(ClockId::Boottime))
     }
 
     fn mono_ns(&self) -> u64 {
@@ -162,8 +153,7 @@ mod tests {
     fn a_clock_that_is_set_is_not_followed_until_it_comes_back() {
         const HOUR: i64 = 3_600_000;
         let clock = SystemClock::booted(1_000_000 * NS_PER_MS);
-        let at =
-            |wall_ms: i64, boot_ms: i64| clock.wall_at(boot_ms * NS_PER_MS, || wall_ms * NS_PER_MS);
+        let at = |wall_ms: i64, boot_ms: i64| clock.judge(wall_ms * NS_PER_MS, boot_ms * NS_PER_MS);
         assert_eq!((at(1_000_500, 500), clock.step_ms()), (1_000_500, 0));
         assert_eq!(at(1_030_501, 501), 1_030_501, "a correction of 30 s is followed");
         let set = at(1_031_000 + 10 * HOUR, 1000);
@@ -172,16 +162,6 @@ mod tests {
         assert_eq!((back, clock.step_ms()), (1_032_000, -10 * HOUR));
         assert_eq!((at(1_033_005, 3000), clock.step_ms()), (1_033_005, 0), "set right");
         assert_eq!(at(1_033_000 + HOUR, 3000 + HOUR), 1_033_000 + HOUR, "asleep for an hour");
-    }
-
-    #[test]
-    fn the_machine_is_asked_once_in_a_millisecond() {
-        let clock = SystemClock::booted(0);
-        assert_eq!(clock.wall_at(5_000_000, || 7_400_000), 7);
-        let unasked = || unreachable!("it was asked in this millisecond");
-        assert_eq!(clock.wall_at(5_599_999, unasked), 7);
-        assert_eq!(clock.wall_at(5_600_000, unasked), 8, "its own milliseconds begin elsewhere");
-        assert_eq!(clock.wall_at(6_000_000, || 8_900_000), 8);
     }
 
     #[test]

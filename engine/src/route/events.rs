@@ -199,7 +199,8 @@ impl Router<'_> {
     ) -> Result<RoutedEvent, model::Error> {
         let Self { catalog, stream, runtime, .. } = *self;
         let types = runtime.types.get(..self.fields).unwrap_or(&runtime.types);
-        let mut values: SmallVec<[Option<ValueRef<'_>>; FIELDS_INLINE]> = SmallVec::new();
+        let mut values: SmallVec<[Option<ValueRef<'_>>; FIELDS_INLINE]> =
+            SmallVec::with_capacity(stream.fields.len());
         ingest::exact_row(stream, (source.event, types), |value| values.push(value))?;
         let event_time = event_time_of(stream, &values)?;
         let declared_id = declared_id_of(stream, &values)?;

@@ -69,7 +69,9 @@ impl PushSpace {
     }
 
     /// Keeps it, if it is not much.
-    fn keep(self) {
+    fn keep(mut self) {
+        // Long ids have memory of their own.
+        self.events.clear();
         let events = self.events.capacity() * size_of::<RoutedEvent>();
         if events + self.parts.allocated() + self.record.capacity() <= BUFFER_BYTES_KEPT {
             LAST.set(self);
@@ -134,6 +136,7 @@ impl<V: Vfs> Database<V> {
             now,
             events: events.iter().map(|event| request.event(event.index)),
         };
+        record.reserve(bytes);
         push.encode(record);
         let places = || events.iter().flat_map(RoutedEvent::places);
         let touched = shards_of(events.iter().flat_map(|event| event.parts(parts)));
