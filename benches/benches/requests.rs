@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use engine::{Database, OsFs, ReadOptions, ReadRequest, ReadSpace};
+use engine::{Database, OsFs, PushSpace, ReadOptions, ReadRequest, ReadSpace};
 use larder_benches::{
     cards::{self, Payment, Shape},
     workload,
@@ -54,7 +54,10 @@ fn requests(criterion: &mut Criterion) {
     for batch in [1, 100] {
         criterion.bench_function(&format!("push {batch} events into 2 window groups"), |bencher| {
             let mut batches = last.chunks(batch).cycle();
-            bencher.iter(|| workload::push(&database, batches.next().expect("they cycle")));
+            let mut space = PushSpace::default();
+            bencher.iter(|| {
+                workload::push_in(&database, batches.next().expect("they cycle"), &mut space);
+            });
         });
     }
     let mut number = 0;

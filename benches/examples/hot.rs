@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use engine::{Config, Database, OsFs, ReadOptions, ReadRequest, ReadSpace, SyncPolicy};
+use engine::{Config, Database, OsFs, PushSpace, ReadOptions, ReadRequest, ReadSpace, SyncPolicy};
 use larder_benches::{
     cards::{self, Payment},
     workload,
@@ -99,8 +99,9 @@ impl Hot {
 
     fn push(&self, batch: usize, times: u64) {
         let again = &self.payments[PAYMENTS - AGAIN..];
+        let mut space = PushSpace::default();
         again.chunks(batch).cycle().take(count(times)).for_each(|payments| {
-            workload::push(&self.database, payments);
+            workload::push_in(&self.database, payments, &mut space);
         });
     }
 }

@@ -6,8 +6,8 @@ use aggregate::{
     ColumnSelection, EntityWindows, PreparedEvent, ReadAt, ReadScratch, WindowPlan, ingest,
 };
 use engine::{
-    Config, Database, OsFs, PushRequest, PutRequest, PutRowRequest, SyncPolicy, WriteOptions,
-    Written,
+    Config, Database, OsFs, PushRequest, PushSpace, PutRequest, PutRowRequest, SyncPolicy,
+    WriteOptions, Written,
 };
 use model::{
     definition::{Definitions, Field, GroupKind, Stream},
@@ -177,6 +177,14 @@ pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) -> Wri
 /// # Panics
 /// When the database refuses one.
 pub fn push(database: &Database<OsFs>, payments: &[Payment]) {
+    push_in(database, payments, &mut PushSpace::default());
+}
+
+/// As [`push`], in the memory of `space`, as a server does.
+///
+/// # Panics
+/// When the database refuses one.
+pub fn push_in(database: &Database<OsFs>, payments: &[Payment], space: &mut PushSpace) {
     let types = [DataType::String, DataType::String, DataType::Decimal(2), DataType::Timestamp];
     let fields = types.map(|data_type| {
         let name = Name::new("any").expect("a name");
@@ -199,7 +207,8 @@ pub fn push(database: &Database<OsFs>, payments: &[Payment]) {
         .collect();
     let events = packed.iter().map(Vec::as_slice).collect();
     let request = PushRequest { stream: 0, fields: types.len(), events };
-    let written = database.push(&request, &WriteOptions::default()).expect("events are pushed");
+    let written = database.push_in(&request, &WriteOptions::default(), space);
+    let written = written.expect("events are pushed");
     assert!(written.rejects.is_empty(), "{:?}", written.rejects);
 }
 

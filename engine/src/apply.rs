@@ -128,9 +128,9 @@ const HASH_BITS: u32 = u64::BITS - GROUP_BITS - SHARD_COUNT.trailing_zeros();
 const _: () = assert!(DEFINITIONS_MAX.is_power_of_two() && SHARD_COUNT.is_power_of_two());
 
 /// Orders parts by shard, there by table and by key, as far as the hash tells keys apart.
-fn rank(part: &EventPart) -> u64 {
-    let table = (part.shard as u64) << GROUP_BITS | part.group as u64;
-    table << HASH_BITS | part.hash >> (u64::BITS - HASH_BITS)
+fn rank(shard: usize, group: usize, hash: u64) -> u64 {
+    let table = (shard as u64) << GROUP_BITS | group as u64;
+    table << HASH_BITS | hash >> (u64::BITS - HASH_BITS)
 }
 
 /// Adds those of `parts` that are at `places` to the windows of their entities. `now` is the stream's, in ms.
@@ -158,7 +158,7 @@ pub(crate) fn apply_push(
                 groups.insert(at, (part.group, moment, part.event_time));
             }
         }
-        order.push((rank(part), place));
+        order.push((rank(part.shard, part.group, part.hash), place));
     }
     for (group, _, first) in &groups {
         if let Ok(windows) = catalog.windows(*group) {
@@ -233,5 +233,22 @@ pub(crate) fn apply_retract<'a>(
         let Ok(windows) = catalog.windows(part.group) else { continue };
         let Some(table) = guards.shard(part.shard).windows_mut(part.group) else { continue };
         table.retract(hasher, part.key.as_bytes(), &windows.plan, time, id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_ordered_by_shard_then_table_then_hash() {
+        let (shards, groups) = ([0, 1, SHARD_COUNT - 1], [0, 1, DEFINITIONS_MAX - 1]);
+        let hashes = [0, 1 << 40, u64::MAX];
+        let ranks: Vec<_> = shards
+            .into_iter()
+            .flat_map(|shard| groups.map(|group| (shard, group)))
+            .flat_map(|(shard, group)| hashes.map(|hash| rank(shard, group, hash)))
+            .collect();
+        assert!(ranks.is_sorted_by(|a, b| a < b), "{ranks:x?}");
     }
 }

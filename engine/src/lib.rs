@@ -71,6 +71,6 @@ pub use storage::{
 pub use sweep::Swept;
 pub use trouble::Trouble;
 pub use write::{
-    Applied, PushRequest, PutRequest, PutRowRequest, Reject, RejectKind, RetractRequest,
+    Applied, PushRequest, PushSpace, PutRequest, PutRowRequest, Reject, RejectKind, RetractRequest,
     WriteOptions, Written,
 };

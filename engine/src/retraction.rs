@@ -7,7 +7,6 @@ use aggregate::ingest;
 use model::{
     definition::Stream,
     key::{self, EntityKey},
-    packed_row::{self, Cell},
 };
 use stdx::hash::KeyHasher;
 
@@ -50,10 +49,8 @@ pub(crate) fn route_retraction<'a>(
     (index, row): (u32, &'a [u8]),
 ) -> Result<Retraction<'a>, model::Error> {
     let types = runtime.types.get(..fields).unwrap_or(&runtime.types);
-    let mut cells = packed_row::read_row(row, types)?;
-    cells.resize(stream.fields.len(), Cell::Absent);
-    let mut values = Vec::with_capacity(cells.len());
-    ingest::exact_fields(stream, &cells, &mut values)?;
+    let mut values = Vec::with_capacity(stream.fields.len());
+    ingest::exact_row(stream, (row, types), |value| values.push(value))?;
     let event_time = event_time_of(stream, &values)?;
     let id = declared_id_of(stream, &values)?.unwrap_or_default().into_boxed_slice();
     let mut parts = Vec::with_capacity(runtime.groups.len());

@@ -1,5 +1,5 @@
-//! A reader who gives its vectors back allocates nothing, and a push of one event nothing but what its entity grows by: the allocator
-//! of this test counts, for each thread by itself.
+//! A reader who gives its vectors back allocates nothing, and whoever gives a push's memory back nothing for an event but what its
+//! entities grow by: the allocator of this test counts, for each thread by itself.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -8,8 +8,8 @@ use std::{
 };
 
 use engine::{
-    Config, Database, PushRequest, PutRequest, PutRowRequest, ReadOptions, ReadRequest, ReadSpace,
-    SyncPolicy, WriteOptions,
+    Config, Database, PushRequest, PushSpace, PutRequest, PutRowRequest, ReadOptions, ReadRequest,
+    ReadSpace, SyncPolicy, WriteOptions,
 };
 use stdx::clock::ManualClock;
 use storage::fs::SimFs;
@@ -108,20 +108,28 @@ fn vectors_of_one_service_are_memory_for_those_of_another() {
     }
 }
 
-/// Pushes `count` requests of `events` payments each, of eight cards in turn, a millisecond apart; how often memory was allocated.
-fn pushes(database: &Database<SimFs>, start: i64, count: i64, events: usize) -> u64 {
+/// Pushes `count` requests of `events` payments each, of eight cards and shops in turn, a millisecond apart; how often memory was
+/// allocated.
+fn pushes(
+    (database, space): (&Database<SimFs>, &mut PushSpace),
+    start: i64,
+    count: i64,
+    events: usize,
+) -> u64 {
     let event = |number: i64| {
-        let card = [&2_u32.to_le_bytes()[..], &[b'c', b'0' + number.to_le_bytes()[0] % 8]].concat();
-        [&[0b10_1010][..], &card, &5_i64.to_le_bytes(), &number.to_le_bytes()].concat()
+        let key = |letter| [letter, b'0' + number.to_le_bytes()[0] % 8];
+        let key = |letter| [&2_u32.to_le_bytes()[..], &key(letter)].concat();
+        let rest = [5_i64.to_le_bytes(), number.to_le_bytes()].concat();
+        [vec![0b1010_1010], key(b'c'), key(b's'), rest].concat()
     };
     let mut allocations = 0;
     for request in 0..count {
         let first = start + request * i64::try_from(events).expect("few");
         let packed: Vec<_> = (first..).take(events).map(event).collect();
         let events = packed.iter().map(Vec::as_slice).collect();
-        let push = PushRequest { stream: 0, fields: 3, events };
+        let push = PushRequest { stream: 0, fields: 4, events };
         let before = ALLOCATIONS.get();
-        let written = database.push(&push, &WriteOptions::default()).expect("taken");
+        let written = database.push_in(&push, &WriteOptions::default(), space).expect("taken");
         allocations += ALLOCATIONS.get() - before;
         assert_eq!(written.rejects, []);
     }
@@ -130,15 +138,18 @@ fn pushes(database: &Database<SimFs>, start: i64, count: i64, events: usize) -> 
 
 #[test]
 fn a_push_allocates_for_no_event_of_its_own() {
-    let text = "[entity.card]\nkey = \"string\"\n[stream.payments]\nevent_time = \"at\"\nclock = \"event\"\n\
-                [stream.payments.fields]\ncard = \"string\"\ncents = \"i64\"\nat = \"timestamp\"\n\
+    let text = "[entity.card]\nkey = \"string\"\n[entity.shop]\nkey = \"string\"\n\
+                [stream.payments]\nevent_time = \"at\"\nclock = \"event\"\n\
+                [stream.payments.fields]\ncard = \"string\"\nshop = \"string\"\ncents = \"i64\"\nat = \"timestamp\"\n\
                 [group.spend]\nentity = \"card\"\nstream = \"payments\"\nkey = \"card\"\nwindows = [\"5m\", \"24h\"]\n\
-                [group.spend.features]\nn = \"count(*)\"\ntotal = \"sum(cents)\"\n";
-    let database = database(text);
+                [group.spend.features]\nn = \"count(*)\"\ntotal = \"sum(cents)\"\n\
+                [group.sold]\nentity = \"shop\"\nstream = \"payments\"\nkey = \"shop\"\nwindows = [\"5m\", \"24h\"]\n\
+                [group.sold.features]\nn = \"count(*)\"\ntotal = \"sum(cents)\"\n";
+    let (database, mut space) = (database(text), PushSpace::default());
     // What is made once: memory of pushes, entities.
-    pushes(&database, 0, 100, 16);
-    let single = pushes(&database, 1600, 400, 1);
-    let many = pushes(&database, 2000, 100, 16);
+    pushes((&database, &mut space), 0, 100, 16);
+    let single = pushes((&database, &mut space), 1600, 400, 1);
+    let many = pushes((&database, &mut space), 2000, 100, 16);
     // Entities grow, and lists of more than a few shards and events have no place on the stack.
     assert!(single <= 20, "{single} for 400 pushes of one event");
     assert!(many <= 100 * 12, "{many} for 100 pushes of sixteen");

@@ -15,7 +15,7 @@ use crate::{
     mutation::{Delete, Header, Push, PushEvent, Put, Retract, kind},
     producer::Outcome,
     retraction::{Retraction, RetractionPart, route_retraction},
-    route::{EventParts, RoutedRow, Router, cells_of},
+    route::{Draft, EventParts, RoutedRow, Router, cells_of},
     shard::SHARD_COUNT,
     stream::fingerprint,
 };
@@ -102,8 +102,9 @@ impl Memory {
             by_shard: vec![Vec::new(); SHARD_COUNT],
             failed: None,
         };
+        let mut draft = Draft::default();
         for record in chunk.records(range) {
-            match self.route_record(&record) {
+            match self.route_record(&record, &mut draft) {
                 Ok((change, header, ids)) => {
                     index(&change, routed.changes.len(), &mut routed.by_shard);
                     routed.changes.push(change);
@@ -120,12 +121,16 @@ impl Memory {
         routed
     }
 
-    fn route_record<'a>(&self, record: &Record<'a>) -> Result<(Change<'a>, Header, Ids), Error> {
+    fn route_record<'a>(
+        &self,
+        record: &Record<'a>,
+        draft: &mut Draft,
+    ) -> Result<(Change<'a>, Header, Ids), Error> {
         let Record { lsn, kind, payload } = *record;
         let malformed = |error| Error::Format(format!("record {lsn} of kind {kind}: {error}"));
         match kind {
             kind::PUT => self.route_put(lsn, Put::decode(payload).map_err(malformed)?),
-            kind::PUSH => self.route_push(lsn, &Push::decode(payload).map_err(malformed)?),
+            kind::PUSH => self.route_push(lsn, &Push::decode(payload).map_err(malformed)?, draft),
             kind::DELETE => {
                 Ok(self.route_delete(lsn, &Delete::decode(payload).map_err(malformed)?))
             }
@@ -163,23 +168,24 @@ impl Memory {
         &self,
         lsn: Lsn,
         push: &Push<Vec<PushEvent<'a>>>,
+        draft: &mut Draft,
     ) -> Result<(Change<'a>, Header, Ids), Error> {
         let index = push.stream as usize;
         let (stream, runtime) = self.catalog.stream(index)?;
-        let router = Router {
+        let mut router = Router {
             catalog: &self.catalog,
             hasher: self.shards.hasher(),
             stream,
             runtime,
             fields: push.fields as usize,
             writer: (push.header.producer, push.header.sequence),
+            draft,
         };
         let (mut parts, mut events) =
             (EventParts::default(), Vec::with_capacity(push.events.len()));
         for event in &push.events {
-            let before = parts.len();
-            let event = router.route(*event, &mut parts)?;
-            parts.retain_behind(before, |part| !self.fences.covers(part.shard, lsn));
+            let wanted = |shard| !self.fences.covers(shard, lsn);
+            let event = router.route(*event, &mut parts, wanted)?;
             let id = stream.dedup_ms.and(event.declared_id).map(|id| fingerprint(&id));
             let id = id.filter(|id| !self.fences.covers_id(push.stream, *id, lsn));
             events.push((id, event.event_time));

@@ -28,7 +28,7 @@ pub(crate) struct EventPart {
     pub(crate) hash: u64,
     /// In ms.
     pub(crate) event_time: i64,
-    /// The canonical key, then what the event's record says behind its time.
+    /// Where its canonical key begins, and behind that what the event's record says behind its time.
     start: usize,
     key_end: usize,
     end: usize,
@@ -42,7 +42,11 @@ pub(crate) struct EventPart {
 pub(crate) struct EventParts {
     parts: Vec<EventPart>,
     bytes: Vec<u8>,
-    /// Where a part is put together.
+}
+
+/// Where a part is put together.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
     key: Vec<u8>,
     prepared: PreparedEvent,
 }
@@ -61,18 +65,6 @@ impl EventParts {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.parts.len()
-    }
-
-    /// Of those behind the first `count` only the `wanted` ones stay.
-    pub(crate) fn retain_behind(&mut self, count: usize, wanted: impl Fn(&EventPart) -> bool) {
-        let mut kept = count;
-        for place in count..self.parts.len() {
-            if self.parts.get(place).is_some_and(&wanted) {
-                self.parts.swap(kept, place);
-                kept += 1;
-            }
-        }
-        self.parts.truncate(kept);
     }
 
     /// Canonical entity key.
@@ -100,19 +92,19 @@ impl EventParts {
         self.truncate(0);
     }
 
+    /// Only the first `count` are left.
     fn truncate(&mut self, count: usize) {
         let end = self.parts.get(count).map_or(self.bytes.len(), |part| part.start);
         self.bytes.truncate(end);
         self.parts.truncate(count);
     }
 
-    /// Adds what was put together.
-    fn add(&mut self, group: usize, hasher: &KeyHasher, event_time: i64) {
-        let event = self.prepared.stored();
+    /// Adds what was put together for `group`, of a key that hashes to `hash`.
+    fn add(&mut self, draft: &Draft, group: usize, hash: u64, event_time: i64) {
+        let event = draft.prepared.stored();
         let (is_full, body) = event.map_or((false, &[][..]), |event| (event.is_full, event.body));
-        let hash = hasher.hash(&self.key);
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(&self.key);
+        self.bytes.extend_from_slice(&draft.key);
         let key_end = self.bytes.len();
         self.bytes.extend_from_slice(body);
         self.parts.push(EventPart {
@@ -138,7 +130,7 @@ pub(crate) struct RoutedEvent {
     pub(crate) event_time: i64,
     /// Canonical bytes of the declared event id; `None` when the stream declares none.
     pub(crate) declared_id: Option<EventId>,
-    /// Its first part.
+    /// Where its parts begin, and where they end.
     start: usize,
     end: usize,
 }
@@ -172,20 +164,22 @@ pub(crate) struct Router<'a> {
     pub(crate) fields: usize,
     /// The writer, and the number of its write.
     pub(crate) writer: (ProducerId, u64),
+    pub(crate) draft: &'a mut Draft,
 }
 
 impl Router<'_> {
-    /// Decodes an event and adds to `parts` what it changes: nothing, when it is refused.
+    /// Decodes an event and adds to `parts` what it changes in the shards that are `wanted`: nothing, when it is refused.
     ///
     /// # Errors
     /// What is wrong with the event, for its sender.
     pub(crate) fn route(
-        &self,
+        &mut self,
         source: PushEvent<'_>,
         parts: &mut EventParts,
+        wanted: impl Fn(usize) -> bool,
     ) -> Result<RoutedEvent, model::Error> {
         let start = parts.len();
-        let routed = self.route_into(source, parts);
+        let routed = self.route_into(source, parts, wanted);
         if routed.is_err() {
             parts.truncate(start);
         }
@@ -193,11 +187,13 @@ impl Router<'_> {
     }
 
     fn route_into(
-        &self,
+        &mut self,
         source: PushEvent<'_>,
         parts: &mut EventParts,
+        wanted: impl Fn(usize) -> bool,
     ) -> Result<RoutedEvent, model::Error> {
-        let Self { catalog, stream, runtime, .. } = *self;
+        let Self { catalog, hasher, stream, runtime, .. } = *self;
+        let draft = &mut *self.draft;
         let types = runtime.types.get(..self.fields).unwrap_or(&runtime.types);
         let mut values: SmallVec<[Option<ValueRef<'_>>; FIELDS_INLINE]> =
             SmallVec::with_capacity(stream.fields.len());
@@ -213,17 +209,44 @@ impl Router<'_> {
                 &derived_id
             }
         };
-        let start = parts.len();
+        let (start, mut is_somewhere) = (parts.len(), runtime.groups.is_empty());
         for group in runtime.groups.iter().copied() {
             let event = (values.as_slice(), event_time, id);
-            if prepare_part(catalog, group, event, &mut parts.key, &mut parts.prepared)? {
-                parts.add(group, self.hasher, event_time);
+            if !prepare_part(catalog, group, event, &mut draft.key, &mut draft.prepared)? {
+                continue;
+            }
+            is_somewhere = true;
+            let hash = hasher.hash(&draft.key);
+            if wanted(shard_of(hash)) {
+                parts.add(draft, group, hash, event_time);
             }
         }
         let end = parts.len();
-        if start == end && !runtime.groups.is_empty() {
+        if !is_somewhere {
             return Err(no_key(stream));
         }
         Ok(RoutedEvent { index: source.index, event_time, declared_id, start, end })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_truncated_is_gone_and_what_is_added_then_has_its_own_key() {
+        let mut parts = EventParts::default();
+        for (place, key) in (0..).zip([b"one", b"two", b"six"]) {
+            let draft = Draft { key: key.to_vec(), ..Draft::default() };
+            if place == 2 {
+                parts.truncate(1);
+            }
+            parts.add(&draft, place, 7, -1);
+        }
+        let keys: Vec<_> = parts.iter().map(|part| (part.group, parts.key(part))).collect();
+        assert_eq!(keys, [(0, &b"one"[..]), (2, b"six")]);
+        assert_eq!(parts.bytes, b"onesix");
+        parts.clear();
+        assert_eq!((parts.len(), parts.bytes.len()), (0, 0));
     }
 }

@@ -14,7 +14,7 @@ use stdx::hash::murmur3_x64_128;
 
 use crate::{catalog::Catalog, producer::ProducerId, rows::RowLayout};
 
-pub(crate) use events::{EventPart, EventParts, RoutedEvent, Router, shards_of};
+pub(crate) use events::{Draft, EventPart, EventParts, RoutedEvent, Router, shards_of};
 
 /// A row of a put, decoded and routed.
 pub(crate) struct RoutedRow<'a> {

@@ -14,7 +14,7 @@ use storage::{CommitTicket, Lsn, SyncLevel, SyncPolicy, Vfs};
 
 pub(crate) use applying::Torn;
 pub use define::Applied;
-pub use push::PushRequest;
+pub use push::{PushRequest, PushSpace};
 pub use put::{PutRequest, PutRowRequest};
 pub use retract::RetractRequest;
 

@@ -7,9 +7,7 @@
 //!       ── otherwise ──────────────────────────────────────────────► accepted
 //! ```
 
-use std::cell::Cell;
-
-use model::{definition::Stream, limits::BUFFER_BYTES_KEPT};
+use model::definition::Stream;
 use smallvec::SmallVec;
 use storage::{Lsn, Vfs};
 
@@ -27,7 +25,7 @@ use crate::{
     memory_limit::push_bytes,
     mutation::{self, Header, Push, PushEvent},
     producer::{Outcome, ProducerId},
-    route::{EventParts, RoutedEvent, Router, shards_of},
+    route::{Draft, EventParts, RoutedEvent, Router, shards_of},
     stream::{
         ClockReading, DedupGuards, StreamState,
         admission::{Refusal, refuse_for_id, refuse_for_time},
@@ -46,36 +44,28 @@ pub struct PushRequest<'a> {
     pub events: Vec<&'a [u8]>,
 }
 
-/// Memory of one push, for the next one of the same thread.
+/// Memory of a push: whoever keeps it for the next one makes that allocate next to nothing.
 #[derive(Debug, Default)]
-struct PushSpace {
+pub struct PushSpace {
     events: Vec<RoutedEvent>,
     parts: EventParts,
+    draft: Draft,
     record: Vec<u8>,
 }
 
-thread_local! {
-    static LAST: Cell<PushSpace> = Cell::default();
-}
-
 impl PushSpace {
-    /// That of the last push, empty.
-    fn take() -> Self {
-        let mut space = LAST.take();
-        space.events.clear();
-        space.parts.clear();
-        space.record.clear();
-        space
+    /// Bytes that are kept for the next push; without the few in which an event is put together.
+    #[must_use]
+    pub fn allocated(&self) -> usize {
+        let events = self.events.capacity() * size_of::<RoutedEvent>();
+        events + self.parts.allocated() + self.record.capacity()
     }
 
-    /// Keeps it, if it is not much.
-    fn keep(mut self) {
-        // Long ids have memory of their own.
+    /// Nothing of the last push is left, long ids included, which have memory of their own.
+    fn clear(&mut self) {
         self.events.clear();
-        let events = self.events.capacity() * size_of::<RoutedEvent>();
-        if events + self.parts.allocated() + self.record.capacity() <= BUFFER_BYTES_KEPT {
-            LAST.set(self);
-        }
+        self.parts.clear();
+        self.record.clear();
     }
 }
 
@@ -89,20 +79,30 @@ impl<V: Vfs> Database<V> {
         request: &PushRequest<'_>,
         options: &WriteOptions,
     ) -> Result<Written, Error> {
-        check_batch(request.events.len())?;
-        once(self, options, || {
-            let mut space = PushSpace::take();
-            let pushed = self.push_in(&mut space, request, options);
-            space.keep();
-            pushed
-        })
+        self.push_in(request, options, &mut PushSpace::default())
     }
 
-    fn push_in(
+    /// As [`Database::push`], in the memory of `space`.
+    ///
+    /// # Errors
+    /// As [`Database::push`].
+    pub fn push_in(
         &self,
-        PushSpace { events, parts, record }: &mut PushSpace,
         request: &PushRequest<'_>,
         options: &WriteOptions,
+        space: &mut PushSpace,
+    ) -> Result<Written, Error> {
+        check_batch(request.events.len())?;
+        let written = once(self, options, || self.push_new(request, options, space));
+        space.clear();
+        written
+    }
+
+    fn push_new(
+        &self,
+        request: &PushRequest<'_>,
+        options: &WriteOptions,
+        PushSpace { events, parts, draft, record }: &mut PushSpace,
     ) -> Result<(Lsn, Outcome, Vec<Reject>), Error> {
         let bytes = record_bytes_max(request.events.iter().map(|event| event.len()));
         self.wal.reserve(bytes)?;
@@ -112,9 +112,10 @@ impl<V: Vfs> Database<V> {
         let sequence = self.sequence_of(options);
         let hasher = self.shards.hasher();
         let (fields, writer) = (request.fields, (options.producer, sequence));
-        let router = Router { catalog: &catalog, hasher, stream, runtime, fields, writer };
+        let mut router =
+            Router { catalog: &catalog, hasher, stream, runtime, fields, writer, draft };
         let mut rejects = Vec::new();
-        route_events(&router, request, (events, parts), &mut rejects);
+        route_events(&mut router, request, (events, parts), &mut rejects);
         // Before anything is logged. Events that are all refused need no room to be told so.
         let ids = stream.dedup_ms.map_or(0, |_| events.len());
         let needed = if events.is_empty() { 0 } else { push_bytes(parts, ids, bytes) };
@@ -175,14 +176,14 @@ impl<'a> PushRequest<'a> {
 }
 
 fn route_events(
-    router: &Router<'_>,
+    router: &mut Router<'_>,
     request: &PushRequest<'_>,
     (events, parts): (&mut Vec<RoutedEvent>, &mut EventParts),
     rejects: &mut Vec<Reject>,
 ) {
     events.reserve(request.events.len());
     for index in 0..to_u32(request.events.len()) {
-        match router.route(request.event(index), parts) {
+        match router.route(request.event(index), parts, |_| true) {
             Ok(event) => events.push(event),
             Err(error) => {
                 let (kind, reason) = (RejectKind::Rejected, error.to_string());
@@ -200,14 +201,14 @@ struct Admission<'a> {
     wall_ms: i64,
 }
 
-/// What [`WindowPlan::late_before`] said of groups at some now: of group, now and the answer.
+/// What [`WindowPlan::late_before`] said last of each group: the group, the now it was asked about, the answer.
 ///
 /// [`WindowPlan::late_before`]: aggregate::WindowPlan::late_before
 type LateBefore = SmallVec<[(usize, i64, i64); 2]>;
 
 impl<'a> Admission<'a> {
-    /// Leaves those `events` that are accepted; what the stream's clock shows with them, and the locks on their ids, to be kept until
-    /// the record is in the log buffer.
+    /// Leaves those `events` that are accepted, and adds the others to `rejects`. Returns what the stream's clock shows with the
+    /// accepted ones, and the locks on their ids, which are to be held until the record is in the log buffer.
     fn admit(
         &self,
         (events, parts): (&mut Vec<RoutedEvent>, &EventParts),

@@ -25,6 +25,9 @@ use crate::{
     access::rule::Right, dispatch::failure, prepared::Prepared, session::Session, shared::Shared,
 };
 
+/// Bytes that a thread keeps of a request, for its next one of the same kind.
+const KEPT_BYTES: usize = 1 << 20;
+
 /// What `handle` stands for, if whoever asks may use it so.
 fn prepared<'a>(
     shared: &Shared,

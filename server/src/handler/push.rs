@@ -1,9 +1,11 @@
 //! `push`: events into a stream.
 
-use engine::PushRequest;
+use std::cell::Cell;
+
+use engine::{PushRequest, PushSpace};
 use protocol::{Failure, Opcode, PushReply};
 
-use super::{prepared, writing, wrong_kind};
+use super::{KEPT_BYTES, prepared, writing, wrong_kind};
 use crate::{
     access::rule::Right,
     audit::acts,
@@ -14,6 +16,11 @@ use crate::{
     session::Session,
     shared::Shared,
 };
+
+thread_local! {
+    /// Memory of the last push of this thread, for its next one.
+    static LAST: Cell<PushSpace> = Cell::default();
+}
 
 pub(crate) fn handle(
     shared: &Shared,
@@ -29,7 +36,12 @@ pub(crate) fn handle(
         return Ok(Outcome::Bulk);
     }
     let push = PushRequest { stream, fields: usize::from(request.fields), events: request.events };
-    let written = shared.database.push(&push, &options).map_err(engine_failure)?;
+    let mut space = LAST.take();
+    let written = shared.database.push_in(&push, &options, &mut space);
+    if space.allocated() <= KEPT_BYTES {
+        LAST.set(space);
+    }
+    let written = written.map_err(engine_failure)?;
     acts::stream(shared, &session.audit, "push", stream, written.outcome.applied);
     Ok(writing::replied(written, |out, receipt, outcome, rejects| {
         let engine::Outcome { applied: accepted, duplicate, late, rejected } = outcome;

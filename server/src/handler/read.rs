@@ -6,7 +6,7 @@ use engine::{LOOK_AHEAD_MAX, ReadOptions, ReadRequest, ReadSpace};
 use protocol::{CallStatus, Failure, Opcode, ReadReply, ReadTimes};
 use smallvec::SmallVec;
 
-use super::{prepared, wrong_kind};
+use super::{KEPT_BYTES, prepared, wrong_kind};
 use crate::{
     access::rule::Right,
     audit::acts,
@@ -17,9 +17,6 @@ use crate::{
     session::Session,
     shared::Shared,
 };
-
-/// Bytes of columns that a network thread keeps for its next read.
-const KEPT_BYTES: usize = 1 << 20;
 
 thread_local! {
     /// Memory of the last read of this thread: a reply of the same columns needs none of its own.
