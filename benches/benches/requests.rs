@@ -50,13 +50,13 @@ fn requests(criterion: &mut Criterion) {
         }
     }
     // The last of the month, so that none is too late when they come again.
-    let last = &payments[PAYMENTS - PAYMENTS / 10..];
+    let last = workload::packed(&payments[PAYMENTS - PAYMENTS / 10..]);
     for batch in [1, 100] {
         criterion.bench_function(&format!("push {batch} events into 2 window groups"), |bencher| {
             let mut batches = last.chunks(batch).cycle();
             let mut space = PushSpace::default();
             bencher.iter(|| {
-                workload::push_in(&database, batches.next().expect("they cycle"), &mut space);
+                workload::push_packed(&database, batches.next().expect("they cycle"), &mut space);
             });
         });
     }

@@ -91,18 +91,19 @@ impl Hot {
     }
 
     fn put(&self, times: u64) {
-        for number in 0..times {
-            let card = spread(number);
-            workload::put_wide(&self.database, card..card + 1);
+        let row = |card| (workload::key(card), workload::wide_row(card));
+        let rows: Vec<_> = (0..CARDS).map(|number| row(spread(number))).collect();
+        for row in rows.chunks(1).cycle().take(count(times)) {
+            workload::put_packed(&self.database, row);
         }
     }
 
     fn push(&self, batch: usize, times: u64) {
-        let again = &self.payments[PAYMENTS - AGAIN..];
+        let again = workload::packed(&self.payments[PAYMENTS - AGAIN..]);
         let mut space = PushSpace::default();
-        again.chunks(batch).cycle().take(count(times)).for_each(|payments| {
-            workload::push_in(&self.database, payments, &mut space);
-        });
+        for events in again.chunks(batch).cycle().take(count(times)) {
+            workload::push_packed(&self.database, events, &mut space);
+        }
     }
 }
 

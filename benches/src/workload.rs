@@ -159,11 +159,17 @@ pub fn wide_row(number: u64) -> Vec<u8> {
 /// # Panics
 /// When the database refuses.
 pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) -> Written {
-    let keys: Vec<_> = numbers.clone().map(key).collect();
-    let packed: Vec<_> = numbers.map(wide_row).collect();
-    let rows = keys
+    let rows: Vec<_> = numbers.map(|number| (key(number), wide_row(number))).collect();
+    put_packed(database, &rows)
+}
+
+/// As [`put_wide`], of rows that are packed, each with its key.
+///
+/// # Panics
+/// When the database refuses.
+pub fn put_packed(database: &Database<OsFs>, rows: &[(String, Vec<u8>)]) -> Written {
+    let rows = rows
         .iter()
-        .zip(&packed)
         .map(|(key, row)| PutRowRequest { key: key.as_bytes(), event_time: Some(1), row })
         .collect();
     let request = PutRequest { group: 0, features: WIDE, rows };
@@ -177,36 +183,45 @@ pub fn put_wide(database: &Database<OsFs>, numbers: std::ops::Range<u64>) -> Wri
 /// # Panics
 /// When the database refuses one.
 pub fn push(database: &Database<OsFs>, payments: &[Payment]) {
-    push_in(database, payments, &mut PushSpace::default());
+    push_packed(database, &packed(payments), &mut PushSpace::default());
 }
 
-/// As [`push`], in the memory of `space`, as a server does.
+/// Types of the payments' fields.
+const PAYMENT: [DataType; 4] =
+    [DataType::String, DataType::String, DataType::Decimal(2), DataType::Timestamp];
+
+/// Payments as events: packed rows.
 ///
 /// # Panics
-/// When the database refuses one.
-pub fn push_in(database: &Database<OsFs>, payments: &[Payment], space: &mut PushSpace) {
-    let types = [DataType::String, DataType::String, DataType::Decimal(2), DataType::Timestamp];
-    let fields = types.map(|data_type| {
+/// Never: they fit their types.
+#[must_use]
+pub fn packed(payments: &[Payment]) -> Vec<Vec<u8>> {
+    let fields = PAYMENT.map(|data_type| {
         let name = Name::new("any").expect("a name");
         Field { name, data_type }
     });
-    let packed: Vec<_> = payments
-        .iter()
-        .map(|payment| {
-            let key = key(payment.card.into());
-            let cells = [
-                Cell::Value(ValueRef::String(&key)),
-                Cell::Null,
-                Cell::Value(ValueRef::Decimal(payment.amount, 2)),
-                Cell::Value(ValueRef::Timestamp(payment.time)),
-            ];
-            let mut row = Vec::new();
-            packed_row::write_row(&mut row, &fields, cells).expect("the row fits its types");
-            row
-        })
-        .collect();
-    let events = packed.iter().map(Vec::as_slice).collect();
-    let request = PushRequest { stream: 0, fields: types.len(), events };
+    let event = |payment: &Payment| {
+        let key = key(payment.card.into());
+        let cells = [
+            Cell::Value(ValueRef::String(&key)),
+            Cell::Null,
+            Cell::Value(ValueRef::Decimal(payment.amount, 2)),
+            Cell::Value(ValueRef::Timestamp(payment.time)),
+        ];
+        let mut row = Vec::new();
+        packed_row::write_row(&mut row, &fields, cells).expect("the row fits its types");
+        row
+    };
+    payments.iter().map(event).collect()
+}
+
+/// Pushes events that are packed, in the order given, in the memory of `space`: as a server does.
+///
+/// # Panics
+/// When the database refuses one.
+pub fn push_packed(database: &Database<OsFs>, events: &[Vec<u8>], space: &mut PushSpace) {
+    let events = events.iter().map(Vec::as_slice).collect();
+    let request = PushRequest { stream: 0, fields: PAYMENT.len(), events };
     let written = database.push_in(&request, &WriteOptions::default(), space);
     let written = written.expect("events are pushed");
     assert!(written.rejects.is_empty(), "{:?}", written.rejects);

@@ -66,14 +66,14 @@ pub(crate) struct PutRow<'a> {
     pub(crate) row: &'a [u8],
 }
 
-/// Rows put into one group.
+/// Rows put into one group; `R` gives them one after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Put<'a> {
+pub(crate) struct Put<R> {
     pub(crate) header: Header,
     pub(crate) group: u32,
     pub(crate) features: u32,
-    pub(crate) rows: Vec<PutRow<'a>>,
     pub(crate) at: Option<i64>,
+    pub(crate) rows: R,
 }
 
 /// An accepted event.
@@ -115,17 +115,22 @@ pub(crate) struct Retract<'a> {
     pub(crate) at: Option<i64>,
 }
 
-impl<'a> Put<'a> {
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        let mut out = Writer::new(out);
+impl<'a, R> Put<R>
+where
+    R: IntoIterator<Item = PutRow<'a>, IntoIter: ExactSizeIterator>,
+{
+    pub(crate) fn encode(self, out: &mut Vec<u8>) {
+        let (mut out, rows) = (Writer::new(out), self.rows.into_iter());
         self.header.write(&mut out);
-        out.u32(self.group).u32(self.features).u32(count(&self.rows));
-        for row in &self.rows {
+        out.u32(self.group).u32(self.features).u32(count(rows.len()));
+        for row in rows {
             out.block(row.key).i64(row.event_time).block(row.row);
         }
         write_at(&mut out, self.at);
     }
+}
 
+impl<'a> Put<Vec<PutRow<'a>>> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, OutOfBytes> {
         let mut input = Reader::new(bytes);
         let header = Header::read(&mut input)?;
@@ -145,8 +150,7 @@ where
     pub(crate) fn encode(self, out: &mut Vec<u8>) {
         let (mut out, events) = (Writer::new(out), self.events.into_iter());
         self.header.write(&mut out);
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        out.u32(self.stream).u32(self.fields).i64(self.now).u32(count);
+        out.u32(self.stream).u32(self.fields).i64(self.now).u32(count(events.len()));
         for event in events {
             out.u32(event.index).block(event.event);
         }
@@ -169,7 +173,7 @@ impl<'a> Delete<'a> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
         self.header.write(&mut out);
-        out.u32(self.group).u32(count(&self.keys));
+        out.u32(self.group).u32(count(self.keys.len()));
         for key in &self.keys {
             out.block(key);
         }
@@ -189,7 +193,7 @@ impl<'a> Retract<'a> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let mut out = Writer::new(out);
         self.header.write(&mut out);
-        out.u32(self.stream).u32(self.fields).u32(count(&self.events));
+        out.u32(self.stream).u32(self.fields).u32(count(self.events.len()));
         for event in &self.events {
             out.block(event);
         }
@@ -216,8 +220,8 @@ fn read_at(input: &mut Reader<'_>) -> Result<Option<i64>, OutOfBytes> {
 }
 
 /// Batches are bounded by `limits::BATCH_MAX`, far below 2^32.
-fn count<T>(items: &[T]) -> u32 {
-    u32::try_from(items.len()).unwrap_or(u32::MAX)
+fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -235,7 +239,7 @@ mod tests {
         let (mut put, mut push, mut delete) = (Vec::new(), Vec::new(), Vec::new());
         let row = PutRow { key: b"k", event_time: -1, row: &[2, 5] };
         let a = Put { header: HEADER, group: 1, features: 2, rows: vec![row], at: None };
-        a.encode(&mut put);
+        a.clone().encode(&mut put);
         let event = PushEvent { index: 3, event: &[0] };
         let b = Push { header: HEADER, stream: 1, fields: 2, now: 5, events: vec![event] };
         b.clone().encode(&mut push);

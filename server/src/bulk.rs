@@ -21,7 +21,8 @@ use crate::{
     access::caller::Caller,
     admission::RETRY_AFTER_MS,
     audit::AuditedPeer,
-    dispatch::{broken, crowded, dispatch_in_bulk, stopping},
+    buffers::{Buffers, Claim},
+    dispatch::{broken, crowded, dispatch_in_bulk, no_room, stopping},
     session::Session,
     shared::Shared,
     unanswered::BulkAnswer,
@@ -51,7 +52,7 @@ pub(crate) fn is_long_write(rows: usize) -> bool {
 /// A request that takes long.
 pub(crate) struct Asked {
     header: Header,
-    body: Box<[u8]>,
+    body: (Box<[u8]>, Claim),
     received_ns: u64,
     /// Who asks.
     asker: (AuditedPeer, Caller),
@@ -63,6 +64,8 @@ pub(crate) struct Bulk {
     threads: Vec<mpsc::Sender<Asked>>,
     turn: AtomicUsize,
     definitions: mpsc::Sender<Asked>,
+    /// Has room for what waits.
+    buffers: Arc<Buffers>,
 }
 
 /// Where the threads get them from.
@@ -74,18 +77,18 @@ pub(crate) struct BulkEnds {
 }
 
 impl Bulk {
-    /// Queues for so many threads and the one for definitions, and their other ends.
-    pub(crate) fn new(threads: usize) -> (Self, BulkEnds) {
+    /// Queues for so many threads and the one for definitions, and their other ends. What waits takes room of `buffers`.
+    pub(crate) fn new(threads: usize, buffers: Arc<Buffers>) -> (Self, BulkEnds) {
         let (threads, ends) = (0..threads.max(1)).map(|_| mpsc::channel(WAITING_MAX)).unzip();
         let (definitions, changes) = mpsc::channel(DEFINITIONS_WAITING_MAX);
         let ends = BulkEnds { threads: ends, definitions: changes };
-        (Self { threads, turn: AtomicUsize::new(0), definitions }, ends)
+        (Self { threads, turn: AtomicUsize::new(0), definitions, buffers }, ends)
     }
 
     /// Hands a request over; what became of it comes back.
     ///
     /// # Errors
-    /// `OVERLOADED` when as many wait already as may, `UNAVAILABLE` when the server stops.
+    /// `OVERLOADED` when as many wait already as may or there is no room for one more, `UNAVAILABLE` when the server stops.
     pub(crate) fn ask(
         &self,
         request: &FrameRef<'_>,
@@ -93,7 +96,8 @@ impl Bulk {
         asker: (AuditedPeer, Caller),
     ) -> Result<oneshot::Receiver<BulkAnswer>, Failure> {
         let (answer, answered) = oneshot::channel();
-        let (header, body) = (request.header, request.body.into());
+        let room = self.buffers.claim(request.body.len()).ok_or_else(no_room)?;
+        let (header, body) = (request.header, (request.body.into(), room));
         let mut asked = Asked { header, body, received_ns, asker, answer };
         if header.opcode() == Some(Opcode::Apply) {
             return match self.definitions.try_send(asked) {
@@ -149,6 +153,7 @@ pub(crate) async fn run(
         // A task of its own: should it panic, the thread goes on.
         let answered = tokio::spawn(async move {
             let waited_ms = shared.clock.mono_ns().saturating_sub(received_ns) / 1_000_000;
+            let (body, _room) = body;
             let request = FrameRef { header, body: &body, length: 0 };
             dispatch_in_bulk(&shared, &mut Session::in_bulk(lane, asker), &request, waited_ms)
         });
@@ -171,7 +176,10 @@ fn kept(shared: &Shared, header: Header, reply: BulkAnswer) -> BulkAnswer {
     }
     match shared.buffers.claim(frame.len()) {
         Some(room) => BulkAnswer::Frame(frame, Some(room)),
-        None => crowded(header),
+        None => {
+            shared.load.shed();
+            crowded(header)
+        }
     }
 }
 
@@ -180,8 +188,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_waits_takes_room_until_it_is_done() {
+        let buffers = Buffers::new(10);
+        let (bulk, mut ends) = Bulk::new(1, Arc::clone(&buffers));
+        let header = Header::request(Opcode::Read, 1, 0);
+        let ask = |body| {
+            bulk.ask(&FrameRef { header, body, length: 24 + body.len() }, 0, Default::default())
+        };
+        let asked = (ask(b"keys"), ask(b"others"));
+        assert!(asked.0.is_ok() && asked.1.is_ok() && buffers.used() == 10);
+        let refused = ask(b"!").err().expect("there is no room");
+        assert_eq!((refused.status, refused.detail), (CallStatus::Overloaded, RETRY_AFTER_MS));
+        drop(ends.threads[0].try_recv().expect("one is taken"));
+        assert!(buffers.used() == 6 && ask(b"!").is_ok());
+    }
+
+    #[test]
     fn as_many_wait_as_there_is_room_for_and_no_more() {
-        let (bulk, mut ends) = Bulk::new(2);
+        let (bulk, mut ends) = Bulk::new(2, Buffers::new(1 << 20));
         let header = Header::request(Opcode::Read, 1, 0);
         let request = FrameRef { header, body: b"keys", length: 28 };
         let room = WAITING_MAX * 2;
@@ -198,7 +222,7 @@ mod tests {
 
     #[test]
     fn definitions_wait_for_each_other_and_for_nothing_else() {
-        let (bulk, ends) = Bulk::new(2);
+        let (bulk, ends) = Bulk::new(2, Buffers::new(1 << 20));
         let request = |opcode, request_id| FrameRef {
             header: Header::request(opcode, request_id, 0),
             body: b"",

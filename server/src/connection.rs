@@ -235,14 +235,18 @@ impl Connection {
         }
         input.reserve(READ_BYTES);
         let large = if input.capacity() > BUFFER_BYTES_KEPT { input.capacity() } else { 0 };
-        match &mut self.held {
+        let has_room = match &mut self.held {
             None if large == 0 => true,
             None => {
                 self.held = shared.buffers.claim(large);
                 self.held.is_some()
             }
             Some(held) => held.set(large),
+        };
+        if !has_room {
+            shared.load.shed();
         }
+        has_room
     }
 
     /// Says why, and closes.

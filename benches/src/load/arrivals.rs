@@ -16,12 +16,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `rate` requests a second. The stream of `prng` is this schedule's own.
+    /// `rate` requests a second, the first after `phase` of a gap, 0 to 1: several generators of constant arrivals are evenly spread
+    /// when their phases are. The stream of `prng` is this schedule's own.
     #[must_use]
-    pub fn new(rate: f64, arrivals: Arrivals, mut prng: Prng) -> Self {
+    pub fn new(rate: f64, arrivals: Arrivals, phase: f64, prng: Prng) -> Self {
         let mean_ns = 1e9 / rate;
-        // Several generators must not start in step.
-        let next_ns = mean_ns * prng.unit();
+        let next_ns = mean_ns * phase;
         Self { mean_ns, arrivals, prng, next_ns }
     }
 
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn gaps(arrivals: Arrivals, seed: u64) -> Vec<f64> {
-        let mut schedule = Schedule::new(20_000.0, arrivals, Prng::new(seed));
+        let mut schedule = Schedule::new(20_000.0, arrivals, 0.5, Prng::new(seed));
         let mut last = schedule.advance();
         (0..100_000)
             .map(|_| {
@@ -82,6 +82,19 @@ mod tests {
         let gaps = gaps(Arrivals::Constant, 7);
         assert!(gaps.iter().all(|gap| (gap - 50_000.0).abs() <= 1.0));
         assert!((gaps.iter().sum::<f64>() - 5e9).abs() <= 1.0);
+    }
+
+    #[test]
+    fn constant_arrivals_of_several_generators_are_as_even_as_those_of_one() {
+        let mut due: Vec<_> = [0.0, 0.25, 0.5, 0.75]
+            .into_iter()
+            .flat_map(|phase| {
+                let mut schedule = Schedule::new(1000.0, Arrivals::Constant, phase, Prng::new(1));
+                (0..100).map(move |_| schedule.advance())
+            })
+            .collect();
+        due.sort_unstable();
+        assert!(due.windows(2).all(|pair| pair[1] - pair[0] == 250_000), "{due:?}");
     }
 
     #[test]

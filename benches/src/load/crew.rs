@@ -50,6 +50,8 @@ pub(super) struct Task {
     pub(super) side: usize,
     /// This generator's part of the pace.
     pub(super) pace: Pace,
+    /// By how much of its gap its arrivals are behind those of the first generator, 0 to 1.
+    pub(super) phase: f64,
     /// Makes the operations of stream `name`.
     pub(super) draws: Arc<dyn Fn(&str) -> Draw + Send + Sync>,
     /// Whose streams they are; the same words give the same requests again.
@@ -167,7 +169,8 @@ fn live(
                     Pace::Closed { concurrency } => closed(side, concurrency, &task, clock).await,
                     Pace::Open { rate, arrivals } => {
                         let prng = Prng::stream(task.seed, &task.name);
-                        open(side, Schedule::new(rate, arrivals, prng), &task, clock).await
+                        let schedule = Schedule::new(rate, arrivals, task.phase, prng);
+                        open(side, schedule, &task, clock).await
                     }
                 }
             };
@@ -255,7 +258,6 @@ async fn open(
             task.tally.lock().failed_at(due_ns, "never sent: the generator was too slow");
             continue;
         }
-        task.tally.lock().sent_at(due_ns, now_ns);
         while asking.try_join_next().is_some() {}
         if asking.len() >= OUTSTANDING_MAX {
             task.tally.lock().failed_at(due_ns, "never sent: too many waiting");
@@ -263,6 +265,7 @@ async fn open(
             tokio::task::yield_now().await;
             continue;
         }
+        task.tally.lock().sent_at(due_ns, now_ns);
         let operation = draw.advance();
         let (connection, clock) = (Arc::clone(connection), Arc::clone(clock));
         let tally = Arc::clone(&task.tally);

@@ -137,6 +137,7 @@ pub(super) fn run(
         let task = Task {
             side: order.side,
             pace: part(order.pace, crew.len(), number),
+            phase: number as f64 / crew.len() as f64,
             draws: Arc::clone(draws),
             name: format!("{}/{number}", order.name),
             seed: order.seed,

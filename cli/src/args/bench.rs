@@ -111,7 +111,8 @@ pub(crate) struct Bench {
     #[arg(long, requires = "slo", conflicts_with_all = ["concurrency", "against"])]
     pub(crate) find_max: bool,
     /// Do the same work in turns of a second on something else, and print ratios: redis://HOST:PORT, redis (starts the one on the
-    /// path, with a log that is synced as the server's), or echo (as many bytes, and nothing else).
+    /// path: with a log that is synced as the server's, though no more often than every second for an interval; without one beside a
+    /// server at --addr), or echo (as many bytes, and nothing else).
     #[arg(long, value_name = "PEER", value_parser = against)]
     pub(crate) against: Option<Against>,
     /// Also write a page with drawings: one file, nothing else needed.

@@ -41,6 +41,31 @@ fn one_command_starts_a_server_fills_it_measures_it_and_judges() {
         larder(NOWHERE, &[&TINY[..], &["--duration", "100ms", "--slo", "p50=1ns"]].concat());
     assert_eq!(missed.status.code(), Some(1), "{}", String::from_utf8_lossy(&missed.stdout));
     assert!(String::from_utf8_lossy(&missed.stdout).contains("MISSED"));
+    let note = String::from_utf8_lossy(&missed.stderr);
+    assert!(note.contains("only with --rate is a limit judged as callers see it"), "{note}");
+}
+
+#[test]
+fn a_search_ends_with_a_rate_that_was_held_or_says_that_none_was() {
+    let search = ["--find-max", "--arrivals", "constant", "--duration", "300ms", "--slo"];
+    let held = larder(NOWHERE, &[&TINY[..], &search, &["p50=100ms", "--rate", "2000"]].concat());
+    let (out, note) =
+        (String::from_utf8_lossy(&held.stdout), String::from_utf8_lossy(&held.stderr));
+    assert!(held.status.success(), "{out}{note}");
+    assert!(out.contains("requests/s") && out.contains("held"), "{out}");
+    let none = larder(NOWHERE, &[&TINY[..], &search, &["p50=1ns", "--rate", "2000"]].concat());
+    let note = String::from_utf8_lossy(&none.stderr);
+    assert_eq!(none.status.code(), Some(1), "{note}");
+    assert!(note.contains("no rate held it"), "{note}");
+}
+
+#[test]
+fn an_empty_redis_is_not_compared_with_a_full_server() {
+    let words = ["--addr", NOWHERE, "--no-fill", "--against", "redis"];
+    let refused = larder(NOWHERE, &[&TINY[..], &words].concat());
+    let note = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{note}");
+    assert!(note.contains("redis://HOST:PORT"), "{note}");
 }
 
 #[test]

@@ -31,13 +31,13 @@ pub(crate) fn put_bytes(layout: &RowLayout, rows: &[RoutedRow<'_>], record: usiz
         return 0;
     }
     let slot = slot_bytes(layout);
-    let mut of_shard = [0_usize; SHARD_COUNT];
+    let (mut of_shard, mut chunks) = ([0_usize; SHARD_COUNT], 0);
     for row in rows {
         if let Some(count) = of_shard.get_mut(row.shard) {
+            chunks += usize::from(count.is_multiple_of(CHUNK_ROWS));
             *count += 1;
         }
     }
-    let chunks: usize = of_shard.iter().map(|rows| rows.div_ceil(CHUNK_ROWS)).sum();
     let own_times = size_of::<i64>() * layout.len() + 2 * size_of::<Box<[i64]>>();
     let aside = |row: &RoutedRow<'_>| {
         row.key.len() + row.packed.len() + ROUNDING_BYTES * (1 + layout.variable_count())

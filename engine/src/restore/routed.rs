@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error,
-    mutation::{Delete, Header, Push, PushEvent, Put, Retract, kind},
+    mutation::{Delete, Header, Push, PushEvent, Put, PutRow, Retract, kind},
     producer::Outcome,
     retraction::{Retraction, RetractionPart, route_retraction},
     route::{Draft, EventParts, RoutedRow, Router, cells_of},
@@ -139,7 +139,11 @@ impl Memory {
         }
     }
 
-    fn route_put<'a>(&self, lsn: Lsn, put: Put<'a>) -> Result<(Change<'a>, Header, Ids), Error> {
+    fn route_put<'a>(
+        &self,
+        lsn: Lsn,
+        put: Put<Vec<PutRow<'a>>>,
+    ) -> Result<(Change<'a>, Header, Ids), Error> {
         let group = put.group as usize;
         let layout = &self.catalog.rows(group)?.layout;
         let mut rows = Vec::with_capacity(put.rows.len());

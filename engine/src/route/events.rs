@@ -100,6 +100,7 @@ impl EventParts {
     }
 
     /// Adds what was put together for `group`, of a key that hashes to `hash`.
+    #[inline]
     fn add(&mut self, draft: &Draft, group: usize, hash: u64, event_time: i64) {
         let event = draft.prepared.stored();
         let (is_full, body) = event.map_or((false, &[][..]), |event| (event.is_full, event.body));

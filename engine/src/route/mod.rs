@@ -54,6 +54,7 @@ pub(crate) type EventId = SmallVec<[u8; ID_INLINE]>;
 ///
 /// # Errors
 /// What is wrong with the event, for its sender.
+#[inline]
 pub(crate) fn prepare_part(
     catalog: &Catalog,
     group: usize,

@@ -49,14 +49,19 @@ impl<V: Vfs> Database<V> {
     /// # Errors
     /// [`Error::Invalid`] when the request as a whole is wrong, [`Error::Storage`] when the log refuses: then nothing was
     /// applied.
-    pub fn put(&self, request: &PutRequest<'_>, options: &WriteOptions) -> Result<Written, Error> {
+    pub fn put<'a>(
+        &self,
+        request: &PutRequest<'a>,
+        options: &WriteOptions,
+    ) -> Result<Written, Error> {
         check_batch(request.rows.len())?;
         once(self, options, || {
             let rows = request.rows.iter().map(|row| row.key.len() + row.row.len());
             let bytes = record_bytes_max(rows);
             self.wal.reserve(bytes)?;
             let catalog = self.catalog.read();
-            let (mut routed, rejects) = self.route_rows(&catalog, request)?;
+            let now = self.clock.wall_ms();
+            let (mut routed, rejects) = self.route_rows(&catalog, request, now)?;
             if routed.is_empty() {
                 let outcome = Outcome { rejected: to_u32(rejects.len()), ..Outcome::default() };
                 catalog.rows(request.group)?.tally.count(&outcome);
@@ -70,19 +75,20 @@ impl<V: Vfs> Database<V> {
                 rejected: to_u32(rejects.len()),
                 ..Outcome::default()
             };
-            let rows = routed
-                .iter()
-                .map(|row| PutRow { key: row.key, event_time: row.event_time, row: row.packed })
-                .collect();
+            let row = |row: &RoutedRow<'a>| PutRow {
+                key: row.key,
+                event_time: row.event_time,
+                row: row.packed,
+            };
             let header = Header { producer: options.producer, sequence: options.sequence, outcome };
             let put = Put {
                 header,
                 group: to_u32(request.group),
                 features: to_u32(request.features),
-                rows,
-                at: Some(self.clock.wall_ms()),
+                at: Some(now),
+                rows: routed.iter().map(row),
             };
-            let mut record = Vec::new();
+            let mut record = Vec::with_capacity(bytes);
             put.encode(&mut record);
             let mut mask = ShardMask::default();
             routed.iter().for_each(|row| mask.insert(row.shard));
@@ -112,6 +118,7 @@ impl<V: Vfs> Database<V> {
         &self,
         catalog: &Catalog,
         request: &PutRequest<'a>,
+        now: i64,
     ) -> Result<(Vec<RoutedRow<'a>>, Vec<Reject>), Error> {
         let layout = &catalog.rows(request.group)?.layout;
         let (_, key_types) = catalog.group_key(request.group)?;
@@ -120,7 +127,6 @@ impl<V: Vfs> Database<V> {
             let given = request.features.to_string();
             return Err(model::Error::invalid("feature count", given, allowed).into());
         }
-        let now = self.clock.wall_ms();
         let (mut routed, mut rejects) = (Vec::with_capacity(request.rows.len()), Vec::new());
         for (index, row) in request.rows.iter().enumerate() {
             let event_time = row.event_time.unwrap_or(now);

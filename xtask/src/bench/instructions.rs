@@ -29,22 +29,13 @@ const VALGRIND: &str = "valgrind";
 /// Set where nothing may be left out.
 const NO_SKIPS: &str = "LARDER_NO_SKIPS";
 
-/// What to do on a machine without valgrind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum IfMissing {
-    /// Root installs it with apt-get; others skip, aloud.
-    Install,
-    /// Skip, aloud.
-    Skip,
-}
-
 /// Counts, and compares with the bounds.
 ///
 /// # Errors
 /// [`Error::Check`] names every path above its bound; others when something could not be run.
-pub(super) fn check(root: &Path, if_missing: IfMissing) -> Result<(), Error> {
+pub(super) fn check(root: &Path) -> Result<(), Error> {
     let mut bounds = Bounds::read(root)?;
-    if !is_there(if_missing)? {
+    if !is_there()? {
         return Ok(());
     }
     let (mut above, allowed) = (Vec::new(), bounds.allowed_above);
@@ -74,7 +65,7 @@ pub(super) fn check(root: &Path, if_missing: IfMissing) -> Result<(), Error> {
 /// As [`check`], except that nothing is too many.
 pub(super) fn record(root: &Path) -> Result<(), Error> {
     let mut bounds = Bounds::read(root)?;
-    if !is_there(IfMissing::Install)? {
+    if !is_there()? {
         return Err(Error::Check("nothing was counted, so nothing was recorded".to_owned()));
     }
     count_each(root, &mut bounds, |path, counted, figure| {
@@ -101,12 +92,12 @@ fn most(figure: u64, allowed_above: u64) -> u64 {
     figure + figure * allowed_above / 100
 }
 
-/// True when valgrind can be used; says so aloud when not.
-fn is_there(if_missing: IfMissing) -> Result<bool, Error> {
+/// True when valgrind can be used: root installs it with apt-get where it is missing. Says so aloud when not.
+fn is_there() -> Result<bool, Error> {
     if answers(VALGRIND) {
         return Ok(true);
     }
-    if if_missing == IfMissing::Install && is_root() {
+    if is_root() {
         report::progress("valgrind is missing: apt-get install");
         let mut install = Command::new("apt-get");
         install.args(["install", "--yes", "--no-install-recommends", VALGRIND]);

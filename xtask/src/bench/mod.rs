@@ -16,8 +16,6 @@ use crate::cargo::Cargo;
 use crate::error::Error;
 use crate::repository;
 
-use instructions::IfMissing;
-
 /// Every benchmark in full.
 const WHOLE: Cargo = Cargo::plain(&["bench", "--package", "larder-benches"]);
 /// Every benchmark once, so that none rots: with the packages as the tests have compiled them.
@@ -34,7 +32,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     match words.as_slice() {
         [] => WHOLE.run(&root),
         ["--smoke"] => smoke(&root, Duration::MAX),
-        ["--instructions"] => instructions::check(&root, IfMissing::Install),
+        ["--instructions"] => instructions::check(&root),
         ["--instructions", "--record"] => instructions::record(&root),
         _ => Err(Error::Usage(format!("bench does not know {}", words.join(" ")))),
     }
@@ -46,7 +44,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
 /// As [`run`], and [`Error::Hung`].
 pub(crate) fn smoke(root: &Path, limit: Duration) -> Result<(), Error> {
     TINY.run_within(root, limit)?;
-    instructions::check(root, IfMissing::Skip)
+    instructions::check(root)
 }
 
 #[cfg(test)]

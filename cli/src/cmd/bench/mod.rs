@@ -46,6 +46,11 @@ impl From<Error> for CliError {
 
 /// See the module.
 pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
+    if args.no_fill && matches!(args.against, Some(Against::Redis(None))) {
+        return Err(CliError::usage(
+            "--no-fill with --against redis: the Redis that is started would be empty; leave --no-fill out, or name one that an earlier load filled, redis://HOST:PORT",
+        ));
+    }
     // What was measured for minutes is not to be lost for want of a directory.
     report::check(args)?;
     // Before anything of ours runs here.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use larder_benches::load::{
-    Bench,
+    Bench, Pace,
     report::{Machine, Outcome, Report, page, to_json},
     slo::Judgement,
     workload::Table,
@@ -49,24 +49,30 @@ pub(super) fn of(
         add("server memory", format!("{:.1} MB resident", server.resident_bytes() as f64 / 1e6));
     }
     Report {
-        command: std::env::args().map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
+        command: shown(std::env::args()),
         version: format!("larder {}, {profile}", env!("CARGO_PKG_VERSION")),
         date: format_timestamp(SystemClock::new().wall_ms()),
         machine,
         settings,
-        doubts: doubts(bench, &outcome),
+        doubts: doubts(bench, &outcome, !judgements.is_empty()),
         outcome,
         judgements,
     }
 }
 
-/// What speaks against the figures.
-fn doubts(bench: &Bench, outcome: &Outcome) -> Vec<String> {
+/// What speaks against the figures, and against the limits if there are any.
+fn doubts(bench: &Bench, outcome: &Outcome, has_limits: bool) -> Vec<String> {
+    const CLOSED: &str = "a closed loop asks less when answers come late: only with --rate is a limit judged as callers see it";
     let mut doubts = Vec::new();
     match outcome {
-        Outcome::Run(run) => doubts.extend(run.generator_limit()),
+        Outcome::Run(run) => {
+            doubts.extend(run.generator_limit());
+            let is_closed = matches!(run.pace, Pace::Closed { .. });
+            doubts.extend((has_limits && is_closed).then(|| CLOSED.to_owned()));
+        }
         Outcome::Comparison(comparison) => {
             if let Some((larder, peer)) = comparison.sums() {
+                doubts.extend(peer.server_cpu_ns.is_none().then(|| unknown("the peer's")));
                 let about = |name, run: &larder_benches::load::run::Run| {
                     run.generator_limit().map(|limit| format!("{name}: {limit}"))
                 };
@@ -77,18 +83,19 @@ fn doubts(bench: &Bench, outcome: &Outcome) -> Vec<String> {
         }
         Outcome::Search(search) => doubts.extend(search.doubts()),
     }
-    if bench.server().is_none() {
-        doubts.push(
-            "the server's CPU time is not known: its process was not found on this machine"
-                .to_owned(),
-        );
-    }
+    doubts.extend(bench.server().is_none().then(|| unknown("the server's")));
     if cfg!(debug_assertions) {
         doubts.push(
             "this build has debug checks: only a release build is as fast as it can be".to_owned(),
         );
     }
     doubts
+}
+
+fn unknown(whose: &str) -> String {
+    format!(
+        "{whose} CPU time is not known: its process was not found on this machine, or belongs to another user"
+    )
 }
 
 /// Checks that the files that are asked for have a place.
@@ -130,6 +137,21 @@ fn write_file(path: &Path, text: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::failed(format!("{}: cannot write: {error}", path.display())))
 }
 
+/// The command, without a token that stands in it: reports are passed on.
+fn shown(words: impl IntoIterator<Item = String>) -> String {
+    const TOKEN: &str = "--token";
+    let mut is_token = false;
+    let word = |word: String| {
+        let is_secret = std::mem::replace(&mut is_token, word == TOKEN);
+        match word.split_once('=') {
+            _ if is_secret => "…".to_owned(),
+            Some((TOKEN, _)) => format!("{TOKEN}=…"),
+            _ => quoted(&word),
+        }
+    };
+    words.into_iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
@@ -142,6 +164,13 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_is_not_shown_however_it_was_given() {
+        let words = ["larder", "--token", "s3cret", "--token=s3cret", "--token-file", "it's"];
+        let command = shown(words.map(str::to_owned));
+        assert_eq!(command, r"larder --token … --token=… --token-file 'it'\''s'");
+    }
 
     #[test]
     fn words_are_quoted_where_a_shell_needs_it() {
