@@ -18,7 +18,7 @@ const CARDS: u64 = 256;
 /// Payments they have made, over a month.
 const PAYMENTS: usize = 2_560;
 /// Those at the end of the month that are pushed again: late, but not too late for any window.
-const AGAIN: usize = 256;
+const AGAIN: usize = 300;
 
 /// How often every path is gone: what is made on first use is made then.
 const FEW: u64 = 10;
@@ -101,7 +101,7 @@ impl Hot {
     fn push(&self, batch: usize, times: u64) {
         let again = workload::packed(&self.payments[PAYMENTS - AGAIN..]);
         let mut space = PushSpace::default();
-        for events in again.chunks(batch).cycle().take(count(times)) {
+        for events in again.chunks_exact(batch).cycle().take(count(times)) {
             workload::push_packed(&self.database, events, &mut space);
         }
     }

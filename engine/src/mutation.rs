@@ -72,8 +72,8 @@ pub(crate) struct Put<R> {
     pub(crate) header: Header,
     pub(crate) group: u32,
     pub(crate) features: u32,
-    pub(crate) at: Option<i64>,
     pub(crate) rows: R,
+    pub(crate) at: Option<i64>,
 }
 
 /// An accepted event.

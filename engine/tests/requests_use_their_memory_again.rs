@@ -1,5 +1,5 @@
-//! A reader who gives its vectors back allocates nothing, and whoever gives a push's memory back nothing for an event but what its
-//! entities grow by: the allocator of this test counts, for each thread by itself.
+//! A read into the memory of the last one allocates nothing. A push in the memory of the last one allocates only what its entities
+//! grow by. The allocator of this test counts, for each thread by itself.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

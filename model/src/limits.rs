@@ -106,7 +106,8 @@ pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 pub const ADMIN_CONNECTIONS_PER_ADDRESS_MAX: usize = ADMIN_CONNECTIONS_MAX / 4;
 /// Longest time from the first to the last byte of a request, in ms: whoever takes longer is cut off.
 pub const UNFINISHED_MS_MAX: u64 = 30_000;
-/// Most bytes of large requests that are not whole and of answers that nobody reads, of all connections together.
+/// Most bytes of large requests that are not whole and of answers that nobody reads, of all connections together; half as many more
+/// of requests that wait for a thread of their own, or are answered there.
 pub const BUFFER_BYTES_MAX: usize = 512 * 1024 * 1024;
 /// Bytes of requests, and of answers, that a connection holds without being counted, and keeps while it is quiet.
 pub const BUFFER_BYTES_KEPT: usize = 64 * 1024;

@@ -52,7 +52,9 @@ pub(crate) fn is_long_write(rows: usize) -> bool {
 /// A request that takes long.
 pub(crate) struct Asked {
     header: Header,
-    body: (Box<[u8]>, Claim),
+    body: Box<[u8]>,
+    /// What the body takes, until it is answered.
+    room: Claim,
     received_ns: u64,
     /// Who asks.
     asker: (AuditedPeer, Caller),
@@ -64,8 +66,8 @@ pub(crate) struct Bulk {
     threads: Vec<mpsc::Sender<Asked>>,
     turn: AtomicUsize,
     definitions: mpsc::Sender<Asked>,
-    /// Has room for what waits.
-    buffers: Arc<Buffers>,
+    /// Room for what waits and what is being answered.
+    room: Arc<Buffers>,
 }
 
 /// Where the threads get them from.
@@ -77,12 +79,18 @@ pub(crate) struct BulkEnds {
 }
 
 impl Bulk {
-    /// Queues for so many threads and the one for definitions, and their other ends. What waits takes room of `buffers`.
-    pub(crate) fn new(threads: usize, buffers: Arc<Buffers>) -> (Self, BulkEnds) {
+    /// Queues for so many threads and the one for definitions, and their other ends; room for so many bytes of requests.
+    pub(crate) fn new(threads: usize, bytes: usize) -> (Self, BulkEnds) {
         let (threads, ends) = (0..threads.max(1)).map(|_| mpsc::channel(WAITING_MAX)).unzip();
         let (definitions, changes) = mpsc::channel(DEFINITIONS_WAITING_MAX);
         let ends = BulkEnds { threads: ends, definitions: changes };
-        (Self { threads, turn: AtomicUsize::new(0), definitions, buffers }, ends)
+        let room = Buffers::new(bytes);
+        (Self { threads, turn: AtomicUsize::new(0), definitions, room }, ends)
+    }
+
+    /// Bytes of requests that wait or are being answered.
+    pub(crate) fn held(&self) -> usize {
+        self.room.used()
     }
 
     /// Hands a request over; what became of it comes back.
@@ -96,9 +104,9 @@ impl Bulk {
         asker: (AuditedPeer, Caller),
     ) -> Result<oneshot::Receiver<BulkAnswer>, Failure> {
         let (answer, answered) = oneshot::channel();
-        let room = self.buffers.claim(request.body.len()).ok_or_else(no_room)?;
-        let (header, body) = (request.header, (request.body.into(), room));
-        let mut asked = Asked { header, body, received_ns, asker, answer };
+        let room = self.room.claim(request.body.len()).ok_or_else(no_room)?;
+        let (header, body) = (request.header, request.body.into());
+        let mut asked = Asked { header, body, room, received_ns, asker, answer };
         if header.opcode() == Some(Opcode::Apply) {
             return match self.definitions.try_send(asked) {
                 Ok(()) => Ok(answered),
@@ -144,7 +152,7 @@ pub(crate) async fn run(
                 continue;
             }
         };
-        let Some(Asked { header, body, received_ns, asker, answer }) = next else { return };
+        let Some(Asked { header, body, room, received_ns, asker, answer }) = next else { return };
         if answer.is_closed() {
             // Whoever asked is gone.
             continue;
@@ -153,7 +161,7 @@ pub(crate) async fn run(
         // A task of its own: should it panic, the thread goes on.
         let answered = tokio::spawn(async move {
             let waited_ms = shared.clock.mono_ns().saturating_sub(received_ns) / 1_000_000;
-            let (body, _room) = body;
+            let (body, _room) = (body, room);
             let request = FrameRef { header, body: &body, length: 0 };
             dispatch_in_bulk(&shared, &mut Session::in_bulk(lane, asker), &request, waited_ms)
         });
@@ -188,24 +196,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_waits_takes_room_until_it_is_done() {
-        let buffers = Buffers::new(10);
-        let (bulk, mut ends) = Bulk::new(1, Arc::clone(&buffers));
+    fn what_waits_takes_room_until_it_is_dropped() {
+        let (bulk, mut ends) = Bulk::new(1, 10);
         let header = Header::request(Opcode::Read, 1, 0);
         let ask = |body| {
             bulk.ask(&FrameRef { header, body, length: 24 + body.len() }, 0, Default::default())
         };
         let asked = (ask(b"keys"), ask(b"others"));
-        assert!(asked.0.is_ok() && asked.1.is_ok() && buffers.used() == 10);
+        assert!(asked.0.is_ok() && asked.1.is_ok() && bulk.held() == 10);
         let refused = ask(b"!").err().expect("there is no room");
         assert_eq!((refused.status, refused.detail), (CallStatus::Overloaded, RETRY_AFTER_MS));
         drop(ends.threads[0].try_recv().expect("one is taken"));
-        assert!(buffers.used() == 6 && ask(b"!").is_ok());
+        assert!(bulk.held() == 6 && ask(b"!").is_ok());
     }
 
     #[test]
     fn as_many_wait_as_there_is_room_for_and_no_more() {
-        let (bulk, mut ends) = Bulk::new(2, Buffers::new(1 << 20));
+        let (bulk, mut ends) = Bulk::new(2, 1 << 20);
         let header = Header::request(Opcode::Read, 1, 0);
         let request = FrameRef { header, body: b"keys", length: 28 };
         let room = WAITING_MAX * 2;
@@ -222,7 +229,7 @@ mod tests {
 
     #[test]
     fn definitions_wait_for_each_other_and_for_nothing_else() {
-        let (bulk, ends) = Bulk::new(2, Buffers::new(1 << 20));
+        let (bulk, ends) = Bulk::new(2, 1 << 20);
         let request = |opcode, request_id| FrameRef {
             header: Header::request(opcode, request_id, 0),
             body: b"",

@@ -33,7 +33,8 @@ pub struct Config {
     pub max_connections_per_address: usize,
     /// How long a request may take from its first byte to its last.
     pub unfinished: Duration,
-    /// Most bytes of large requests that are not whole and of answers that nobody reads, of all connections together.
+    /// Most bytes of large requests that are not whole and of answers that nobody reads, of all connections together; half as many
+    /// more of requests that wait for a thread of their own, or are answered there.
     pub buffer_bytes: usize,
     /// Certificates for both ports; `None`: they are plain.
     pub tls: Option<TlsFiles>,

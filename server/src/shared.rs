@@ -99,15 +99,14 @@ impl Shared {
         let (checkpoints, asked) = Queue::new();
         let (exports, wanted) = Exports::new(config.exports.clone());
         let (reads, logged) = ReadLogs::new(config.history.clone());
-        let buffers = Buffers::new(config.buffer_bytes);
-        let (bulk, long) = Bulk::new(config.threads, Arc::clone(&buffers));
+        let (bulk, long) = Bulk::new(config.threads, config.buffer_bytes / 2);
         let room = door::room_for(config.max_connections);
         let connections = Places::new("a connection", room, config.max_connections_per_address);
         let shared = Self {
             database,
             handles: Handles::new(),
             epoch: u64::from(epoch) << 32,
-            buffers,
+            buffers: Buffers::new(config.buffer_bytes),
             unfinished: config.unfinished,
             connections,
             checkpoints,

@@ -15,13 +15,25 @@ pub struct Schedule {
     next_ns: f64,
 }
 
+/// Which of how many generators.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn {
+    /// From 0 on.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
 impl Schedule {
-    /// `rate` requests a second, the first after `phase` of a gap, 0 to 1: several generators of constant arrivals are evenly spread
-    /// when their phases are. The stream of `prng` is this schedule's own.
+    /// `rate` requests a second, those of one of several generators: constant arrivals of all together are even. The stream of `prng`
+    /// is this schedule's own.
     #[must_use]
-    pub fn new(rate: f64, arrivals: Arrivals, phase: f64, prng: Prng) -> Self {
+    pub fn new(rate: f64, arrivals: Arrivals, turn: Turn, mut prng: Prng) -> Self {
         let mean_ns = 1e9 / rate;
-        let next_ns = mean_ns * phase;
+        let next_ns = match arrivals {
+            Arrivals::Constant => mean_ns * turn.number as f64 / turn.of as f64,
+            Arrivals::Poisson => mean_ns * prng.unit(),
+        };
         Self { mean_ns, arrivals, prng, next_ns }
     }
 
@@ -48,7 +60,8 @@ mod tests {
     use super::*;
 
     fn gaps(arrivals: Arrivals, seed: u64) -> Vec<f64> {
-        let mut schedule = Schedule::new(20_000.0, arrivals, 0.5, Prng::new(seed));
+        let alone = Turn { number: 0, of: 1 };
+        let mut schedule = Schedule::new(20_000.0, arrivals, alone, Prng::new(seed));
         let mut last = schedule.advance();
         (0..100_000)
             .map(|_| {
@@ -86,13 +99,12 @@ mod tests {
 
     #[test]
     fn constant_arrivals_of_several_generators_are_as_even_as_those_of_one() {
-        let mut due: Vec<_> = [0.0, 0.25, 0.5, 0.75]
-            .into_iter()
-            .flat_map(|phase| {
-                let mut schedule = Schedule::new(1000.0, Arrivals::Constant, phase, Prng::new(1));
-                (0..100).map(move |_| schedule.advance())
-            })
-            .collect();
+        let of = |number| {
+            let turn = Turn { number, of: 4 };
+            let mut schedule = Schedule::new(1000.0, Arrivals::Constant, turn, Prng::new(1));
+            (0..100).map(move |_| schedule.advance())
+        };
+        let mut due: Vec<_> = (0..4).flat_map(of).collect();
         due.sort_unstable();
         assert!(due.windows(2).all(|pair| pair[1] - pair[0] == 250_000), "{due:?}");
     }

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use super::{
     Error,
-    arrivals::Schedule,
+    arrivals::{Schedule, Turn},
     operation::Draw,
     pace::Pace,
     side::{Connection, Outcome, Target},
@@ -50,8 +50,8 @@ pub(super) struct Task {
     pub(super) side: usize,
     /// This generator's part of the pace.
     pub(super) pace: Pace,
-    /// By how much of its gap its arrivals are behind those of the first generator, 0 to 1.
-    pub(super) phase: f64,
+    /// Which generator it is for.
+    pub(super) turn: Turn,
     /// Makes the operations of stream `name`.
     pub(super) draws: Arc<dyn Fn(&str) -> Draw + Send + Sync>,
     /// Whose streams they are; the same words give the same requests again.
@@ -169,7 +169,7 @@ fn live(
                     Pace::Closed { concurrency } => closed(side, concurrency, &task, clock).await,
                     Pace::Open { rate, arrivals } => {
                         let prng = Prng::stream(task.seed, &task.name);
-                        let schedule = Schedule::new(rate, arrivals, task.phase, prng);
+                        let schedule = Schedule::new(rate, arrivals, task.turn, prng);
                         open(side, schedule, &task, clock).await
                     }
                 }

@@ -10,6 +10,7 @@ use stdx::{
 
 use super::{
     Error,
+    arrivals::Turn,
     crew::{Crew, Task, share},
     operation::Draw,
     pace::Pace,
@@ -137,7 +138,7 @@ pub(super) fn run(
         let task = Task {
             side: order.side,
             pace: part(order.pace, crew.len(), number),
-            phase: number as f64 / crew.len() as f64,
+            turn: Turn { number, of: crew.len() },
             draws: Arc::clone(draws),
             name: format!("{}/{number}", order.name),
             seed: order.seed,

@@ -79,6 +79,14 @@ pub struct ReadSpace {
     moments: Spaces,
 }
 
+impl ReadSpace {
+    /// Bytes that are kept for the next read; without what windows are read with, which is little.
+    #[must_use]
+    pub fn allocated(&self) -> usize {
+        self.vectors.columns.capacity() + self.lookups.capacity() * size_of::<Lookup>()
+    }
+}
+
 impl<V: Vfs> Database<V> {
     /// Reads one vector for each tuple of keys.
     ///

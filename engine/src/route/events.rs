@@ -28,7 +28,7 @@ pub(crate) struct EventPart {
     pub(crate) hash: u64,
     /// In ms.
     pub(crate) event_time: i64,
-    /// Where its canonical key begins, and behind that what the event's record says behind its time.
+    /// Of the bytes, `start..key_end` are the canonical key and `key_end..end` the event's record without its time.
     start: usize,
     key_end: usize,
     end: usize,
@@ -210,20 +210,20 @@ impl Router<'_> {
                 &derived_id
             }
         };
-        let (start, mut is_somewhere) = (parts.len(), runtime.groups.is_empty());
+        let (start, mut has_key) = (parts.len(), false);
         for group in runtime.groups.iter().copied() {
             let event = (values.as_slice(), event_time, id);
             if !prepare_part(catalog, group, event, &mut draft.key, &mut draft.prepared)? {
                 continue;
             }
-            is_somewhere = true;
+            has_key = true;
             let hash = hasher.hash(&draft.key);
             if wanted(shard_of(hash)) {
                 parts.add(draft, group, hash, event_time);
             }
         }
         let end = parts.len();
-        if !is_somewhere {
+        if !has_key && !runtime.groups.is_empty() {
             return Err(no_key(stream));
         }
         Ok(RoutedEvent { index: source.index, event_time, declared_id, start, end })

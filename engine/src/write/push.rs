@@ -54,7 +54,8 @@ pub struct PushSpace {
 }
 
 impl PushSpace {
-    /// Bytes that are kept for the next push; without the few in which an event is put together.
+    /// Bytes that are kept for the next push; without those in which one event is put together: they are no more than it takes in
+    /// the record.
     #[must_use]
     pub fn allocated(&self) -> usize {
         let events = self.events.capacity() * size_of::<RoutedEvent>();
@@ -93,6 +94,8 @@ impl<V: Vfs> Database<V> {
         space: &mut PushSpace,
     ) -> Result<Written, Error> {
         check_batch(request.events.len())?;
+        // Whoever catches a panic may come with what that left.
+        space.clear();
         let written = once(self, options, || self.push_new(request, options, space));
         space.clear();
         written

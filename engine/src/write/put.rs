@@ -85,8 +85,8 @@ impl<V: Vfs> Database<V> {
                 header,
                 group: to_u32(request.group),
                 features: to_u32(request.features),
-                at: Some(now),
                 rows: routed.iter().map(row),
+                at: Some(now),
             };
             let mut record = Vec::with_capacity(bytes);
             put.encode(&mut record);

@@ -97,8 +97,8 @@ pub(crate) fn handle(
         }),
     };
     let outcome = reply.ok(|out| answer.encode(out));
-    if answer.columns.capacity() <= KEPT_BYTES {
-        space.vectors.columns = answer.columns;
+    space.vectors.columns = answer.columns;
+    if space.allocated() <= KEPT_BYTES {
         LAST.set(space);
     }
     Ok(outcome)

@@ -30,8 +30,10 @@ pub(crate) fn figures(shared: &Shared) -> Vec<(String, StatValue)> {
         ("tls_reloads_failed_count", shared.tls.as_ref().map_or(0, |tls| tls.failed())),
     ];
     figures.extend(failed.map(|(name, failed)| (name.to_owned(), StatValue::U64(failed))));
-    let held =
-        [("handles_count", shared.handles.count()), ("buffers_bytes", shared.buffers.used())];
+    let held = [
+        ("handles_count", shared.handles.count()),
+        ("buffers_bytes", shared.buffers.used() + shared.bulk.held()),
+    ];
     figures.extend(held.map(|(name, held)| (name.to_owned(), StatValue::U64(held as u64))));
     figures.extend(shared.exports.figures());
     figures.extend(shared.history.figures());

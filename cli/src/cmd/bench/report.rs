@@ -5,6 +5,7 @@ use std::path::Path;
 use larder_benches::load::{
     Bench, Pace,
     report::{Machine, Outcome, Report, page, to_json},
+    run::Run,
     slo::Judgement,
     workload::Table,
 };
@@ -63,19 +64,22 @@ pub(super) fn of(
 /// What speaks against the figures, and against the limits if there are any.
 fn doubts(bench: &Bench, outcome: &Outcome, has_limits: bool) -> Vec<String> {
     const CLOSED: &str = "a closed loop asks less when answers come late: only with --rate is a limit judged as callers see it";
+    let closed = |run: &Run| {
+        let is_closed = matches!(run.pace, Pace::Closed { .. });
+        (has_limits && is_closed).then(|| CLOSED.to_owned())
+    };
     let mut doubts = Vec::new();
     match outcome {
         Outcome::Run(run) => {
             doubts.extend(run.generator_limit());
-            let is_closed = matches!(run.pace, Pace::Closed { .. });
-            doubts.extend((has_limits && is_closed).then(|| CLOSED.to_owned()));
+            doubts.extend(closed(run));
         }
         Outcome::Comparison(comparison) => {
             if let Some((larder, peer)) = comparison.sums() {
+                doubts.extend(closed(larder));
                 doubts.extend(peer.server_cpu_ns.is_none().then(|| unknown("the peer's")));
-                let about = |name, run: &larder_benches::load::run::Run| {
-                    run.generator_limit().map(|limit| format!("{name}: {limit}"))
-                };
+                let about =
+                    |name, run: &Run| run.generator_limit().map(|limit| format!("{name}: {limit}"));
                 doubts.extend(about("larder", larder));
                 doubts.extend(about("peer", peer));
             }
