@@ -36,6 +36,10 @@ const WINDOW_NS: u64 = 100_000_000;
 const PARKED_PARTS: (u64, u64) = (20, 4);
 /// A thread that worked for less than this part of the time in which it was not parked is held up.
 const HELD_UP_PART: u64 = 4;
+/// Whoever was not judged for so long has nothing to do.
+const SILENCE_NS: u64 = 3 * WINDOW_NS;
+/// In how many parts time is told.
+const PARTS: u64 = 1000;
 /// An answer that took longer waits for nobody: others may take as long. A row, windows and a push take 2 to 10 µs.
 const QUICK_NS: u64 = 20_000;
 /// How old a round may be in which answers wait for each other, and half of how long the one before: half of `turn_max` as it is by default.
@@ -70,8 +74,9 @@ pub(crate) struct Admission {
     is_crowded: AtomicBool,
     /// For most of the time in which the thread was not parked it waited, for a disk or a core: that is no stall, but all there is.
     is_held_up: AtomicBool,
-    /// How long it had worked when it was judged last.
+    /// How long it had worked when it was judged last, and the part of the time in which it had by then, in thousandths.
     judged_ns: AtomicU64,
+    worked_parts: AtomicU64,
     /// The round before was short enough for answers to wait for each other.
     was_short: AtomicBool,
 }
@@ -105,8 +110,18 @@ impl Admission {
             is_crowded: AtomicBool::new(false),
             is_held_up: AtomicBool::new(false),
             judged_ns: zero(),
+            worked_parts: zero(),
             was_short: AtomicBool::new(false),
         }
+    }
+
+    /// Which part of the time the thread worked of late, 0 to 1, as others see it at `now_ns`.
+    pub(crate) fn worked(&self, now_ns: u64) -> f64 {
+        if now_ns.saturating_sub(self.watched_ns.load(Ordering::Relaxed)) > SILENCE_NS {
+            // Nothing has come since it was judged.
+            return 0.0;
+        }
+        self.worked_parts.load(Ordering::Relaxed) as f64 / PARTS as f64
     }
 
     /// The thread has nothing more to do.
@@ -209,6 +224,8 @@ impl Admission {
         let worked_ns = clock.worked_ns();
         let work_ns = worked_ns.saturating_sub(self.judged_ns.load(Ordering::Relaxed));
         self.judged_ns.store(worked_ns, Ordering::Relaxed);
+        let parts = work_ns.saturating_mul(PARTS) / watched;
+        self.worked_parts.store(parts.min(PARTS), Ordering::Relaxed);
         let awake_ns = watched.saturating_sub(parked);
         self.is_held_up.store(work_ns < awake_ns / HELD_UP_PART, Ordering::Relaxed);
         if is_busy && !self.is_busy.load(Ordering::Relaxed) {

@@ -1,4 +1,5 @@
-//! Memory of large requests that are not whole yet and of answers that nobody reads: bounded for all connections together.
+//! Memory that is bounded for all connections together: of large requests that are not whole yet and of answers that nobody reads; and,
+//! by itself, of requests that wait for a thread of their own.
 //!
 //! What a connection may hold is bounded by itself; ten thousand of them together are not. Small buffers are not counted: most
 //! connections never touch the count.

@@ -11,7 +11,8 @@
 //! checkpointer ─ snapshots when due or asked for, backups       verifier ─ reads every block of the mapped snapshot once
 //! audit      who did what, as a chain of lines (`audit` draws it)
 //! exporter ─ every group at one moment as files, when asked for       historian, read_log ─ what was accepted, what was served, as files
-//! door ─ connections are counted and dealt out       tls ─ certificates, handshakes       peer ─ who is at the other end
+//! seats    as many network threads are used as the load is worth: connections are dealt anew between two requests
+//! door ─ connections are counted and let in       tls ─ certificates, handshakes       peer ─ who is at the other end
 //! access   who may do what: a policy, who a connection is, and the one place where every operation is decided
 //! ```
 //!
@@ -48,6 +49,7 @@ mod ports;
 mod prepared;
 mod read_at_most;
 mod read_log;
+mod seats;
 mod server;
 mod session;
 mod shared;

@@ -22,6 +22,11 @@ impl Load {
         self.shed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// How many were.
+    pub(crate) fn has_shed(&self) -> u64 {
+        self.shed.load(Ordering::Relaxed)
+    }
+
     /// A request was not begun: its deadline had passed.
     pub(crate) fn expired(&self) {
         self.expired.fetch_add(1, Ordering::Relaxed);

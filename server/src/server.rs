@@ -46,11 +46,11 @@ impl Server {
         let (listener, admin, tls) = ports.open()?;
         let epoch = u32::try_from(stdx::prng::seed_from_os() >> 32).unwrap_or(0);
         exposure::tell(config);
-        let (mut shared, ends) = Shared::new(database, epoch, config)?;
+        let (mut shared, mut ends) = Shared::new(database, epoch, config)?;
         shared.tls = tls;
         let shared = Arc::new(shared);
         let (stop, stopped) = watch::channel(false);
-        let mut threads = threads::start(config, listener, &shared, &stopped)?;
+        let mut threads = threads::start(config, (listener, &mut ends), &shared, &stopped)?;
         threads.extend(threads::start_others(config, ends, &shared, &stopped)?);
         admin.life.is_open(Arc::clone(&shared));
         let checkpoint_at_stop = config.checkpoint_at_stop;

@@ -33,11 +33,17 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Of a connection with `peer`, whose thread counts in this lane.
-    pub(crate) fn with(peer: Peer, lane: usize) -> Self {
+    /// Of a connection with `peer`.
+    pub(crate) fn with(peer: Peer) -> Self {
         let certificate = peer.certificate_subject.as_deref();
         let caller = certificate.map(Caller::certified).unwrap_or_default();
-        Self { peer, lane, caller, ..Self::default() }
+        Self { peer, caller, ..Self::default() }
+    }
+
+    /// Its connection's thread counts in this lane.
+    pub(crate) fn counts_in(mut self, lane: usize) -> Self {
+        self.lane = lane;
+        self
     }
 
     /// Its connection is told of in `audit`.

@@ -23,12 +23,15 @@ use crate::{
     load::Load,
     metrics::Metrics,
     read_log::ReadLogs,
+    seats::{Arrival, Seats},
     slow::SlowLog,
     tls::Tls,
 };
 
 /// Where other threads than the network's get their work from.
 pub(crate) struct Ends {
+    /// Connections, for each network thread.
+    pub(crate) arrivals: Vec<mpsc::Receiver<Arrival>>,
     /// Checkpoints that are asked for.
     pub(crate) asked: mpsc::Receiver<checkpointer::Asked>,
     /// Exports that are asked for.
@@ -53,6 +56,8 @@ pub(crate) struct Shared {
     /// With a policy: how long a connection may take until it has said who it is.
     pub(crate) hello_within: Duration,
     pub(crate) connections: Places,
+    /// Which thread serves them.
+    pub(crate) seats: Seats,
     pub(crate) checkpoints: Queue,
     pub(crate) backups: Backups,
     pub(crate) exports: Exports,
@@ -102,7 +107,11 @@ impl Shared {
         let (bulk, long) = Bulk::new(config.threads, config.buffer_bytes / 2);
         let room = door::room_for(config.max_connections);
         let connections = Places::new("a connection", room, config.max_connections_per_address);
+        // With TLS connections stay where they are: all threads from the beginning.
+        let used = if config.tls.is_some() { config.threads } else { 1 };
+        let (seats, arrivals) = Seats::new(config.threads, used);
         let shared = Self {
+            seats,
             database,
             handles: Handles::new(),
             epoch: u64::from(epoch) << 32,
@@ -131,7 +140,7 @@ impl Shared {
             handshake: config.handshake,
             drain: config.drain,
         };
-        Ok((shared, Ends { asked, wanted, logged, long, audited }))
+        Ok((shared, Ends { arrivals, asked, wanted, logged, long, audited }))
     }
 
     /// Tells this start of the server and this version of the definitions from all others.

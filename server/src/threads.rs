@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use export::reads::ReadSample;
 use stdx::clock::Clock;
 use tokio::{
-    net::TcpStream,
     runtime::{Builder, Runtime},
     sync::{mpsc, watch},
 };
@@ -19,43 +18,38 @@ use crate::{
     admission::Admission,
     bulk::{self, BulkEnds},
     checkpointer::Asked,
-    connection,
-    door::{self, Arrival},
-    exporter,
-    metrics::Meter,
-    peer::Peer,
+    connection::{self, Here},
+    door, exporter,
+    seats::{self, Arrival, Deal},
     shared::{Ends, Shared},
 };
 
 /// Of a thread that serves no values.
 const NO_LANE: usize = usize::MAX;
 
-/// Connections that wait for one network thread to take them.
-const HANDOVER_MAX: usize = 256;
-
 /// Starts the network threads.
 pub(crate) fn start(
     config: &Config,
-    listener: TcpListener,
+    (listener, ends): (TcpListener, &mut Ends),
     shared: &Arc<Shared>,
     stop: &watch::Receiver<bool>,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
-    let mut threads = Vec::new();
-    let mut seats = Vec::new();
-    for index in 0..config.threads.max(1) {
-        let (seat, arrivals) = mpsc::channel(HANDOVER_MAX);
-        seats.push(seat);
+    let (mut threads, mut admissions) = (Vec::new(), Vec::new());
+    for (index, arrivals) in ends.arrivals.drain(..).enumerate() {
         let admission = Arc::new(Admission::new(config.turn_max));
+        admissions.push(Arc::clone(&admission));
+        let runtime = network_runtime(shared, &admission)?;
         let meter = shared.metrics.network(index);
-        let (shared, stop) = (Arc::clone(shared), stop.clone());
-        let runtime = network_runtime(&shared, &admission)?;
+        let here = Here { shared: Arc::clone(shared), admission, meter };
+        let stop = stop.clone();
         threads.push(spawn(&format!("larder-net-{index}"), move || {
-            runtime.block_on(take(arrivals, (shared, admission, meter), stop));
+            runtime.block_on(take(arrivals, here, stop));
         })?);
     }
     let (shared, stop, runtime) = (Arc::clone(shared), stop.clone(), runtime()?);
     threads.push(spawn("larder-accept", move || {
-        runtime.block_on(door::accept(listener, seats, shared, stop));
+        let watch = seats::watch(Arc::clone(&shared), admissions, stop.clone());
+        runtime.block_on(async { tokio::join!(door::accept(listener, shared, stop), watch) });
     })?);
     Ok(threads)
 }
@@ -198,36 +192,33 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 /// Runs the connections dealt to one network thread, until told to stop and all have drained.
-async fn take(
-    mut arrivals: mpsc::Receiver<Arrival>,
-    (shared, admission, meter): (Arc<Shared>, Arc<Admission>, Arc<Meter>),
-    mut stop: watch::Receiver<bool>,
-) {
+async fn take(mut arrivals: mpsc::Receiver<Arrival>, here: Here, mut stop: watch::Receiver<bool>) {
+    let Shared { load, seats, drain, .. } = &*here.shared;
     let mut running = tokio::task::JoinSet::new();
     loop {
-        let Arrival { stream, addr, place } = tokio::select! {
+        let arrival = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
-            Some(ended) = running.join_next() => {
-                shared.load.panicked(u64::from(ended.is_err()));
-                continue;
-            }
+            Some(ended) = running.join_next() => match ended {
+                Ok(None) => continue,
+                // It goes on elsewhere; or here, when there is no way at the moment.
+                Ok(Some((to, arrival))) => match seats.hand_over(to, arrival) {
+                    Ok(()) => continue,
+                    Err(back) => Arrival { deal: Deal::NONE, ..back },
+                },
+                Err(_) => {
+                    load.panicked(1);
+                    continue;
+                }
+            },
             arrival = arrivals.recv() => match arrival {
                 Some(arrival) => arrival,
                 None => break,
             },
         };
-        let stream = stream.set_nodelay(true).and_then(|()| TcpStream::from_std(stream));
-        match stream {
-            Ok(stream) => {
-                let server = (Arc::clone(&shared), Arc::clone(&admission), Arc::clone(&meter));
-                let peer = Peer::at(addr);
-                running.spawn(connection::serve(stream, (peer, place), server, stop.clone()));
-            }
-            Err(error) => tracing::debug!(%error, "a connection was lost before it was served"),
-        }
+        running.spawn(connection::serve(arrival, here.clone(), stop.clone()));
     }
     let drained = async { while running.join_next().await.is_some() {} };
-    if tokio::time::timeout(shared.drain, drained).await.is_err() {
+    if tokio::time::timeout(*drain, drained).await.is_err() {
         tracing::warn!("connections were cut: their requests took longer than the drain time");
     }
 }

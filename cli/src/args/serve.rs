@@ -73,7 +73,7 @@ pub(crate) struct Serve {
     /// are answered soon: 500us, 2ms, 1s.
     #[arg(long, default_value = "1ms", value_name = "TIME", value_parser = trigger::wait)]
     pub(crate) max_wait: Duration,
-    /// Network threads, 1 to 1024; one for each core when not given.
+    /// Network threads, 1 to 1024, of which as many are used as the load is worth; one for each core when not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(THREADS_MAX)))]
     pub(crate) threads: Option<u16>,
 }

@@ -48,6 +48,11 @@ impl Standing {
         Self { news, stranger: (!is_known).then(|| Stranger::new(shared, false)), awaited: 0 }
     }
 
+    /// It is nobody that the policy knows, so far, and a timer of this thread runs.
+    pub(crate) fn is_strange(&self) -> bool {
+        self.stranger.is_some()
+    }
+
     /// The peer has sent so many bytes.
     pub(crate) fn heard(&mut self, bytes: usize) {
         if let Some(stranger) = &mut self.stranger {

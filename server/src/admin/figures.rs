@@ -80,6 +80,7 @@ const ROWS: &[Row] = &[
     row("larder_reloads_failed_total", "tls_reloads_failed_count", Is("what", "certificates"), 1.0),
     row("larder_tls_handshakes_failed_total", "tls_handshakes_failed", Bare, 1.0),
     row("larder_buffer_bytes", "buffers_bytes", Bare, 1.0),
+    row("larder_network_threads_used", "network_threads_used_count", Bare, 1.0),
     row("larder_handles", "handles_count", Bare, 1.0),
     row("larder_panics_total", "handler_panics", Bare, 1.0),
     row("larder_requests_shed_total", "requests_shed", Bare, 1.0),
@@ -164,6 +165,7 @@ const FAMILIES: &[Described] = &[
         "Times that the access policy or certificates were read again and could not be used.",
     ),
     counter("larder_tls_handshakes_failed_total", "TLS handshakes that came to no end."),
+    gauge("larder_network_threads_used", "Network threads that connections are dealt to."),
     gauge(
         "larder_buffer_bytes",
         "Bytes of large requests under way and of answers that are not read yet.",

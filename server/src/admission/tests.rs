@@ -282,3 +282,20 @@ fn of_a_peer_that_always_has_more_to_say_what_is_late_is_turned_away() {
     (0..2).for_each(|_| admission.visits(&mut one, false, clock.now()));
     assert!(!is_refused(&admission, Opcode::Read, one, &clock));
 }
+
+#[test]
+fn others_see_which_part_of_the_time_a_thread_worked_of_late() {
+    let (clock, admission) = (Hands::default(), Admission::new(TURN_MAX));
+    for (works_ns, parks_ns, part) in [(3 * MS, MS, 0.75), (MS, 9 * MS, 0.1)] {
+        for _ in 0..200 {
+            clock.work(works_ns);
+            admission.parks(clock.mono_ns());
+            clock.stall(parks_ns);
+            admission.unparks(&clock);
+        }
+        let worked = admission.worked(clock.mono_ns());
+        assert!((worked - part).abs() < 0.01, "{worked}");
+    }
+    clock.stall(400 * MS);
+    assert_eq!(admission.worked(clock.mono_ns()), 0.0, "nothing has come");
+}

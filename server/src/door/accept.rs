@@ -1,35 +1,22 @@
-//! Accepts connections and deals them out to the network threads in turn.
+//! Accepts connections, which are then dealt out to the network threads: `seats`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use stdx::clock::Clock;
-use tokio::{
-    net::TcpListener,
-    sync::{mpsc, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 
 use super::{
-    census::Place,
     refusal::{Refusals, refusal},
     throttle::Throttle,
 };
-use crate::shared::Shared;
+use crate::{seats::Guest, shared::Shared};
 
 /// After a failed accept: long enough not to spin, short enough that nobody notices.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
 
-/// A connection on its way to a network thread.
-pub(crate) struct Arrival {
-    pub(crate) stream: std::net::TcpStream,
-    pub(crate) addr: SocketAddr,
-    pub(crate) place: Place,
-}
-
 /// Runs until told to stop.
 pub(crate) async fn accept(
     listener: std::net::TcpListener,
-    seats: Vec<mpsc::Sender<Arrival>>,
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -37,8 +24,7 @@ pub(crate) async fn accept(
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "connections cannot be accepted"),
     };
-    let (mut turn, refusals) = (seats.iter().cycle(), Refusals::default());
-    let lost = Throttle::default();
+    let (refusals, lost) = (Refusals::default(), Throttle::default());
     loop {
         let accepted = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
@@ -63,8 +49,8 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let (Some(seat), Ok(stream)) = (turn.next(), stream.into_std()) else { continue };
-        if seat.send(Arrival { stream, addr, place }).await.is_err() {
+        let Ok(stream) = stream.into_std() else { continue };
+        if shared.seats.receive(Guest::New { stream, addr, place }).await.is_err() {
             return;
         }
     }

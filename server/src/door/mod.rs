@@ -10,7 +10,7 @@ mod places;
 mod refusal;
 mod throttle;
 
-pub(crate) use accept::{Arrival, accept};
+pub(crate) use accept::accept;
 pub(crate) use census::{Full, Place};
 pub(crate) use descriptors::room_for;
 pub(crate) use handshakes::Handshakes;

@@ -32,6 +32,7 @@ pub(crate) fn figures(shared: &Shared) -> Vec<(String, StatValue)> {
     figures.extend(failed.map(|(name, failed)| (name.to_owned(), StatValue::U64(failed))));
     let held = [
         ("handles_count", shared.handles.count()),
+        ("network_threads_used_count", shared.seats.used()),
         ("buffers_bytes", shared.buffers.used() + shared.bulk.held()),
     ];
     figures.extend(held.map(|(name, held)| (name.to_owned(), StatValue::U64(held as u64))));

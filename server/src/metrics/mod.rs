@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::limits::SERVICES_COUNTED_MAX;
+use protocol::CallStatus;
 use stdx::{histogram::Buckets, sync::Mutex};
 
 pub(crate) use meter::{Begun, Meter, OPERATIONS_MAX, STATUSES_MAX, reply_status};
@@ -48,6 +49,15 @@ impl Metrics {
     /// The meter of network thread `index`; of the first when there is none.
     pub(crate) fn network(&self, index: usize) -> Arc<Meter> {
         Arc::clone(self.network.get(index).unwrap_or(&self.network[0]))
+    }
+
+    /// Requests that network threads answered as they should.
+    pub(crate) fn succeeded(&self) -> u64 {
+        let ok = usize::from(CallStatus::Ok.code());
+        let of = |meter: &Arc<Meter>| -> u64 {
+            (0..OPERATIONS_MAX).map(|operation| meter.requests(operation, ok)).sum()
+        };
+        self.network.iter().map(of).sum()
     }
 
     /// The meter of bulk thread `index`; of the first when there is none.

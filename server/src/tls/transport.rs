@@ -19,6 +19,19 @@ pub(crate) enum Transport {
 }
 
 impl Transport {
+    /// True of a socket alone: another thread could serve it.
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
+    /// The socket; `None` of TLS, which is then closed.
+    pub(crate) fn into_plain(self) -> Option<TcpStream> {
+        match self {
+            Self::Plain(stream) => Some(stream),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// Writes what can be written without waiting. Of TLS some of it may still be in buffers: flush it at the end.
     ///
     /// # Errors

@@ -3,10 +3,13 @@
 //! Reads are answered at once, but for the moment in which others are heard ([`others::first`]); a write is answered when its ticket
 //! says that it is as safe as asked for. Answers gathered in one poll leave in one write. A checkpoint is answered by the thread that
 //! makes it, whenever that may be, and a read that takes long by a thread for those. While a peer does not read, nothing more is read from it: a connection holds at most as many
-//! requests as [`InFlight`] takes, [`OUTPUT_BYTES`] of answers, and one answer more. A peer that reads nothing is cut off.
+//! requests as [`InFlight`] takes, [`OUTPUT_BYTES`] of answers, and one answer more. A peer that reads nothing is cut off ([`output`]). Between
+//! two requests a connection may leave for another thread ([`quiet`], [`crate::seats`]).
+
+mod output;
+mod quiet;
 
 use std::future::{Future, poll_fn};
-use std::io::ErrorKind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,12 +18,7 @@ use bytes::{Buf, BytesMut};
 use model::limits::BUFFER_BYTES_KEPT;
 use protocol::{CallStatus, Failure};
 use stdx::clock::Clock;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    sync::watch,
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, sync::watch};
 
 use crate::{
     access::stranger::Standing,
@@ -28,17 +26,20 @@ use crate::{
     ahead::Ahead,
     buffers::Claim,
     dispatch::{self, Answer},
-    door::Place,
     in_flight::{InFlight, answered},
     metrics::{Begun, Meter},
-    others,
-    peer::Peer,
+    seats::{Arrival, Deal, Guest},
     session::Session,
     shared::Shared,
     stop::Stop,
-    tls::{self, Transport},
+    tls::Transport,
     unfinished::Unfinished,
 };
+
+use output::close;
+use quiet::Known;
+
+pub(crate) use quiet::Quiet;
 
 /// Room asked for before each read of the socket.
 const READ_BYTES: usize = 16 * 1024;
@@ -67,16 +68,27 @@ enum Progress {
     Broken,
 }
 
-/// Serves one connection until the peer leaves, sends what is no frame, or the server stops.
+/// A network thread, as its connections see it.
+#[derive(Clone)]
+pub(crate) struct Here {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+/// Serves one connection until the peer leaves, sends what is no frame, or the server stops. When it is to go on at another thread, that
+/// one's number and the connection.
 pub(crate) async fn serve(
-    stream: TcpStream,
-    (mut peer, _place): (Peer, Place),
-    (shared, admission, meter): (Arc<Shared>, Arc<Admission>, Arc<Meter>),
+    Arrival { deal, guest }: Arrival,
+    Here { shared, admission, meter }: Here,
     stop: watch::Receiver<bool>,
-) {
-    let Some(stream) = tls::open(stream, &mut peer, &shared, stop.clone()).await else { return };
+) -> Option<(usize, Arrival)> {
+    let (mut stream, known) = quiet::open(guest, &shared, stop.clone()).await?;
+    let Known { session, standing, place } = known;
     let mut connection = Connection {
-        session: Session::with(peer, meter.lane()).audited(&shared.audit),
+        session: session.counts_in(meter.lane()),
+        standing,
+        deal,
         visit: Visit::default(),
         in_flight: InFlight::new(Arc::clone(&meter)),
         output: Vec::new(),
@@ -85,14 +97,27 @@ pub(crate) async fn serve(
         held: None,
         handled_ns: 0,
     };
-    if let Err(error) = connection.run(stream, (&shared, &admission), stop).await {
-        let Session { requests, peer, .. } = &connection.session;
-        tracing::debug!(%error, requests, %peer, "a connection ended");
+    match connection.run(&mut stream, (&shared, &admission), stop).await {
+        Ok(Ended::Closed) => None,
+        Ok(Ended::Leaves(to)) => {
+            let Connection { session, standing, deal, .. } = connection;
+            let quiet = quiet::leave(stream, Known { session, standing, place })?;
+            Some((to, Arrival { deal, guest: Guest::Moved(Box::new(quiet)) }))
+        }
+        Err(error) => {
+            let Session { requests, peer, .. } = &connection.session;
+            tracing::debug!(%error, requests, %peer, "a connection ended");
+            None
+        }
     }
 }
 
 struct Connection {
     session: Session,
+    /// How its peer stands with the policy.
+    standing: Standing,
+    /// The last deal that it heard of.
+    deal: Deal,
     /// Its turns.
     visit: Visit,
     in_flight: InFlight,
@@ -120,50 +145,59 @@ enum Event {
     Late,
 }
 
+/// Why a connection does not go on here.
+enum Ended {
+    Closed,
+    /// It goes on at this thread.
+    Leaves(usize),
+}
+
 impl Connection {
     async fn run(
         &mut self,
-        mut stream: Transport,
+        stream: &mut Transport,
         (shared, admission): (&Shared, &Admission),
         stop: watch::Receiver<bool>,
-    ) -> Result<(), std::io::Error> {
+    ) -> Result<Ended, std::io::Error> {
         let mut input = BytesMut::with_capacity(READ_BYTES);
         let mut stop = pin!(Stop::new(stop));
         let (mut open, mut received) = (true, Received { at_ns: 0, is_new: false });
-        let mut standing = Standing::new(shared, &mut self.session);
         loop {
             let progress = self.answer(&mut input, (shared, admission), received);
             let has_heard = std::mem::take(&mut received.is_new);
             self.in_flight.finish_ready((shared, &self.session.peer), &mut self.output);
-            if standing.is_too_loud(shared, &self.session, self.in_flight.count()) {
-                return self.part(&mut stream, shared, &Standing::loud()).await;
+            if self.standing.is_too_loud(shared, &self.session, self.in_flight.count()) {
+                return self.part(stream, shared, &Standing::loud()).await;
             }
             open &= !self.session.caller.is_over();
             let heard = has_heard.then_some(received);
-            self.send_in_turn(&mut stream, (shared, admission), heard).await?;
-            match progress {
-                Progress::Broken => return in_time(shared, stream.shutdown()).await,
+            self.send_in_turn(stream, (shared, admission), heard).await?;
+            let is_over = match progress {
+                Progress::Broken => true,
                 // Requests are left in the buffer, and there is room again.
                 Progress::Paused if self.in_flight.has_room() => {
-                    tokio::task::yield_now().await;
-                    let now = (shared.clock.mono_ns(), &shared.clock);
-                    admission.visits(&mut self.visit, true, now);
+                    self.lets_others_go_first((shared, admission)).await;
                     continue;
                 }
-                Progress::Drained if !open && self.in_flight.count() == 0 => {
-                    return in_time(shared, stream.shutdown()).await;
-                }
-                Progress::Paused | Progress::Drained => {}
+                Progress::Paused => false,
+                Progress::Drained => !open && self.in_flight.count() == 0,
+            };
+            if is_over {
+                return close(stream, shared).await;
+            }
+            if open && let Some(to) = self.leaves(stream, &input, shared) {
+                return Ok(Ended::Leaves(to));
             }
             if !self.make_room(&mut input, shared) {
-                return self.end(&mut stream, shared, &dispatch::no_room()).await;
+                return self.end(stream, shared, &dispatch::no_room()).await;
             }
             let room = input.capacity() - input.len();
             let may_read = open && self.in_flight.has_room();
             let is_begun = may_read && !input.is_empty();
             self.unfinished.waits(is_begun, self.session.requests, received.at_ns);
             let event = poll_fn(|context| {
-                if open && standing.poll_late(context, shared, &mut self.session).is_ready() {
+                let (standing, session) = (&mut self.standing, &mut self.session);
+                if open && standing.poll_late(context, shared, session).is_ready() {
                     return Poll::Ready(Ok(Event::Late));
                 }
                 if open && stop.as_mut().poll(context).is_ready() {
@@ -185,17 +219,32 @@ impl Connection {
             match event.await? {
                 Event::Read(bytes) => {
                     open = bytes > 0;
-                    standing.heard(bytes);
+                    self.standing.heard(bytes);
                     received = self.hears(bytes, bytes == room, (shared, admission));
                 }
                 Event::Answered => {}
-                Event::Late => {
-                    return self.part(&mut stream, shared, &standing.late(shared)).await;
-                }
-                Event::Unfinished => return self.end(&mut stream, shared, &too_slow(shared)).await,
+                Event::Late => return self.part(stream, shared, &self.standing.late(shared)).await,
+                Event::Unfinished => return self.end(stream, shared, &too_slow(shared)).await,
                 Event::Stop => open = false,
             }
         }
+    }
+
+    /// What it has to say next waits for a turn of all others.
+    async fn lets_others_go_first(&mut self, (shared, admission): (&Shared, &Admission)) {
+        tokio::task::yield_now().await;
+        let now = (shared.clock.mono_ns(), &shared.clock);
+        admission.visits(&mut self.visit, true, now);
+    }
+
+    /// Where it goes on, if that is another thread: what is in flight, half a request, and whoever has not said who it is stay.
+    fn leaves(&mut self, stream: &Transport, input: &[u8], shared: &Shared) -> Option<usize> {
+        let may_leave = shared.seats.is_news(self.deal)
+            && self.in_flight.count() == 0
+            && input.is_empty()
+            && stream.is_plain()
+            && !self.standing.is_strange();
+        may_leave.then(|| shared.seats.leaves(self.meter.lane(), &mut self.deal)).flatten()
     }
 
     /// Notes that so many bytes have come, and whether there may be more.
@@ -209,22 +258,6 @@ impl Connection {
         let received = Received { at_ns: shared.clock.mono_ns(), is_new: true };
         admission.visits(&mut self.visit, has_more, (received.at_ns, &shared.clock));
         received
-    }
-
-    /// Sends the answers that have gathered. Those to what was just heard wait until others are heard, if that is soon; no more of them than
-    /// a buffer that is kept in any case, since nobody counts it.
-    async fn send_in_turn(
-        &mut self,
-        stream: &mut Transport,
-        (shared, admission): (&Shared, &Admission),
-        heard: Option<Received>,
-    ) -> Result<(), std::io::Error> {
-        let may_wait = (1..=BUFFER_BYTES_KEPT).contains(&self.output.len());
-        let heard = heard.filter(|_| may_wait);
-        if heard.is_some_and(|heard| admission.waits_for_others(heard.at_ns, self.handled_ns)) {
-            others::first().await;
-        }
-        self.send(stream, shared).await
     }
 
     /// Makes room for what is read next, and claims it, if it is much; false when there is none.
@@ -247,67 +280,6 @@ impl Connection {
             shared.load.shed();
         }
         has_room
-    }
-
-    /// Says why, and closes.
-    async fn end(
-        &mut self,
-        stream: &mut Transport,
-        shared: &Shared,
-        why: &Failure,
-    ) -> Result<(), std::io::Error> {
-        dispatch::farewell(why, &mut self.output);
-        self.send(stream, shared).await?;
-        in_time(shared, stream.shutdown()).await
-    }
-
-    /// Tells a peer that has not said who it is why it is cut off.
-    async fn part(
-        &mut self,
-        stream: &mut Transport,
-        shared: &Shared,
-        why: &str,
-    ) -> Result<(), std::io::Error> {
-        shared.load.cut();
-        dispatch::refuse_stranger(why, &mut self.output);
-        self.send(stream, shared).await?;
-        in_time(shared, stream.shutdown()).await
-    }
-
-    /// Sends the answers that have gathered. A peer that reads nothing of them is cut off: they take memory.
-    async fn send(
-        &mut self,
-        stream: &mut Transport,
-        shared: &Shared,
-    ) -> Result<(), std::io::Error> {
-        let mut sent = 0;
-        while let Some(rest) = self.output.get(sent..).filter(|rest| !rest.is_empty()) {
-            // Nearly always all of it goes at once, and no timer is needed.
-            sent += match stream.try_write(rest) {
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // Whoever does not read holds memory: there is only so much for all of them.
-                    let Some(_room) = shared.buffers.claim(rest.len()) else {
-                        shared.load.cut();
-                        return Err(ErrorKind::OutOfMemory.into());
-                    };
-                    in_time(shared, stream.write(rest)).await?
-                }
-                Err(error) => return Err(error),
-            };
-        }
-        if sent > 0 {
-            match stream.try_flush() {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    in_time(shared, stream.flush()).await?;
-                }
-                flushed => flushed?,
-            }
-        }
-        self.meter.sent(sent);
-        self.output.clear();
-        self.output.shrink_to(BUFFER_BYTES_KEPT);
-        Ok(())
     }
 
     /// Answers the whole requests in `input`: as many as may be in flight, until enough output has gathered, and not so many that
@@ -378,20 +350,6 @@ impl Connection {
         input.advance(used);
         progress
     }
-}
-
-/// What `sends` gives, unless the peer reads nothing for too long.
-async fn in_time<T>(
-    shared: &Shared,
-    sends: impl Future<Output = Result<T, std::io::Error>>,
-) -> Result<T, std::io::Error> {
-    let Ok(sent) = timeout(shared.stall, sends).await else {
-        shared.load.cut();
-        let stall = shared.stall;
-        let message = format!("it read nothing of its answers for {stall:?}");
-        return Err(std::io::Error::new(ErrorKind::TimedOut, message));
-    };
-    sent
 }
 
 /// What a peer is told that began a request and did not finish it; it is counted.
