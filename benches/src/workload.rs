@@ -22,8 +22,10 @@ use crate::cards::Payment;
 /// Features of the wide row group.
 pub const WIDE: usize = 50;
 
-/// Definitions of one window group over payments: 5 windows × 6 aggregates.
-pub const MONTH: &str = r#"
+/// Cards and their payments.
+macro_rules! payments {
+    () => {
+        r#"
 [entity.card]
 key = "string"
 [stream.payments]
@@ -34,6 +36,32 @@ card = "string"
 merchant = "string"
 amount = "decimal(2)"
 ts = "timestamp"
+"#
+    };
+}
+
+/// Counters of payments in 4 windows.
+macro_rules! spend {
+    () => {
+        r#"
+[group.spend]
+entity = "card"
+stream = "payments"
+key = "card"
+windows = ["5m", "1h", "24h", "7d"]
+[group.spend.features]
+n = "count(*)"
+total = "sum(amount)"
+low = "min(amount)"
+high = "max(amount)"
+"#
+    };
+}
+
+/// Definitions of one window group over payments: 5 windows × 6 aggregates.
+pub const MONTH: &str = concat!(
+    payments!(),
+    r#"
 [group.month]
 entity = "card"
 stream = "payments"
@@ -46,62 +74,14 @@ mean = "avg(amount)"
 low = "min(amount)"
 high = "max(amount)"
 spread = "stddev(amount)"
-"#;
+"#
+);
 
 /// Definitions of one window group over payments: counters in 4 windows.
-pub const COUNTERS: &str = r#"
-[entity.card]
-key = "string"
-[stream.payments]
-event_time = "ts"
-clock = "event"
-[stream.payments.fields]
-card = "string"
-merchant = "string"
-amount = "decimal(2)"
-ts = "timestamp"
-[group.spend]
-entity = "card"
-stream = "payments"
-key = "card"
-windows = ["5m", "1h", "24h", "7d"]
-[group.spend.features]
-n = "count(*)"
-total = "sum(amount)"
-low = "min(amount)"
-high = "max(amount)"
-"#;
+pub const COUNTERS: &str = concat!(payments!(), spend!());
 
-/// Definitions: a row group of [`WIDE`] f64 and two window groups over payments.
-#[must_use]
-pub fn definitions() -> String {
-    let features: String = (0..WIDE).map(|i| format!("f{i} = \"f64\"\n")).collect();
-    format!(
-        r#"
-[entity.card]
-key = "string"
-[group.wide]
-entity = "card"
-[group.wide.features]
-{features}
-[stream.payments]
-event_time = "ts"
-clock = "event"
-[stream.payments.fields]
-card = "string"
-merchant = "string"
-amount = "decimal(2)"
-ts = "timestamp"
-[group.spend]
-entity = "card"
-stream = "payments"
-key = "card"
-windows = ["5m", "1h", "24h", "7d"]
-[group.spend.features]
-n = "count(*)"
-total = "sum(amount)"
-low = "min(amount)"
-high = "max(amount)"
+/// Distinct merchants of payments in 4 windows.
+const REACH: &str = r#"
 [group.reach]
 entity = "card"
 stream = "payments"
@@ -109,8 +89,14 @@ key = "card"
 windows = ["5m", "1h", "24h", "7d"]
 [group.reach.features]
 merchants = "approx_distinct(merchant)"
-"#
-    )
+"#;
+
+/// Definitions: a row group of [`WIDE`] f64 and two window groups over payments.
+#[must_use]
+pub fn definitions() -> String {
+    let features: String = (0..WIDE).map(|i| format!("f{i} = \"f64\"\n")).collect();
+    let wide = "[group.wide]\nentity = \"card\"\n[group.wide.features]";
+    format!("{}{wide}\n{features}{}{REACH}", payments!(), spend!())
 }
 
 /// A database without a log in `directory`, with `definitions` applied.

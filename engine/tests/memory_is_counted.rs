@@ -3,6 +3,7 @@
 //! Entities of a window group come with one event, with many, and with so many that they have tiles; half of them are deleted
 //! again. At every stage the count of the group and the growth of the heap agree within a tenth.
 
+#[expect(dead_code, reason = "other tests use the rest")]
 mod allocator;
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 //! ids, and when half is deleted. Nobody counts between two writes unless a write finds no room: the estimates alone
 //! carry it.
 
+#[expect(dead_code, reason = "other tests use the rest")]
 mod allocator;
 
 use std::sync::Arc;

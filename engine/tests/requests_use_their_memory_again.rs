@@ -1,11 +1,10 @@
 //! A read into the memory of the last one allocates nothing. A push in the memory of the last one allocates only what its entities
 //! grow by. The allocator of this test counts, for each thread by itself.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    sync::Arc,
-};
+#[expect(dead_code, reason = "other tests use the rest")]
+mod allocator;
+
+use std::sync::Arc;
 
 use engine::{
     Config, Database, PushRequest, PushSpace, PutRequest, PutRowRequest, ReadOptions, ReadRequest,
@@ -13,31 +12,6 @@ use engine::{
 };
 use stdx::clock::ManualClock;
 use storage::fs::SimFs;
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is handed on to the system's allocator as it came; counting touches a thread-local number that needs no
-// memory of its own and has no destructor.
-#[expect(unsafe_code, reason = "an allocator is unsafe by its trait")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: `memory` came from `System` by way of `alloc`, with this layout.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const FEATURES: usize = 50;
 
@@ -77,9 +51,9 @@ fn a_read_of_fifty_features_allocates_for_none_of_them() {
     for keys in [&keys[..], &keys[..1], &keys[1..]] {
         let request = ReadRequest { keys, request_rows: &[], options: ReadOptions::default() };
         let fresh = database.read(&plan, &request).expect("it can be read");
-        let before = ALLOCATIONS.get();
+        let before = allocator::allocations();
         database.read_into(&plan, &request, &[], &mut space).expect("it can be read");
-        let allocations = ALLOCATIONS.get() - before;
+        let allocations = allocator::allocations() - before;
         assert_eq!(space.vectors, fresh);
         if keys.len() < 3 {
             assert_eq!(allocations, 0, "of a read of {} rows", keys.len());
@@ -128,9 +102,9 @@ fn pushes(
         let packed: Vec<_> = (first..).take(events).map(event).collect();
         let events = packed.iter().map(Vec::as_slice).collect();
         let push = PushRequest { stream: 0, fields: 4, events };
-        let before = ALLOCATIONS.get();
+        let before = allocator::allocations();
         let written = database.push_in(&push, &WriteOptions::default(), space).expect("taken");
-        allocations += ALLOCATIONS.get() - before;
+        allocations += allocator::allocations() - before;
         assert_eq!(written.rejects, []);
     }
     allocations

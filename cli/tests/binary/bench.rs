@@ -56,6 +56,23 @@ fn a_search_that_finds_no_rate_tries_lower_ones_says_so_and_fails() {
 }
 
 #[test]
+fn a_search_finds_a_rate_that_holds_the_limit_below_one_that_does_not() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let json = directory.path().join("r.json");
+    let search = ["--find-max", "--rate", "4000", "--duration", "200ms", "--slo", "p50=20ms"];
+    let file = ["--json", json.to_str().expect("a path in UTF-8")];
+    let found = larder(NOWHERE, &[&TINY[..], &search, &file].concat());
+    let note = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success(), "{note}");
+    let out = String::from_utf8_lossy(&found.stdout);
+    assert!(out.contains(" requests/s held it, ") && out.contains("/s was missed"), "{out}");
+    let json: serde_json::Value = serde_json::from_str(&read(&json)).expect("it is JSON");
+    let rate = |name: &str| json["find_max"][name].as_f64().expect("a number");
+    let (held, missed) = (rate("held_rate"), rate("missed_rate"));
+    assert!(held >= 250.0 && held < missed, "{held} and {missed}: a sixteenth of 4000 at least");
+}
+
+#[test]
 fn an_empty_redis_is_not_compared_with_a_full_server() {
     let words = ["--addr", NOWHERE, "--no-fill", "--against", "redis"];
     let refused = larder(NOWHERE, &[&TINY[..], &words].concat());
