@@ -12,6 +12,7 @@ use super::{
     definitions,
     distribution::Distribution,
     fill::{Each, Filling, fill},
+    greeting,
     larder::{Larder, Service},
     operation::Draw,
     pace::Pace,
@@ -127,6 +128,14 @@ impl Plan {
 }
 
 impl Bench {
+    /// Makes sure that servers answer where `plan` says so, within seconds.
+    ///
+    /// # Errors
+    /// When one cannot be reached, or is something else.
+    pub fn greet(plan: &Plan) -> Result<(), Error> {
+        greeting::greet(plan)
+    }
+
     /// Defines on the server what the workload needs; the names of what is new there. Nothing for a service of the user's.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ pub mod compare;
 pub mod distribution;
 pub mod fill;
 pub mod find_max;
+mod greeting;
 pub mod operation;
 pub mod owned;
 pub mod peer;

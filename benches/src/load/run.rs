@@ -92,6 +92,29 @@ impl Run {
         late as f64 / sent.max(1) as f64
     }
 
+    /// What the figures leave out, if it is much: requests that failed, and answers about nobody.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        const FAILED_SHARE: f64 = 0.01;
+        const REFUSED_SHARE: f64 = 0.1;
+        let mut told = Vec::new();
+        let tally = &self.tally;
+        let (failed, ended) = (tally.failed(), tally.ended());
+        if failed as f64 > FAILED_SHARE * ended as f64 {
+            told.push(format!(
+                "{failed} of {ended} requests failed: rate and latencies are of the others"
+            ));
+        }
+        let (refused, units) = (tally.refused_units(), tally.units());
+        if refused as f64 > REFUSED_SHARE * units as f64 {
+            told.push(format!(
+                "{refused} of {units} entities, rows or events were not found or not taken: that costs less than what is there; \
+                 are the keys those of `larder get`?"
+            ));
+        }
+        told
+    }
+
     /// Why the figures say more of the generator than of the server, if they do.
     #[must_use]
     pub fn generator_limit(&self) -> Option<String> {
@@ -108,8 +131,8 @@ impl Run {
         let is_closed = matches!(self.pace, Pace::Closed { .. });
         (is_closed && self.generator_share() > BUSY_SHARE).then(|| {
             format!(
-                "the generators used {:.0} % of a core each: the rate is theirs, and not the server's limit; give it more \
-                 --generators",
+                "the generators used {:.0} % of a core each: the rate is theirs, and not the server's limit; more \
+                 --generators help as long as cores are free for them",
                 100.0 * self.generator_share()
             )
         })

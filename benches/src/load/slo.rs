@@ -95,9 +95,8 @@ impl Slo {
 }
 
 fn judge(limit: Limit, tally: &Tally) -> Judgement {
-    let failed = tally.failed();
-    let of = tally.answered() + failed;
-    let over = tally.answered_over(limit.within_ns) + failed;
+    let of = tally.ended();
+    let over = tally.answered_over(limit.within_ns) + tally.failed();
     Judgement {
         limit,
         measured_ns: tally.quantile_with_failures(limit.percent / 100.0),
@@ -153,8 +152,9 @@ fn parse_limit(part: &str) -> Result<Limit, String> {
     let percent = percent.filter(|percent| *percent >= 1.0 && *percent <= 99.9999);
     let percent = percent
         .ok_or_else(|| format!("`{percentile}` is no percentile, p1 to p99.9999 are; {form}"))?;
-    let within_ns = parse_duration(within)
-        .ok_or_else(|| format!("`{within}` is no latency: write 500us, 1ms or 2s; {form}"))?;
+    let within_ns = parse_duration(within).ok_or_else(|| {
+        format!("`{within}` is no latency: write 500us, 1ms or 2s, at most 60s; {form}")
+    })?;
     Ok(Limit { percent, within_ns })
 }
 

@@ -184,6 +184,12 @@ impl Tally {
         self.failures.values().sum()
     }
 
+    /// Requests that were answered well or failed.
+    #[must_use]
+    pub fn ended(&self) -> u64 {
+        self.answered() + self.failed()
+    }
+
     /// Failures by status or word.
     #[must_use]
     pub fn failures(&self) -> &BTreeMap<String, u64> {
@@ -228,7 +234,7 @@ impl Tally {
     /// As [`Tally::quantile`], of all requests, failures being the slowest; `None` when it falls among them.
     #[must_use]
     pub fn quantile_with_failures(&self, quantile: f64) -> Option<u64> {
-        let all = (self.answered() + self.failed()) as f64;
+        let all = self.ended() as f64;
         let wanted = quantile * all / self.answered() as f64;
         (wanted <= 1.0 && self.answered() > 0).then(|| self.quantile(wanted))
     }

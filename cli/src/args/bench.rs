@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use larder_benches::load::{Arrivals, distribution::Distribution, slo::Slo, workload::Workload};
 use model::{limits::BATCH_MAX, time::parse_span};
 
@@ -12,6 +12,11 @@ use model::{limits::BATCH_MAX, time::parse_span};
 fn span(text: &str) -> Result<Duration, String> {
     let ms = parse_span(text).map_err(|error| error.to_string())?;
     Ok(Duration::from_millis(ms.unsigned_abs()))
+}
+
+/// The same, or none.
+fn span_or_none(text: &str) -> Result<Duration, String> {
+    if matches!(text, "0" | "0s" | "0ms") { Ok(Duration::ZERO) } else { span(text) }
 }
 
 /// A rate, in requests a second.
@@ -47,6 +52,7 @@ fn against(text: &str) -> Result<Against, String> {
 
 /// See [`super::Command::Bench`].
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("open_loop").args(["rate", "find_max"]).multiple(true))]
 pub(crate) struct Bench {
     /// Address of the server; without it one is started for the measurement, on an empty temporary directory: it speaks no TLS and
     /// asks for no token.
@@ -64,7 +70,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "NAME", requires = "addr", conflicts_with = "workload")]
     pub(crate) service: Option<String>,
     /// Whose vectors: a file of keys as for `larder get --key`, one a line.
-    #[arg(long, value_name = "FILE", requires = "service", conflicts_with = "key_template")]
+    #[arg(long, value_name = "FILE", requires = "service", conflicts_with_all = ["key_template", "entities"])]
     pub(crate) keys: Option<PathBuf>,
     /// Whose vectors: a key as for `larder get --key` in which the letter n in braces stands for numbers from 0 to --entities.
     #[arg(long, value_name = "TEMPLATE", requires = "service")]
@@ -75,12 +81,12 @@ pub(crate) struct Bench {
     /// Entities that are filled and asked about.
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) entities: u64,
-    /// Events that each entity has in each window group before anything is measured: of every age up to six days (22 hours where distinct values are
-    /// counted), most of them young.
-    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
-    pub(crate) events: u64,
+    /// Events that each entity has in each window group before anything is measured, 8 when not given: of every age up to six days (22 hours where
+    /// distinct values are counted), most of them young.
+    #[arg(long, value_name = "N", conflicts_with_all = ["service", "no_fill"], value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) events: Option<u64>,
     /// Features of a row, f64 each.
-    #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, default_value_t = 50, value_name = "N", conflicts_with = "service", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) features: u16,
     /// Entities of one request of read-batch, put-batch, push-batch [default: 100] or of a service [default: 1].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=BATCH_MAX as i64))]
@@ -92,16 +98,16 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "N", conflicts_with = "rate", value_parser = clap::value_parser!(u16).range(1..=20_000))]
     pub(crate) concurrency: Option<u16>,
     /// Open loop: requests a second, sent when they are due whatever was answered; latency counts from when they were due.
-    #[arg(long, value_name = "R", value_parser = rate)]
+    #[arg(long, value_name = "R", value_parser = rate, allow_negative_numbers = true)]
     pub(crate) rate: Option<f64>,
     /// How due times of an open loop are spread: poisson or constant.
-    #[arg(long, default_value = "poisson", value_name = "PROCESS")]
+    #[arg(long, default_value = "poisson", value_name = "PROCESS", requires = "open_loop")]
     pub(crate) arrivals: Arrivals,
     /// Time that is measured.
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = span)]
     pub(crate) duration: Duration,
-    /// Time before it that is not.
-    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = span)]
+    /// Time before it that is not; 0 for none.
+    #[arg(long, default_value = "2s", value_name = "TIME", value_parser = span_or_none)]
     pub(crate) warm_up: Duration,
     /// Latencies asked for, like p99=1ms,p99.9=5ms: shown beside those measured; exit code 1 when they are missed.
     #[arg(long, value_name = "LIMITS")]

@@ -143,7 +143,7 @@ fn needs(service: &str, missing: &[&Field]) -> String {
 }
 
 /// What is told of a key that looks as if it were of another entity: it is one that `NAME=` belongs to.
-fn told_as_a_whole(text: &str, tuple: &[EntityKey], schema: &Schema) -> Option<String> {
+pub(super) fn told_as_a_whole(text: &str, tuple: &[EntityKey], schema: &Schema) -> Option<String> {
     let ([only], [_]) = (schema.entities(), tuple) else { return None };
     let (name, key) = text.split_once('=')?;
     let is_name =

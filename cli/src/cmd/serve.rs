@@ -101,7 +101,7 @@ fn tell_recovery(database: &Database<OsFs>, seed: u64, took_ms: u64) {
         bytes_read = report.bytes,
         // The others are in the snapshot already: the segment in which it ends is read from its start.
         records_replayed = report.replayed,
-        threads = report.threads,
+        replay_threads = report.threads,
         replay_ms = report.took_ms,
         took_ms,
         seed,

@@ -6,6 +6,9 @@ use serde_json::{Map, Value as Json};
 use super::{Format, line};
 use crate::error::CliError;
 
+/// Columns of a terminal from which on a table is fitted to it.
+const COLUMNS_MIN: u16 = 40;
+
 /// A small table of data.
 #[derive(Debug, Default)]
 pub(crate) struct Sheet {
@@ -44,7 +47,7 @@ impl Sheet {
     pub(crate) fn to_table(&self) -> String {
         let mut table = Table::new();
         table.load_style(presets::UTF8_FULL_CONDENSED);
-        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_content_arrangement(arrangement(table.width()));
         table.set_header(self.header.clone());
         for row in &self.rows {
             table.add_row(row.iter().map(shown));
@@ -72,6 +75,14 @@ impl Sheet {
     }
 }
 
+/// How a table is laid out on a terminal of so many columns: one of none has not said how many it has.
+fn arrangement(columns: Option<u16>) -> ContentArrangement {
+    match columns {
+        Some(columns) if columns >= COLUMNS_MIN => ContentArrangement::Dynamic,
+        _ => ContentArrangement::Disabled,
+    }
+}
+
 /// A value without JSON's quotes; null is empty.
 fn shown(value: &Json) -> String {
     match value {
@@ -84,6 +95,12 @@ fn shown(value: &Json) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_that_does_not_say_how_wide_it_is_gets_whole_words() {
+        let fitted = |columns| matches!(arrangement(columns), ContentArrangement::Dynamic);
+        assert_eq!([None, Some(0), Some(80)].map(fitted), [false, false, true]);
+    }
 
     #[test]
     fn a_sheet_prints_as_csv_json_and_table() {

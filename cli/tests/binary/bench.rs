@@ -81,6 +81,53 @@ fn an_empty_redis_is_not_compared_with_a_full_server() {
     assert!(note.contains("redis://HOST:PORT"), "{note}");
 }
 
+/// Fails at once, and says all of this.
+fn assert_refused(words: &[&str], code: i32, parts: &[&str]) {
+    let refused = larder(NOWHERE, &[&TINY[..], words].concat());
+    let note = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(code), "{words:?}: {note}");
+    parts.iter().for_each(|part| assert!(note.contains(part), "{words:?}: no {part} in {note}"));
+}
+
+#[test]
+fn what_is_no_server_and_no_redis_is_told_at_once_and_by_its_address() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let other = other.local_addr().expect("it is bound").to_string();
+    assert_refused(&["--addr", NOWHERE], 1, &["--addr names the server", NOWHERE]);
+    assert_refused(&["--addr", &other], 1, &["is that a Larder server?", &other]);
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let server = Server::start(directory.path(), &["--sync", "memory"]);
+    let redis = format!("redis://{}", server.addr);
+    assert_refused(&["--against", &redis], 1, &["is no Redis", &server.addr]);
+}
+
+#[test]
+fn options_that_cannot_mean_anything_together_are_refused() {
+    let service = ["--addr", NOWHERE, "--service", "fraud_v3", "--against", "redis"];
+    let without = [&["bench"][..], &service].concat();
+    let refused = larder(NOWHERE, &without);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--against echo"));
+    assert_refused(&["--distribution", "hot=301"], 2, &["hot=301", "300 entities"]);
+    assert_refused(&["--report", "-"], 2, &["a page needs a file"]);
+    let told = larder(NOWHERE, &[&TINY[..], &["--events", "5", "--duration", "50ms"]].concat());
+    assert!(told.status.success());
+    assert!(String::from_utf8_lossy(&told.stderr).contains("--events changes nothing: read-row"));
+}
+
+#[test]
+fn every_limit_that_was_missed_is_named() {
+    let limits = ["--rate", "500", "--duration", "100ms", "--slo", "p50=1ns,p90=2ns,p99=9s"];
+    assert_refused(&limits, 1, &["the limits of p50, p90 were missed"]);
+}
+
+#[test]
+fn how_requests_arrive_is_asked_of_an_open_loop_alone() {
+    let refused = larder(NOWHERE, &[&TINY[..], &["--arrivals", "constant"]].concat());
+    let note = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{note}");
+    assert!(note.contains("--rate <R>|--find-max"), "{note}");
+}
+
 #[test]
 fn a_file_without_a_place_is_told_before_anything_is_measured() {
     for option in ["--report", "--json"] {
@@ -149,5 +196,11 @@ fn a_users_own_service_is_read_with_keys_and_request_values_of_their_types() {
     assert!(out.contains("answered") && !out.contains("failed"), "{out}");
     let told = server.fails(2, &load);
     assert!(told.contains("--key-template 'card=KEY,merchant=KEY'"), "{told}");
+    let rows = ["bench", "--addr", &server.addr, "--service", "card_profile:*", "--duration"];
+    let nobody = ["50ms", "--warm-up", "0", "--entities", "9", "--key-template", "merchant=c{n}"];
+    let told = server.run(&[&rows[..], &nobody].concat());
+    let told = String::from_utf8_lossy(&told.stderr);
+    assert!(told.contains("its only entity is card"), "{told}");
+    assert!(told.contains("were not found or not taken"), "{told}");
     assert!(!server.ok(&["describe"]).contains("bench_"), "nothing of ours is defined beside it");
 }

@@ -63,6 +63,23 @@ fn reads(admin: &str) -> f64 {
 }
 
 #[test]
+fn a_server_that_ends_before_the_load_makes_it_fail() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = Server::start(directory.path(), &["--sync", "memory"]);
+    let mut bench = start(&["--addr", &server.addr, "--warm-up", "0", "--duration", "2s"]);
+    // Some are not part of what is measured.
+    while reads(&server.admin) < 100.0 {
+        assert!(bench.try_wait().expect("it is ours").is_none(), "it ended early");
+    }
+    server.kill();
+    let ended = bench.wait_with_output().expect("it ends");
+    let note = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{note}");
+    assert!(note.contains("the server's process ended before the load did"), "{note}");
+    assert!(note.contains(" requests failed: rate and latencies are of the others"), "{note}");
+}
+
+#[test]
 fn a_request_that_is_not_answered_fails_after_the_timeout_and_not_later() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Server::start(directory.path(), &["--sync", "memory"]);

@@ -79,6 +79,23 @@ impl Redis {
         Ok(Self { pipe, timeout, clock: SystemClock::new(), fields })
     }
 
+    /// Makes sure that it is Redis that answers at `addr`, and soon.
+    pub(crate) async fn greet(addr: &str, patience: Duration) -> Result<(), Error> {
+        let asking = async {
+            let redis = Self::connect(addr, 0, patience).await?;
+            Ok::<_, Error>(redis.ask(&[b"PING"]).await)
+        };
+        let answer = tokio::time::timeout(patience, asking).await.unwrap_or(Ok(Vec::new()))?;
+        match answer.first().map(String::as_str) {
+            Some("PONG") => Ok(()),
+            said => Err(Error::Failed(format!(
+                "{addr} is no Redis that can be used: it answers {} to PING; name one that needs no password, or give \
+                 --against redis, which starts one",
+                said.unwrap_or("nothing")
+            ))),
+        }
+    }
+
     /// Asks, and waits for the answer.
     pub(crate) async fn call(&self, operation: &Operation) -> Outcome {
         let commands = self.commands(operation);
@@ -130,7 +147,7 @@ impl Redis {
         let (answer, mut texts) = (answer.unwrap_or_default(), Vec::new());
         // What makes no sense is no answer.
         let _ = each(&answer, &mut |reply| {
-            if let Reply::Bytes(text) | Reply::Text(text) = reply {
+            if let Reply::Bytes(text) | Reply::Text(text) | Reply::Error(text) = reply {
                 texts.push(String::from_utf8_lossy(text).into_owned());
             }
         });

@@ -113,16 +113,17 @@ pub fn figures(run: &Run) -> Vec<(String, String)> {
         add("slowest", format_ns(tally.quantile(1.0)));
     }
     for (why, count) in tally.failures() {
-        add(&format!("failed: {why}"), count.to_string());
+        let share = 100.0 * *count as f64 / tally.ended().max(1) as f64;
+        add(&format!("failed: {why}"), format!("{count} ({share:.1} %)"));
     }
     if tally.refused_units() > 0 {
         let share = 100.0 * tally.refused_units() as f64 / tally.units().max(1) as f64;
         add("not taken or not found", format!("{} ({share:.1} %)", tally.refused_units()));
     }
-    if let Some(us) = run.server_cpu_us() {
-        add("server CPU per request", format!("{us:.2} µs"));
-    }
-    add("generator", format!("{:.0} % of a core", 100.0 * run.generator_share()));
+    let cpu = run.server_cpu_us().map_or("not known".to_owned(), |us| format!("{us:.2} µs"));
+    add("server CPU per request", cpu);
+    let each = if run.generators > 1 { " each" } else { "" };
+    add("generators", format!("{:.0} % of a core{each}", 100.0 * run.generator_share()));
     figures
 }
 
@@ -131,9 +132,10 @@ pub fn figures(run: &Run) -> Vec<(String, String)> {
 pub fn three_digits(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),
-        x if x >= 100.0 => format!("{value:.0}"),
-        x if x >= 10.0 => format!("{value:.1}"),
-        x if x >= 1.0 => format!("{value:.2}"),
+        // What is rounded up to the next power of ten has a digit more before the point.
+        x if x >= 99.95 => format!("{value:.0}"),
+        x if x >= 9.995 => format!("{value:.1}"),
+        x if x >= 0.9995 => format!("{value:.2}"),
         _ => format!("{value:.3}"),
     }
 }
@@ -208,6 +210,13 @@ mod tests {
             let opened = page.matches(&format!("<{tag}")).count();
             assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
         }
+    }
+
+    #[test]
+    fn numbers_have_three_digits_also_when_they_are_rounded_up() {
+        let shown = [0.0, 0.0123, 0.9994, 0.9996, 9.994, 9.996, 99.94, 99.96, 1234.0];
+        let wanted = ["0", "0.012", "0.999", "1.00", "9.99", "10.0", "99.9", "100", "1234"];
+        assert_eq!(shown.map(three_digits), wanted);
     }
 
     #[test]

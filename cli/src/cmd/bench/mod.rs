@@ -13,13 +13,15 @@ use std::time::Duration;
 use larder_benches::load::{
     Bench, Caller, Error, Pace, Plan,
     compare::Turns,
+    distribution::Distribution,
     find_max::Watchers,
     owned,
     peer::{REDIS_KEYS, echo as echo_server},
     report::{Machine, Outcome},
+    server::Measured,
     slo::{Judgement, Slo},
     stop::Stop,
-    workload::Workload,
+    workload::{Kind, Table, Workload},
 };
 
 use crate::{
@@ -32,6 +34,8 @@ use servers::Servers;
 
 /// Entities of a batch when nothing is said.
 const BATCH_DEFAULT: u16 = 100;
+/// Events of an entity when nothing is said.
+const EVENTS_DEFAULT: u64 = 8;
 /// Where a search begins when nothing is said, at least: low enough for any server, high enough not to take long.
 const RATE_MIN: f64 = 1000.0;
 
@@ -46,11 +50,7 @@ impl From<Error> for CliError {
 
 /// See the module.
 pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
-    if args.no_fill && matches!(args.against, Some(Against::Redis(None))) {
-        return Err(CliError::usage(
-            "--no-fill with --against redis: the Redis that is started would be empty; leave --no-fill out, or name one that an earlier load filled, redis://HOST:PORT",
-        ));
-    }
+    check(args)?;
     // What was measured for minutes is not to be lost for want of a directory.
     report::check(args)?;
     // Before anything of ours runs here.
@@ -70,7 +70,44 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), CliError> {
     if let Some(Against::Redis(Some(addr))) = &args.against {
         output::note(&format!("what was written to redis://{addr} stays there: keys {REDIS_KEYS}"));
     }
-    verdict(&report.outcome, &report.judgements)
+    verdict(&report.outcome, &report.judgements, bench.server())
+}
+
+/// Refuses what cannot be measured together, and tells of what is given in vain.
+fn check(args: &args::Bench) -> Result<(), CliError> {
+    let refused = |why: String| Err(CliError::usage(why));
+    if args.no_fill && matches!(args.against, Some(Against::Redis(None))) {
+        return refused(
+            "--no-fill with --against redis: the Redis that is started would be empty; leave --no-fill out, or name one that an earlier load filled, redis://HOST:PORT".to_owned(),
+        );
+    }
+    if args.service.is_some() && matches!(args.against, Some(Against::Redis(_))) {
+        return refused(
+            "--service with --against redis: a service of yours is not on Redis; compare it with --against echo".to_owned(),
+        );
+    }
+    if let Distribution::Hot(hot) = args.distribution
+        && args.keys.is_none()
+        && hot > args.entities
+    {
+        return refused(format!(
+            "--distribution hot={hot}: there are {} entities (--entities)",
+            args.entities
+        ));
+    }
+    let idle = |option: &str| {
+        output::note(&format!("{option} changes nothing: {} has no use for it", args.workload));
+    };
+    if args.service.is_none() {
+        let kinds = || args.workload.shares().iter().map(|(kind, _)| *kind);
+        if args.batch.is_some() && !kinds().any(Kind::is_batch) {
+            idle("--batch");
+        }
+        if args.events.is_some() && kinds().all(|kind| kind.table() == Some(Table::Rows)) {
+            idle("--events");
+        }
+    }
+    Ok(())
 }
 
 /// What `--against echo` starts: see the library.
@@ -136,7 +173,7 @@ fn plan(args: &args::Bench, servers: &Servers, stop: Stop) -> Result<Plan, CliEr
         distribution: args.distribution,
         entities: service.as_ref().map_or(args.entities, |service| service.keys.len() as u64),
         service,
-        events: args.events,
+        events: args.events.unwrap_or(EVENTS_DEFAULT),
         features: usize::from(args.features),
         batch: usize::from(args.batch.unwrap_or(batch_default)),
         connections: usize::from(args.connections),
@@ -172,6 +209,7 @@ fn pace(args: &args::Bench) -> Pace {
 
 /// Defines and fills what the workload needs.
 fn prepare(args: &args::Bench, plan: &Plan) -> Result<(), CliError> {
+    Bench::greet(plan)?;
     if args.no_fill {
         return Ok(Bench::find(plan)?);
     }
@@ -188,9 +226,13 @@ fn prepare(args: &args::Bench, plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-/// A limit that was missed, and a search that found nothing, end in exit code 1; so does a load that nobody answered, and a
-/// comparison in which a side answered nothing.
-fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> {
+/// A limit that was missed, and a search that found nothing, end in exit code 1; so does a load that nobody answered, or
+/// whose `server` on this machine did not live to its end, and a comparison in which a side answered nothing.
+fn verdict(
+    outcome: &Outcome,
+    judgements: &[Judgement],
+    server: Option<Measured>,
+) -> Result<(), CliError> {
     if let Outcome::Search(search) = outcome {
         return match search.held {
             Some(_) => Ok(()),
@@ -204,6 +246,12 @@ fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> 
         let why = most.map(|(why, _)| format!(": {why}")).unwrap_or_default();
         return Err(CliError::failed(format!("not one request was answered{why}")));
     }
+    if let Outcome::Run(run) = outcome
+        && server.is_some()
+        && run.server_cpu_ns.is_none()
+    {
+        return Err(CliError::failed("the server's process ended before the load did"));
+    }
     if let Outcome::Comparison(comparison) = outcome {
         let answered = comparison
             .sums()
@@ -214,12 +262,15 @@ fn verdict(outcome: &Outcome, judgements: &[Judgement]) -> Result<(), CliError> 
             return Err(CliError::failed(format!("not one request was answered by {who}")));
         }
     }
-    match judgements.iter().find(|judgement| !judgement.is_met()) {
-        Some(missed) => {
-            let percent = missed.limit.percent;
-            Err(CliError::failed(format!("the limit of p{percent} was missed")))
-        }
-        None => Ok(()),
+    let missed: Vec<_> = judgements
+        .iter()
+        .filter(|judgement| !judgement.is_met())
+        .map(|judgement| format!("p{}", judgement.limit.percent))
+        .collect();
+    match missed.as_slice() {
+        [] => Ok(()),
+        [one] => Err(CliError::failed(format!("the limit of {one} was missed"))),
+        all => Err(CliError::failed(format!("the limits of {} were missed", all.join(", ")))),
     }
 }
 

@@ -15,6 +15,17 @@ use crate::{
 
 /// All of it: figures, limits, and what speaks against them.
 pub(super) fn report(report: &Report) -> Result<(), CliError> {
+    let words = |name: &str| {
+        let value = report.settings.iter().find(|(known, _)| known == name);
+        value.map_or("", |(_, value)| value.as_str())
+    };
+    output::line(&format!(
+        "{}, entities: {}, {} connections, seed {}",
+        words("workload"),
+        words("entities"),
+        words("connections"),
+        words("seed")
+    ))?;
     match &report.outcome {
         Outcome::Run(run) => two_columns(&figures(run))?,
         Outcome::Comparison(comparison) => ratios(comparison)?,
@@ -102,7 +113,8 @@ fn steps(search: &Search) -> Result<(), CliError> {
         sheet.push(cells.into_iter().map(Json::from).collect());
     }
     output::line(&sheet.to_table())?;
-    output::line(&search.sentence())
+    // That no rate was held is said when it ends.
+    if search.held.is_some() { output::line(&search.sentence()) } else { Ok(()) }
 }
 
 /// What was asked beside what was measured; nothing when nothing was asked.

@@ -42,8 +42,9 @@ pub(super) fn of(
     if plan.workload.shares().iter().any(|(kind, _)| kind.is_batch()) {
         add("batch", plan.batch.to_string());
     }
+    add("warm-up", format!("{:?}", args.warm_up));
     add("connections", plan.connections.to_string());
-    add("generators", plan.generators.to_string());
+    add("generator threads", plan.generators.to_string());
     add("timeout", format!("{} ms", plan.timeout.as_millis()));
     add("seed", plan.seed.to_string());
     if let Some(server) = bench.server() {
@@ -71,6 +72,7 @@ fn doubts(bench: &Bench, outcome: &Outcome, has_limits: bool) -> Vec<String> {
     let mut doubts = Vec::new();
     match outcome {
         Outcome::Run(run) => {
+            doubts.extend(run.left_out());
             doubts.extend(run.generator_limit());
             doubts.extend(closed(run));
         }
@@ -104,6 +106,9 @@ fn unknown(whose: &str) -> String {
 
 /// Checks that the files that are asked for have a place.
 pub(super) fn check(args: &args::Bench) -> Result<(), CliError> {
+    if args.report.as_deref() == Some(Path::new("-")) {
+        return Err(CliError::usage("--report -: a page needs a file: name one"));
+    }
     let files =
         [&args.report, &args.json].into_iter().flatten().filter(|path| *path != Path::new("-"));
     for path in files {

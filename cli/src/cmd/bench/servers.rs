@@ -89,7 +89,13 @@ impl Started {
 }
 
 fn directory() -> Result<TempDir, CliError> {
-    Ok(tempfile::Builder::new().prefix("larder-bench-").tempdir()?)
+    tempfile::Builder::new().prefix("larder-bench-").tempdir().map_err(|error| {
+        let place = std::env::temp_dir();
+        CliError::failed(format!(
+            "cannot make a temporary directory: {error}; is {} there? TMPDIR names another place",
+            place.display()
+        ))
+    })
 }
 
 fn start_larder(args: &args::Bench) -> Result<Started, CliError> {

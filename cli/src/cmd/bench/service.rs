@@ -1,11 +1,17 @@
 //! A service of the user's and whom it is asked about: keys of a file, or numbered ones.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use client::Schema;
 use larder_benches::load::{Caller, Service, reader_of};
 
-use crate::{args, cmd::get::parse_key, error::CliError, remote};
+use crate::{
+    args,
+    cmd::get::{parse_key, told_as_a_whole},
+    error::CliError,
+    output, remote,
+};
 
 /// Stands for the number in a template.
 const NUMBER: &str = "{n}";
@@ -28,9 +34,13 @@ pub(super) fn of(
         (None, None) => return Err(CliError::usage(missing(&schema))),
     };
     if texts.is_empty() {
-        return Err(CliError::usage("--keys: the file has no keys"));
+        let file = args.keys.as_deref().unwrap_or(Path::new("")).display();
+        return Err(CliError::usage(format!("--keys {file}: the file has no keys")));
     }
-    let keys = texts.iter().map(|text| parse_key(text, &schema)).collect::<Result<_, _>>()?;
+    let keys: Vec<_> =
+        texts.iter().map(|text| parse_key(text, &schema)).collect::<Result<_, _>>()?;
+    let odd = texts.iter().zip(&keys).find_map(|(text, key)| told_as_a_whole(text, key, &schema));
+    odd.iter().for_each(|told| output::note(told));
     Ok(Some(Service { name: name.clone(), keys: Arc::new(keys) }))
 }
 
