@@ -208,6 +208,7 @@ async fn closed(
     task: &Task,
     clock: &Arc<SystemClock>,
 ) -> Result<(), Error> {
+    wait_until(task.start_ns, &Timer::new()?, clock).await?;
     let mut asking = JoinSet::new();
     for (caller, connection) in (0..callers).zip(side.iter().cycle()) {
         let mut draw = (task.draws)(&format!("{}/{caller}", task.name));
@@ -280,7 +281,11 @@ async fn open(
     }
     while asking.join_next().await.is_some() {}
     // The last request may be due long before the time is over; who waits for the end is told at the end.
-    if let Some(left) = task.until_ns.checked_sub(clock.mono_ns()).filter(|left| *left > 0) {
+    wait_until(task.until_ns, &timer, clock).await
+}
+
+async fn wait_until(ns: u64, timer: &Timer, clock: &SystemClock) -> Result<(), Error> {
+    if let Some(left) = ns.checked_sub(clock.mono_ns()).filter(|left| *left > 0) {
         timer.wait(left).await?;
     }
     Ok(())

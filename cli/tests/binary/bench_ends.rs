@@ -67,7 +67,6 @@ fn a_server_that_ends_before_the_load_makes_it_fail() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Server::start(directory.path(), &["--sync", "memory"]);
     let mut bench = start(&["--addr", &server.addr, "--warm-up", "0", "--duration", "2s"]);
-    // Some are not part of what is measured.
     while reads(&server.admin) < 100.0 {
         assert!(bench.try_wait().expect("it is ours").is_none(), "it ended early");
     }
